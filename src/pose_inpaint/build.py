@@ -1,0 +1,190 @@
+"""From plain settings to real objects: the one place that calls Hydra's `instantiate`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from torch import nn
+
+from pose_inpaint.data import InpaintingData
+from pose_inpaint.errors import InputError
+from pose_inpaint.lightning_module import InpaintingModule
+from pose_inpaint.losses import DiscriminatorLoss, GeneratorLoss
+from pose_inpaint.losses.term import check_weight
+from pose_inpaint.schedule import Phase, Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from lightning.pytorch import Callback, Trainer
+    from lightning.pytorch.loggers import Logger
+
+    from pose_inpaint.config import DataSettings, LossSettings, PhaseSettings, TrainSettings
+    from pose_inpaint.data.masks import Masks
+    from pose_inpaint.data.sources import Source
+    from pose_inpaint.metrics import PictureMetric
+    from pose_inpaint.types import Inpainter
+
+
+def build(key: str, block: Mapping[str, Any], **arguments: Any) -> Any:
+    """The object that a block's `_target_` names.
+
+    Raises:
+        InputError: there is no such target, or it refuses its arguments; the message starts with `key`.
+    """
+    if not block.get("_target_"):
+        message = f"{key}: the block has no _target_; choose one of conf/{key.split('.')[0]}/"
+        raise InputError(message)
+    try:
+        return instantiate(dict(block), **arguments, _convert_="all")
+    except InstantiationException as error:
+        cause = error.__cause__ or error
+        if isinstance(cause, InputError):
+            raise cause from error
+        message = f"{key}: {block['_target_']}: {cause}"
+        raise InputError(message) from error
+
+
+def build_inpainter(model: Mapping[str, Any]) -> Inpainter:
+    """A system that completes pictures."""
+    return cast("Inpainter", build("model", model))
+
+
+def build_generator_loss(loss: LossSettings, phases: Iterable[Phase]) -> GeneratorLoss:
+    """The generator's terms; one whose weight is 0 is left out, and its own parts (VGG16, say) are not loaded.
+
+    Raises:
+        InputError: a phase names a term that `loss.generator` has not.
+    """
+    check_weight("loss.alpha", loss.alpha)
+    check_weight("loss.beta", loss.beta)
+    blocks = {name: block for name, block in loss.generator.items() if block is not None}
+    for phase in phases:
+        for term in phase.terms:
+            if term not in blocks:
+                message = f"schedule.phases: {phase.name} names the term {term!r}; loss.generator has {', '.join(blocks)}"
+                raise InputError(message)
+    used = {term for phase in phases for term in phase.terms}
+    counting = {name: block for name, block in blocks.items() if name in used and block.get("weight") != 0}
+    return GeneratorLoss({name: build(f"loss.generator.{name}", block) for name, block in counting.items()})
+
+
+def build_schedule(phases: Iterable[PhaseSettings]) -> Schedule:
+    """The phases of training."""
+    return Schedule([Phase(**vars(phase)) for phase in phases])
+
+
+def build_data(data: DataSettings, mask: Mapping[str, Any], seed: int) -> InpaintingData:
+    """Pictures and masks."""
+    masks: Masks = build("mask", mask)
+    source: Source = build("data.source", data.source)
+    return InpaintingData(source, masks, data.size, data.batch_size, data.workers, seed, data.limit)
+
+
+def build_metric(name: str, blocks: Mapping[str, Any]) -> PictureMetric:
+    """A score by its full name METRIC_PICTURE_REGION, such as `mse_composite_hole`.
+
+    Raises:
+        InputError: there is no such metric, picture or region.
+    """
+    parts = name.rsplit("_", 2)
+    if len(parts) != 3 or parts[0] not in blocks:
+        message = f"{name}: no such score; give METRIC_PICTURE_REGION with a metric of {', '.join(blocks)}"
+        raise InputError(message)
+    return cast("PictureMetric", build("metric", blocks[parts[0]], picture=parts[1], region=parts[2]))
+
+
+def build_module(settings: TrainSettings, data: InpaintingData, config: dict[str, Any]) -> InpaintingModule:
+    """Everything that trains.
+
+    Raises:
+        InputError: the settings don't fit together.
+    """
+    generator = build_inpainter(settings.model)
+    if not isinstance(generator, nn.Module):
+        message = f"model: {settings.model['_target_']} does not learn; score it with python -m pose_inpaint.evaluate"
+        raise InputError(message)
+    critic = build("critic", settings.critic) if settings.critic else None
+    schedule = build_schedule(settings.schedule.phases)
+    judge: DiscriminatorLoss | None = None
+    if any(phase.discriminator for phase in schedule.phases):
+        if critic is None or settings.loss.discriminator is None:
+            message = "critic: a phase trains a discriminator, but critic or loss.discriminator is null"
+            raise InputError(message)
+        judge = build("loss.discriminator", settings.loss.discriminator)
+    recalibrated = _statistics(settings) == "recalibrated"
+    batches = settings.batchnorm.batches
+    _check_rates(settings)
+    return InpaintingModule(
+        generator,
+        critic,
+        build_generator_loss(settings.loss, schedule.phases),
+        judge,
+        schedule,
+        build("optim", settings.optim.optimizer),
+        {name: build_metric(name, settings.metric) for name in settings.validation},
+        clip_norm=settings.optim.clip_norm,
+        ema_decay=settings.ema.decay,
+        calibration_batches=(lambda: data.calibration_dataloader(batches)) if recalibrated else None,
+        config=config,
+    )
+
+
+def _statistics(settings: TrainSettings) -> str:
+    if settings.batchnorm.statistics not in ("recalibrated", "running"):
+        message = f"batchnorm.statistics={settings.batchnorm.statistics}: not one of recalibrated, running"
+        raise InputError(message)
+    if settings.batchnorm.batches < 1:
+        message = f"batchnorm.batches={settings.batchnorm.batches}: must be at least 1"
+        raise InputError(message)
+    return settings.batchnorm.statistics
+
+
+def _check_rates(settings: TrainSettings) -> None:
+    if not settings.optim.lr > 0:
+        message = f"optim.lr={settings.optim.lr}: must be positive"
+        raise InputError(message)
+    if settings.optim.clip_norm is not None and not settings.optim.clip_norm > 0:
+        message = f"optim.clip_norm={settings.optim.clip_norm}: must be positive, or null for none"
+        raise InputError(message)
+    if settings.ema.decay is not None and not 0 < settings.ema.decay < 1:
+        message = f"ema.decay={settings.ema.decay}: must be in (0, 1), or null for none"
+        raise InputError(message)
+
+
+def build_trainer(
+    settings: TrainSettings, epochs: int, callbacks: list[Callback], loggers: list[Logger]
+) -> Trainer:
+    """Lightning's trainer, limited by epochs (its steps count every optimizer's)."""
+    return cast(
+        "Trainer",
+        build(
+            "trainer",
+            settings.trainer,
+            max_epochs=epochs,
+            default_root_dir=settings.run_dir,
+            callbacks=callbacks,
+            logger=loggers,
+            use_distributed_sampler=False,  # the data module partitions the pictures itself
+        ),
+    )
+
+
+def choose_device(name: str) -> torch.device:
+    """A device by name; "auto" takes a GPU if there is one.
+
+    Raises:
+        InputError: PyTorch has no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        message = f"device={name}: not to be had here ({str(error).splitlines()[0]}); try device=cpu"
+        raise InputError(message) from error
+    return device

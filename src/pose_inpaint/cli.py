@@ -1,0 +1,90 @@
+"""How every command starts: Hydra composes the configuration, and a fault of the user's is one line and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from pose_inpaint.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from omegaconf import DictConfig
+
+INPUT_FAULT = 2  # exit status
+
+PACKAGED = Path(__file__).parent / "conf"
+CONF = PACKAGED if PACKAGED.is_dir() else Path(__file__).parents[2] / "conf"
+"""The configuration: inside a wheel, or beside src/ in a clone."""
+
+
+def run_command(
+    name: str, run: Callable[[DictConfig], Any], short: Mapping[str, str] | None = None
+) -> None:
+    """Runs a command with the arguments of the command line.
+
+    Args:
+        name: of the root configuration, `conf/NAME.yaml`.
+        run: the command.
+        short: keys that may be given by a shorter name that Hydra would take for something else.
+    """
+    traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors of its own and exits before they can be put shortly
+    arguments = sys.argv
+    sys.argv = [arguments[0], *(_expand(argument, short or {}) for argument in arguments[1:])]
+
+    def guarded(config: DictConfig) -> Any:
+        try:
+            return run(config)
+        except InputError as error:
+            _leave_no_trace()
+            if traceback:
+                raise
+            _fail(str(error))
+
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)()
+    except (HydraException, OmegaConfBaseException, OSError) as error:
+        if traceback:
+            raise
+        _fail(_shorten(error))
+    finally:
+        sys.argv = arguments
+        if not traceback:
+            os.environ.pop("HYDRA_FULL_ERROR", None)
+
+
+def _expand(argument: str, short: Mapping[str, str]) -> str:
+    key, equals, value = argument.partition("=")
+    return f"{short[key]}={value}" if equals and key in short else argument
+
+
+def _leave_no_trace() -> None:
+    """Removes the run's folder if nothing is in it."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    if folder.is_dir() and folder != Path.cwd() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _shorten(error: Exception) -> str:
+    """Hydra's errors say the same in several lines; the first ones name key and value."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    cause = error.__cause__
+    if isinstance(error, OmegaConfBaseException) or cause is None:
+        return "; ".join(lines[:2])
+    return "; ".join([*lines[:1], *str(cause).splitlines()[:1]])
+
+
+def _fail(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    raise SystemExit(INPUT_FAULT)
+
+

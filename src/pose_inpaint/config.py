@@ -1,0 +1,234 @@
+"""The schema of our own blocks of the configuration: a misspelt key or a wrong type fails here, by name.
+
+Blocks with a `_target_` (`dict[str, Any]` below) are checked by the constructor they name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Optional, TypeVar
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pose_inpaint.errors import InputError
+
+# OmegaConf reads these annotations, and understands Optional[...] in every version.
+# ruff: noqa: UP007, UP045
+
+
+@dataclass
+class DataSettings:
+    """`data`: a source of pictures and how they come in batches."""
+
+    size: int
+    batch_size: int
+    workers: int
+    source: dict[str, Any]
+    root: Optional[str] = None
+    limit: Optional[int] = None
+
+
+@dataclass
+class FeatureSettings:
+    """`loss.features`: VGG16 of the perceptual term."""
+
+    weights: str
+    channels: str
+    layers: list[str]
+
+
+@dataclass
+class LossSettings:
+    """`loss`: the slides' alpha and beta, the generator's terms, the critic's loss."""
+
+    alpha: float
+    beta: float
+    features: FeatureSettings
+    generator: dict[str, Any]
+    discriminator: Optional[dict[str, Any]] = None
+
+
+@dataclass
+class PhaseSettings:
+    """An entry of `schedule.phases`; `pose_inpaint.schedule.Phase` says what the keys mean."""
+
+    name: str
+    epochs: int
+    terms: list[str]
+    generator: bool = True
+    discriminator: bool = False
+    fresh_completion: bool = False
+
+
+@dataclass
+class ScheduleSettings:
+    """`schedule`: the phases of training."""
+
+    phases: list[PhaseSettings]
+
+
+@dataclass
+class OptimSettings:
+    """`optim`: one kind of optimizer for every network."""
+
+    lr: float
+    optimizer: dict[str, Any]
+    clip_norm: Optional[float] = None
+
+
+@dataclass
+class EmaSettings:
+    """`ema`: the moving average of the generator's weights."""
+
+    decay: Optional[float] = None
+
+
+@dataclass
+class BatchnormSettings:
+    """`batchnorm`: which statistics scores and checkpoints have."""
+
+    statistics: str
+    batches: int
+
+
+@dataclass
+class CheckpointSettings:
+    """`checkpoint`: what makes one the best of its phase."""
+
+    monitor: str
+
+
+@dataclass
+class TestSettings:
+    """`test`: the scoring at the end of training."""
+
+    enabled: bool
+    checkpoint: str
+
+
+@dataclass
+class SampleSettings:
+    """`samples`: the sheet of sample pictures."""
+
+    count: int
+
+
+@dataclass
+class TrainSettings:
+    """`conf/train.yaml`."""
+
+    name: str
+    seed: int
+    run_dir: str
+    model: dict[str, Any]
+    loss: LossSettings
+    data: DataSettings
+    mask: dict[str, Any]
+    schedule: ScheduleSettings
+    optim: OptimSettings
+    trainer: dict[str, Any]
+    logger: dict[str, Any]
+    metric: dict[str, Any]
+    ema: EmaSettings
+    batchnorm: BatchnormSettings
+    validation: list[str]
+    checkpoint: CheckpointSettings
+    test: TestSettings
+    samples: SampleSettings
+    critic: Optional[dict[str, Any]] = None
+    resume: Optional[str] = None
+    init_from: Optional[str] = None
+
+
+@dataclass
+class SheetSettings:
+    """`sheet`: the sheet of best, median and worst pictures."""
+
+    rank_by: str
+    each: int
+
+
+@dataclass
+class EvaluateSettings:
+    """`conf/evaluate.yaml`."""
+
+    data: DataSettings
+    mask: dict[str, Any]
+    metric: dict[str, Any]
+    split: str
+    seed: int
+    device: str
+    run_dir: str
+    pictures: list[str]
+    regions: list[str]
+    share_edges: list[float]
+    sheet: SheetSettings
+    model: Optional[dict[str, Any]] = None
+    checkpoint: Optional[str] = None
+
+
+@dataclass
+class PredictMaskSettings:
+    """`mask` of the predict command."""
+
+    source: str
+    invert: bool
+
+
+@dataclass
+class OutputSettings:
+    """`output` of the predict command."""
+
+    dir: str
+    raw: bool
+    overwrite: bool
+
+
+@dataclass
+class PredictSettings:
+    """`conf/predict.yaml`."""
+
+    input: str
+    mask: PredictMaskSettings
+    output: OutputSettings
+    device: str
+    model: Optional[dict[str, Any]] = None
+    checkpoint: Optional[str] = None
+    size: Optional[int] = None
+
+
+@dataclass
+class VerifySettings:
+    """`conf/verify.yaml`."""
+
+    data: DataSettings
+    mask: dict[str, Any]
+    seed: int
+    splits: list[str]
+
+
+Settings = TypeVar("Settings")
+
+
+def read_settings(config: DictConfig, schema: type[Settings]) -> Settings:
+    """Checks a composed configuration against its schema and returns it as plain, resolved objects.
+
+    Raises:
+        InputError: a key is unknown, missing, or has a value of another type.
+    """
+    try:
+        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), plain))
+    except OmegaConfBaseException as error:
+        key = error.full_key or error.key or "configuration"
+        text = str(error).splitlines()[0]
+        message = f"{key} is missing: give {key}=VALUE" if "Missing mandatory" in text else f"{key}: {text}"
+        raise InputError(message) from error
+    return settings  # type: ignore[return-value]
+
+
+def plain_config(config: DictConfig) -> dict[str, Any]:
+    """The resolved configuration as plain data, for records and checkpoints."""
+    plain = OmegaConf.to_container(config, resolve=True)
+    return {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}

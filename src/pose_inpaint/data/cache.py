@@ -1,0 +1,13 @@
+"""Where the package keeps what it can make again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """Where the package keeps what it can make again: `$POSE_INPAINT_CACHE`, or below the user's cache folder."""
+    if "POSE_INPAINT_CACHE" in os.environ:
+        return Path(os.environ["POSE_INPAINT_CACHE"])
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pose_inpaint"

@@ -1,0 +1,120 @@
+"""One LightningDataModule over every source of pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader, Subset
+
+from pose_inpaint.data.dataset import EpochSampler, Pictures, collate
+from pose_inpaint.data.inspection import demand_sound, inspect_once
+from pose_inpaint.errors import InputError
+
+if TYPE_CHECKING:
+    from pose_inpaint.data.inspection import Inspection
+    from pose_inpaint.data.masks import Masks
+    from pose_inpaint.data.sources import Source
+    from pose_inpaint.types import Batch
+
+
+class InpaintingData(LightningDataModule):
+    """Batches of pictures with holes, for training, validation and test.
+
+    Args:
+        source: where the pictures are.
+        masks: where their holes are.
+        size: side of the network's pictures in pixels.
+        batch_size: pictures a batch, on each device.
+        workers: processes that read pictures; 0 reads in the training process.
+        seed: of the order of training pictures.
+        limit: use at most this many pictures of each split (the first ones by name); None uses all.
+
+    Raises:
+        InputError: an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        masks: Masks,
+        size: int,
+        batch_size: int,
+        workers: int,
+        seed: int,
+        limit: int | None = None,
+    ) -> None:
+        super().__init__()
+        checks = {"data.size": (size, 4), "data.batch_size": (batch_size, 1), "data.workers": (workers, 0)}
+        checks |= {} if limit is None else {"data.limit": (limit, 1)}
+        for key, (value, least) in checks.items():
+            if value < least:
+                message = f"{key}={value}: must be at least {least}"
+                raise InputError(message)
+        self.source, self.masks, self.size = source, masks, size
+        self.batch_size, self.workers, self.seed, self.limit = batch_size, workers, seed, limit
+        self._pictures: dict[str, Pictures] = {}
+
+    def inspect(self, *splits: str) -> list[Inspection]:
+        """Reads every file of the splits; raises `InputError` if one of them is faulty."""
+        inspections = [inspect_once(self.source, self.masks, self.size, split) for split in splits]
+        demand_sound(inspections)
+        return inspections
+
+    def pictures(self, split: str) -> Pictures:
+        """The pictures of a split, listed once.
+
+        Raises:
+            InputError: the split's lists are faulty.
+        """
+        if split not in self._pictures:
+            listing = self.source.listing(split, maskdata=self.masks.uses_maskdata(split))
+            if listing.problems:
+                raise InputError(listing.problems[0])
+            self._pictures[split] = Pictures(listing.records[: self.limit], self.masks, self.size)
+        return self._pictures[split]
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Shuffled anew in each epoch; the last batch is dropped if it is not full, for the sake of batch norm."""
+        pictures = self.pictures("train")
+        if len(pictures) < self.batch_size:
+            message = f"data.batch_size={self.batch_size}: only {len(pictures)} training pictures; give a smaller one"
+            raise InputError(message)
+        ranks, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+        sampler = EpochSampler(pictures, num_replicas=ranks, rank=rank, shuffle=True, seed=self.seed)
+        return self._loader(pictures, sampler=sampler, drop_last=True)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Validation pictures in the order of their names."""
+        return self.split_dataloader("val")
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Test pictures in the order of their names."""
+        return self.split_dataloader("test")
+
+    def split_dataloader(self, split: str) -> DataLoader[Batch]:
+        """Pictures of a split in the order of their names, with the masks that never vary."""
+        return self._loader(self.pictures(split))
+
+    def calibration_dataloader(self, batches: int) -> DataLoader[Batch]:
+        """The same few training pictures every time, spread over the split: for batch normalisation's statistics."""
+        pictures = self.pictures("train")
+        count = min(len(pictures) // self.batch_size, batches) * self.batch_size
+        spread = torch.linspace(0, len(pictures) - 1, count).long().tolist()
+        return self._loader(Subset(pictures, spread))
+
+    def _loader(
+        self, pictures: Pictures | Subset[Batch], sampler: EpochSampler | None = None, *, drop_last: bool = False
+    ) -> DataLoader[Batch]:
+        return DataLoader(
+            pictures,
+            batch_size=self.batch_size,
+            sampler=sampler,
+            drop_last=drop_last,
+            num_workers=self.workers,
+            persistent_workers=False,
+            pin_memory=torch.cuda.is_available(),
+            collate_fn=collate,
+            generator=torch.Generator().manual_seed(self.seed),  # else each loader would draw from the global one
+        )

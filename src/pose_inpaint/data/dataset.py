@@ -1,0 +1,108 @@
+"""From records to batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.utils.data import Dataset, DistributedSampler
+
+from pose_inpaint.data.maskdata import draw_blocks
+from pose_inpaint.data.picture import read_picture, resize, to_signed
+from pose_inpaint.errors import InputError
+from pose_inpaint.types import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from jaxtyping import Float, UInt8
+    from torch import Tensor
+
+    from pose_inpaint.data.masks import Masks
+    from pose_inpaint.data.sources import Record
+
+
+def read_record(record: Record, masks: Masks, size: int, epoch: int | None = None) -> Batch:
+    """One picture as a batch of one, at the network's resolution.
+
+    Where the masked picture (X) is there too, it counts outside the holes and the original inside, as in the release.
+
+    Args:
+        record: the picture.
+        masks: where its holes are.
+        size: side in pixels.
+        epoch: the epoch of training, or None.
+
+    Raises:
+        InputError: a file can't be used.
+    """
+    first = record.original or record.masked
+    if first is None:
+        message = f"{record.name}: neither original nor masked picture"
+        raise InputError(message)
+    picture = read_picture(first)
+    shape = (picture.shape[-2], picture.shape[-1])
+    hidden = masks.hidden(record, shape, size, epoch)
+    if record.original and record.masked:
+        picture = _join(picture, read_picture(record.masked), record)
+    target = to_signed(resize(picture, size, size))
+    if record.original is None:
+        target = torch.where(hidden, torch.full_like(target, torch.nan), target)
+    return Batch(target[None], hidden[None, None].float(), (record.name,), _pose(record, shape, size))
+
+
+def _join(
+    original: UInt8[Tensor, "3 h w"], masked: UInt8[Tensor, "3 h w"], record: Record
+) -> UInt8[Tensor, "3 h w"]:
+    if original.shape != masked.shape:
+        message = (
+            f"{record.masked}: {masked.shape[1]}x{masked.shape[2]} pixels, but its original {record.original} has "
+            f"{original.shape[1]}x{original.shape[2]}; make them the same size"
+        )
+        raise InputError(message)
+    # X has black where the challenge hid the picture, whatever masks we draw: only there does Y count.
+    if record.blocks is None:
+        return original
+    return torch.where(draw_blocks(record.blocks, original.shape[1], original.shape[2]), original, masked)
+
+
+def _pose(record: Record, shape: tuple[int, int], size: int) -> Float[Tensor, "1 j 3"] | None:
+    if record.joints is None:
+        return None
+    scale = torch.tensor([size / shape[1], size / shape[0], 1.0])
+    return torch.tensor(record.joints)[None] * scale
+
+
+def collate(batches: Sequence[Batch]) -> Batch:
+    """Batches as one; it has poses if all of them do."""
+    poses = [batch.pose for batch in batches if batch.pose is not None]
+    return Batch(
+        target=torch.cat([batch.target for batch in batches]),
+        mask=torch.cat([batch.mask for batch in batches]),
+        names=tuple(name for batch in batches for name in batch.names),
+        pose=torch.cat(poses) if len(poses) == len(batches) else None,
+    )
+
+
+class Pictures(Dataset[Batch]):
+    """Pictures of a split by (epoch, index), or by index alone for masks that don't vary.
+
+    The epoch travels with the index because loader processes keep their own copy of the data set.
+    """
+
+    def __init__(self, records: Sequence[Record], masks: Masks, size: int) -> None:
+        self.records, self.masks, self.size = list(records), masks, size
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> Batch:
+        epoch, index = (None, key) if isinstance(key, int) else key
+        return read_record(self.records[index], self.masks, self.size, epoch)
+
+
+class EpochSampler(DistributedSampler[int]):
+    """A shuffled order of (epoch, index) that follows from seed and epoch alone; each rank gets its own part."""
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:  # type: ignore[override]
+        return ((self.epoch, index) for index in super().__iter__())

@@ -1,0 +1,135 @@
+"""Reads every file of a split and says what is wrong with it: the `verify` command's work, and training's first look."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
+
+from pose_inpaint.data.cache import cache_folder
+from pose_inpaint.data.dataset import read_record
+from pose_inpaint.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from pose_inpaint.data.masks import Masks
+    from pose_inpaint.data.sources import Record, Source
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What reading a split showed.
+
+    Attributes:
+        split: "train", "val" or "test".
+        pictures: how many are listed.
+        blind: how many of them have no original.
+        digest: SHA-256 over names, file contents and masks, in hexadecimal.
+        hidden: the hidden share of each good picture, at the network's resolution.
+        problems: one line for each fault.
+    """
+
+    split: str
+    pictures: int
+    blind: int
+    digest: str
+    hidden: list[float] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def inspect(
+    source: Source, masks: Masks, size: int, split: str, on_picture: Callable[[], None] | None = None
+) -> Inspection:
+    """Reads every picture and mask of a split.
+
+    Args:
+        source: the data set.
+        masks: the masks that will be used.
+        size: side of the network's pictures in pixels.
+        split: "train", "val" or "test".
+        on_picture: called after each picture, for progress.
+    """
+    listing = source.listing(split, maskdata=masks.uses_maskdata(split))
+
+    def look(record: Record) -> tuple[str, float | None, str | None]:
+        try:
+            batch = read_record(record, masks, size, epoch=None)
+            share = float(batch.mask.mean())
+            fault = f"{record.name}: its mask hides {'nothing' if share == 0 else 'the whole picture'}; change it"
+            return _digest(record, batch.mask.numpy().tobytes()), share, fault if share in (0, 1) else None
+        except InputError as error:
+            return "", None, str(error)
+        finally:
+            if on_picture:
+                on_picture()
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding releases the interpreter's lock
+        looks = list(pool.map(look, listing.records))
+    named = set(listing.problems)
+    faults = [fault for _, _, fault in looks if fault and not _said(fault, named)]
+    return Inspection(
+        split=split,
+        pictures=len(listing.records),
+        blind=sum(record.original is None for record in listing.records),
+        digest=hashlib.sha256("".join(digest for digest, _, _ in looks).encode()).hexdigest(),
+        hidden=[share for _, share, fault in looks if share is not None and not fault],
+        problems=[*listing.problems, *faults],
+    )
+
+
+def _digest(record: Record, mask: bytes) -> str:
+    found = hashlib.sha256(record.name.encode())
+    for path in (record.original, record.masked):
+        found.update(path.read_bytes() if path else b"-")
+    found.update(mask)
+    return found.hexdigest()
+
+
+def _said(fault: str, problems: set[str]) -> bool:
+    """Whether a picture's missing blocks were named by the list already."""
+    name = fault.split(":")[0]
+    return "maskdata.json has no entry" in fault and any(f": {name}: " in p or f": {name} is" in p for p in problems)
+
+
+def demand_sound(inspections: Sequence[Inspection]) -> None:
+    """Raises `InputError` with the first problem, and says how many more there are."""
+    problems = [problem for inspection in inspections for problem in inspection.problems]
+    if problems:
+        more = f" (and {len(problems) - 1} more: python -m pose_inpaint.verify lists them)" if problems[1:] else ""
+        message = problems[0] + more
+        raise InputError(message)
+
+
+def inspect_once(source: Source, masks: Masks, size: int, split: str) -> Inspection:
+    """`inspect`, remembered in the user's cache until a file's size or time changes, since large sets take minutes."""
+    settings = [split, size, *(f"{type(part).__name__} {sorted(vars(part).items())}" for part in (source, masks))]
+    fingerprint = hashlib.sha256(json.dumps(settings, default=str).encode())
+    for path in _files(*source.paths, *masks.paths):
+        status = path.stat()
+        fingerprint.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+    memory = cache_folder() / "inspected" / f"{fingerprint.hexdigest()}.json"
+    if memory.is_file():
+        return Inspection(**json.loads(memory.read_text(encoding="utf-8")))
+    found = inspect(source, masks, size, split)
+    if not found.problems:
+        _remember(found, memory)
+    return found
+
+
+def _files(*paths: Path) -> list[Path]:
+    return sorted(file for path in paths for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file())
+
+
+def _remember(found: Inspection, memory: Path) -> None:
+    try:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        temporary = memory.with_suffix(f".{os.getpid()}")
+        temporary.write_text(json.dumps(asdict(found)), encoding="utf-8")
+        temporary.replace(memory)
+    except OSError:
+        return  # a cache that can't be written only costs time

@@ -1,0 +1,9 @@
+"""Mannequins: people drawn by code, a data set that needs no download."""
+
+from __future__ import annotations
+
+from pose_inpaint.data.mannequins.scene import Mannequin, draw
+from pose_inpaint.data.mannequins.skeleton import MPII_JOINTS
+from pose_inpaint.data.mannequins.writer import prepare
+
+__all__ = ["MPII_JOINTS", "Mannequin", "draw", "prepare"]

@@ -1,0 +1,173 @@
+"""Writes mannequins into a folder in the challenge's layout."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import multiprocessing
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from PIL import Image
+
+from pose_inpaint.data.mannequins.chance import stream, uniform
+from pose_inpaint.data.mannequins.scene import draw
+from pose_inpaint.data.mannequins.skeleton import MPII_JOINTS
+from pose_inpaint.errors import InputError
+
+VERSION = 1  # to be raised with every change of the pictures, so that old caches are left aside
+SPLITS = ("train", "val", "test")
+MOST_HIDDEN = 0.66  # share of a picture
+LARGEST_SIDE = 0.8  # of a square, so that one alone hides 0.64 at most
+CHUNK = 8  # pictures that a worker draws at a time
+FEWEST_FOR_POOL = 256  # below, starting workers (which import PyTorch with this package) takes longer than drawing
+
+Joints = list[list[float]]
+Square = list[int]
+
+
+def prepare(
+    cache: Path,
+    *,
+    counts: dict[str, int],
+    size: int,
+    seed: int,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """The folder of mannequins below the cache, drawn now unless it is there already.
+
+    The decoded pixels and the JSON files depend on seed, size and counts alone. The PNG files are compressed at a
+    fixed level without metadata and so are equal too, but for machines whose zlib packs in another way.
+
+    A spawned worker imports the calling script, so a script must guard its own work by ``if __name__ == "__main__"``.
+
+    Args:
+        cache: folder of all caches; made when absent.
+        counts: number of pictures by split: "train", "val" and "test".
+        size: side of the pictures in pixels.
+        seed: of the whole set.
+        on_progress: is told the number of finished pictures and of all.
+
+    Returns:
+        The folder: ``SPLIT/Y/NAME.png``, ``SPLIT/maskdata.json``, ``SPLIT/joints.json`` and ``about.json``.
+
+    Raises:
+        InputError: the cache can't be written.
+    """
+    numbers = "-".join(str(counts.get(split, 0)) for split in SPLITS)
+    root = cache / f"mannequins-v{VERSION}-seed{seed}-size{size}-{numbers}"
+    if (root / "about.json").is_file():
+        return root
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=cache))
+    except OSError as error:
+        raise _unwritable(cache, error) from error
+    try:
+        _write(building, counts, size, seed, on_progress)
+        building.chmod(0o755)  # mkdtemp's folders are closed to everyone else
+        _publish(building, root)
+    except OSError as error:
+        raise _unwritable(cache, error) from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return root
+
+
+def _unwritable(cache: Path, error: OSError) -> InputError:
+    reason = error.strerror or type(error).__name__
+    return InputError(f"cannot write the cache folder {cache} ({reason}); give a folder that you may write to")
+
+
+def _publish(building: Path, root: Path) -> None:
+    """Gives the finished folder its name; keeps the one that another process finished meanwhile."""
+    try:
+        building.rename(root)
+    except OSError:
+        if not (root / "about.json").is_file():
+            raise
+
+
+def _write(
+    root: Path, counts: Mapping[str, int], size: int, seed: int, on_progress: Callable[[int, int], None] | None
+) -> None:
+    for split in SPLITS:
+        (root / split / "Y").mkdir(parents=True)
+    jobs = [(root / split / "Y", seed, index, size) for split, index in _numbered(counts)]
+    squares: dict[str, dict[str, list[Square]]] = {split: {} for split in SPLITS}
+    joints: dict[str, dict[str, Joints]] = {split: {} for split in SPLITS}
+    for done, (split, name, marks) in enumerate(_drawn(jobs), start=1):
+        squares[split][name] = draw_squares(seed, jobs[done - 1][2], size)
+        joints[split][name] = marks
+        if on_progress is not None:
+            on_progress(done, len(jobs))
+    for split in SPLITS:
+        _save_json(root / split / "maskdata.json", squares[split])
+        _save_json(root / split / "joints.json", {"joint_names": list(MPII_JOINTS), "joints": joints[split]})
+    about = {"generator": "mannequins", "version": VERSION, "seed": seed, "size": size}
+    _save_json(root / "about.json", {**about, "counts": {split: counts.get(split, 0) for split in SPLITS}})
+
+
+def _numbered(counts: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """Every picture's split and index; the indices run on through the splits."""
+    index = itertools.count()
+    for split in SPLITS:
+        for _ in range(counts.get(split, 0)):
+            yield split, next(index)
+
+
+def _drawn(jobs: list[tuple[Path, int, int, int]]) -> Iterator[tuple[str, str, Joints]]:
+    """Draws and saves all pictures, in order, on all processors when there is enough to do."""
+    workers = os.cpu_count() or 1
+    if workers == 1 or len(jobs) < FEWEST_FOR_POOL:
+        yield from map(_draw_one, jobs)
+        return
+    context = multiprocessing.get_context("spawn")  # a fork of a process with PyTorch's threads may hang
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        yield from pool.map(_draw_one, jobs, chunksize=CHUNK)
+
+
+def _draw_one(job: tuple[Path, int, int, int]) -> tuple[str, str, Joints]:
+    folder, seed, index, size = job
+    mannequin = draw(seed, index, size)
+    name = f"mannequin_{index:06d}.png"
+    Image.fromarray(mannequin.picture).save(folder / name, format="PNG", compress_level=6)
+    joints = [[round(x, 1), round(y, 1), int(seen)] for x, y, seen in mannequin.joints.tolist()]
+    return folder.parent.name, name, joints
+
+
+def draw_squares(seed: int, index: int, size: int) -> list[Square]:
+    """The squares that hide parts of one picture.
+
+    Args:
+        seed: of the data set.
+        index: of the picture.
+        size: side of the picture in pixels.
+
+    Returns:
+        1 to 7 squares [row, column, side] inside the picture that hide 3 % to 66 % of it together, 25 % on average.
+    """
+    rng = stream(seed, index, 1)
+    goal = 0.03 + uniform(rng, 0.0, 0.24) + uniform(rng, 0.0, 0.24)
+    number = 1 + int(rng.integers(7))
+    squares: list[Square] = []
+    covered: set[tuple[int, int]] = set()
+    for left in range(number, 0, -1):
+        want = max(goal * size * size - len(covered), 0.0) / left * uniform(rng, 0.7, 1.4)
+        side = min(max(int(math.sqrt(want)), size // 6), int(LARGEST_SIDE * size))
+        row, column = (int(rng.integers(size - side + 1)) for _ in range(2))
+        added = {(y, x) for y in range(row, row + side) for x in range(column, column + side)}
+        if len(covered | added) > MOST_HIDDEN * size * size:
+            continue
+        covered |= added
+        squares.append([row, column, side])
+    return squares
+
+
+def _save_json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content) + "\n", encoding="utf-8")

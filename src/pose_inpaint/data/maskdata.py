@@ -1,0 +1,110 @@
+"""The challenge's `maskdata.json`: `{"NAME.png": [[row, column, size], ...]}`.
+
+The release calls a block's numbers x, y and size, but x is the ROW and y the COLUMN of its top-left corner: rows
+x..x+size-1 and columns y..y+size-1 are hidden.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from pose_inpaint.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from jaxtyping import Bool
+    from torch import Tensor
+
+
+class Block(NamedTuple):
+    """A hidden square, in pixels."""
+
+    row: int
+    column: int
+    size: int
+
+
+class MaskDataFault(NamedTuple):
+    """An entry of a mask file that can't be used."""
+
+    name: str
+    message: str
+
+
+def read_maskdata(path: Path) -> tuple[dict[str, tuple[Block, ...]], list[MaskDataFault]]:
+    """The blocks of each picture, and the entries that are no blocks.
+
+    Raises:
+        InputError: the file is missing, can't be read, is not JSON, or not an object of lists.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        message = f"{path}: no such file; give it, or make masks with mask=squares"
+        raise InputError(message) from error
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        message = f"{path}: not JSON ({error}); expected an object NAME -> [[row, column, size], ...]"
+        raise InputError(message) from error
+    if not isinstance(content, dict):
+        message = f"{path}: holds a {type(content).__name__}; expected an object NAME -> [[row, column, size], ...]"
+        raise InputError(message)
+    found: dict[str, tuple[Block, ...]] = {}
+    faults = []
+    for name, blocks in content.items():
+        try:
+            found[name] = parse_blocks(blocks)
+        except InputError as error:
+            faults.append(MaskDataFault(name, str(error)))
+    return found, faults
+
+
+def parse_blocks(blocks: object) -> tuple[Block, ...]:
+    """Blocks from plain JSON.
+
+    Raises:
+        InputError: not a list of three whole numbers each, a negative corner, or a size under 1.
+    """
+    if not isinstance(blocks, list):
+        message = f"{blocks!r} is no list of blocks [row, column, size]"
+        raise InputError(message)
+    return tuple(_parse_block(block) for block in blocks)
+
+
+def _parse_block(block: object) -> Block:
+    numbers = block if isinstance(block, list) else []
+    whole = [n for n in numbers if isinstance(n, int | float) and not isinstance(n, bool) and n == n // 1]
+    if len(numbers) != 3 or len(whole) != 3:
+        message = f"block {block!r} is not [row, column, size] in whole numbers"
+        raise InputError(message)
+    row, column, size = (int(n) for n in whole)
+    if row < 0 or column < 0:
+        message = f"block {block!r} has a negative corner"
+        raise InputError(message)
+    if size < 1:
+        message = f"block {block!r} has size {size}; a block is at least 1 pixel wide"
+        raise InputError(message)
+    return Block(row, column, size)
+
+
+def check_blocks(blocks: Sequence[Block], height: int, width: int) -> None:
+    """Raises `InputError` if a block leaves a picture of `height` x `width` pixels, or there is none."""
+    if not blocks:
+        message = "lists no block: nothing is hidden"
+        raise InputError(message)
+    for block in blocks:
+        if block.row + block.size > height or block.column + block.size > width:
+            message = f"block {list(block)} leaves the picture of {height} rows and {width} columns"
+            raise InputError(message)
+
+
+def draw_blocks(blocks: Sequence[Block], height: int, width: int) -> Bool[Tensor, "h w"]:
+    """True where a block hides the picture."""
+    hidden = torch.zeros(height, width, dtype=torch.bool)
+    for row, column, size in blocks:
+        hidden[row : row + size, column : column + size] = True
+    return hidden

@@ -1,0 +1,213 @@
+"""Where the holes of a picture are. Everywhere in the package 1 (True) = hidden and 0 (False) = known."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from pose_inpaint.data.maskdata import Block, check_blocks, draw_blocks
+from pose_inpaint.data.picture import list_pictures, open_picture
+from pose_inpaint.errors import InputError
+from pose_inpaint.types import check_choice
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool
+    from torch import Tensor
+
+    from pose_inpaint.data.sources import Record
+
+
+class Masks(Protocol):
+    """A way to hide parts of pictures."""
+
+    paths: tuple[Path, ...]
+    """Folders and files that it reads, beside the data set's own."""
+
+    def uses_maskdata(self, split: str) -> bool:
+        """Whether the pictures of `split` must have blocks in `maskdata.json`."""
+        ...
+
+    def hidden(self, record: Record, shape: tuple[int, int], size: int, epoch: int | None) -> Bool[Tensor, "s s"]:
+        """The mask of a picture, at the network's resolution.
+
+        Args:
+            record: the picture.
+            shape: its height and width in pixels.
+            size: side of the mask in pixels.
+            epoch: the epoch of training, for masks that vary; None for validation and test.
+
+        Raises:
+            InputError: the picture has no mask that can be used.
+        """
+        ...
+
+
+def digest(*parts: object) -> int:
+    """64 bits of a SHA-256 over the parts: the same on every machine and in every run, unlike Python's `hash`."""
+    return int.from_bytes(hashlib.sha256("\0".join(map(str, parts)).encode()).digest()[:8], "big")
+
+
+def shrink(hidden: Bool[Tensor, "h w"], size: int) -> Bool[Tensor, "s s"]:
+    """A mask at another resolution; hidden is every pixel that a hidden one contributes to, so that nothing leaks."""
+    if hidden.shape == (size, size):
+        return hidden
+    return F.interpolate(hidden[None, None].float(), (size, size), mode="bilinear", antialias=True)[0, 0] > 0
+
+
+class MaskData:
+    """The blocks of the data set's `maskdata.json`."""
+
+    paths: tuple[Path, ...] = ()
+
+    def uses_maskdata(self, split: str) -> bool:  # noqa: ARG002
+        """Always."""
+        return True
+
+    def hidden(
+        self,
+        record: Record,
+        shape: tuple[int, int],
+        size: int,
+        epoch: int | None,  # noqa: ARG002 - the same in every epoch
+    ) -> Bool[Tensor, "s s"]:
+        """The blocks, drawn at the picture's own resolution."""
+        if record.blocks is None:
+            message = f"{record.name}: maskdata.json has no entry for it; add one, or make masks with mask=squares"
+            raise InputError(message)
+        try:
+            check_blocks(record.blocks, *shape)
+        except InputError as error:
+            message = f"maskdata.json: {record.name}: {error}; correct or remove it"
+            raise InputError(message) from error
+        return shrink(draw_blocks(record.blocks, *shape), size)
+
+
+class Squares:
+    """Squares drawn at random: as many and as large as asked for, by a digest of name, seed and epoch.
+
+    Args:
+        seed: of the whole run.
+        count: fewest and most squares.
+        side: shortest and longest side, as shares of the picture's.
+        max_share: squares that would hide more than this share of the picture are left out.
+        vary: draw new ones for each epoch of training.
+        evaluate_on: which masks validation and test use: "squares" drawn here, or the data set's "maskdata".
+
+    Raises:
+        InputError: an argument is out of range, or a single square may hide more than `max_share`.
+    """
+
+    paths: tuple[Path, ...] = ()
+
+    def __init__(
+        self,
+        seed: int,
+        count: tuple[int, int] = (1, 7),
+        side: tuple[float, float] = (0.1, 0.45),
+        max_share: float = 0.7,
+        *,
+        vary: bool = True,
+        evaluate_on: Literal["squares", "maskdata"] = "squares",
+    ) -> None:
+        check_choice("mask.evaluate_on", evaluate_on, Literal["squares", "maskdata"])
+        fewest, most = count
+        shortest, longest = side
+        if not 1 <= fewest <= most:
+            message = f"mask.count={list(count)}: must be two whole numbers, 1 <= fewest <= most"
+            raise InputError(message)
+        if not 0 < shortest <= longest <= 1:
+            message = f"mask.side={list(side)}: must be two shares of the side, 0 < shortest <= longest <= 1"
+            raise InputError(message)
+        if not 0 < max_share < 1 or longest**2 > max_share:
+            message = f"mask.max_share={max_share}: must be in (0, 1) and at least mask.side's longest, squared"
+            raise InputError(message)
+        self.seed, self.count, self.side, self.max_share = seed, (fewest, most), (shortest, longest), max_share
+        self.vary, self.evaluate_on = vary, evaluate_on
+
+    def uses_maskdata(self, split: str) -> bool:
+        """Only for validation and test, and if asked to."""
+        return self.evaluate_on == "maskdata" and split != "train"
+
+    def hidden(self, record: Record, shape: tuple[int, int], size: int, epoch: int | None) -> Bool[Tensor, "s s"]:
+        """Squares drawn at the network's resolution, whatever the picture's."""
+        if epoch is None and self.evaluate_on == "maskdata":
+            return MaskData().hidden(record, shape, size, epoch)
+        key = (self.seed, record.name, epoch) if self.vary and epoch is not None else (self.seed, record.name)
+        return draw_blocks(self.blocks(key, size), size, size)
+
+    def blocks(self, key: tuple[object, ...], size: int) -> list[Block]:
+        """The squares for a key in a picture of `size` x `size` pixels: at least one, `max_share` never passed."""
+        draw = np.random.Generator(np.random.PCG64(digest(*key)))
+        shortest = max(1, int(self.side[0] * size))
+        longest = max(shortest, int(self.side[1] * size))
+        blocks: list[Block] = []
+        for _ in range(int(draw.integers(self.count[0], self.count[1], endpoint=True))):
+            side = int(draw.integers(shortest, longest, endpoint=True))
+            row, column = (int(draw.integers(0, size - side, endpoint=True)) for _ in range(2))
+            candidate = [*blocks, Block(row, column, side)]
+            share = draw_blocks(candidate, size, size).float().mean()
+            if not blocks or share <= self.max_share:
+                blocks = candidate
+        return blocks
+
+
+class MaskFolder:
+    """A folder with a mask picture for each picture, of the same name but for the suffix, and the same size.
+
+    Args:
+        root: the folder.
+        invert: False: light (128..255) is hidden, dark is known. True: the other way round.
+
+    Raises:
+        InputError: there is no such folder.
+    """
+
+    def __init__(self, root: str, *, invert: bool = False) -> None:
+        self.root, self.invert = Path(root), invert
+        self.paths: tuple[Path, ...] = (self.root,)
+        if not self.root.is_dir():
+            message = f"mask.root={root}: no such folder; give one with a mask picture for each picture"
+            raise InputError(message)
+
+    @cached_property
+    def pictures(self) -> dict[str, Path]:
+        """The mask pictures by name without suffix."""
+        listed = list_pictures(self.root, recursive=True)
+        return {Path(name).with_suffix("").as_posix(): path for name, path in listed.items()}
+
+    def uses_maskdata(self, split: str) -> bool:  # noqa: ARG002
+        """Never."""
+        return False
+
+    def hidden(
+        self,
+        record: Record,
+        shape: tuple[int, int],
+        size: int,
+        epoch: int | None,  # noqa: ARG002 - the same in every epoch
+    ) -> Bool[Tensor, "s s"]:
+        """The mask picture, made binary at its own resolution."""
+        stem = Path(record.name).with_suffix("").as_posix()
+        if stem not in self.pictures:
+            message = f"{record.name}: no mask picture {stem}.* in {self.root}; add one"
+            raise InputError(message)
+        hidden = read_mask(self.pictures[stem], invert=self.invert)
+        if hidden.shape != shape:
+            message = (
+                f"{self.pictures[stem]}: mask of {hidden.shape[0]}x{hidden.shape[1]} pixels for a picture of "
+                f"{shape[0]}x{shape[1]}; make them the same size"
+            )
+            raise InputError(message)
+        return shrink(hidden, size)
+
+
+def read_mask(path: Path, *, invert: bool = False) -> Bool[Tensor, "h w"]:
+    """A mask picture: light is hidden, or dark with `invert`."""
+    light = torch.from_numpy(np.array(open_picture(path).convert("L"))) >= 128
+    return ~light if invert else light

@@ -1,0 +1,236 @@
+"""Where pictures come from: the challenge's layout, or any folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from tqdm import tqdm
+
+from pose_inpaint.data.cache import cache_folder
+from pose_inpaint.data.maskdata import Block, read_maskdata
+from pose_inpaint.data.masks import digest
+from pose_inpaint.data.picture import list_pictures
+from pose_inpaint.errors import InputError
+
+SPLITS = ("train", "val", "test")
+
+Joints = tuple[tuple[float, float, float], ...]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a picture before any file but the lists is opened.
+
+    Attributes:
+        name: its file name, unique in the split.
+        original: the file without holes; None in a blind test split.
+        masked: the file with black holes, where there is one.
+        blocks: its squares of `maskdata.json`, where listed.
+        joints: x, y in pixels and visible, where listed.
+    """
+
+    name: str
+    original: Path | None
+    masked: Path | None = None
+    blocks: tuple[Block, ...] | None = None
+    joints: Joints | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The pictures of a split, and what is wrong with its lists, a line each."""
+
+    records: list[Record]
+    problems: list[str] = field(default_factory=list)
+
+
+class Source(Protocol):
+    """A place that holds pictures in splits."""
+
+    paths: tuple[Path, ...]
+    """Folders and files that it reads."""
+
+    def has(self, split: str) -> bool:
+        """Whether there is such a split at all."""
+        ...
+
+    def listing(self, split: str, *, maskdata: bool) -> Listing:
+        """The pictures of a split.
+
+        Args:
+            split: "train", "val" or "test".
+            maskdata: whether every picture must have blocks in `maskdata.json`.
+
+        Raises:
+            InputError: a list can't be read at all.
+        """
+        ...
+
+
+def check_root(root: str | None, key: str = "data.root") -> Path:
+    """The folder, if there is one; raises `InputError` otherwise."""
+    if not root:
+        message = f"{key} is missing: give {key}=DIR, the folder of your pictures"
+        raise InputError(message)
+    if not Path(root).is_dir():
+        message = f"{key}={root}: no such folder"
+        raise InputError(message)
+    return Path(root)
+
+
+class Chalearn:
+    """The challenge's layout: `ROOT/SPLIT/{X,Y}/NAME.png`, `ROOT/SPLIT/maskdata.json`, perhaps `joints.json`.
+
+    X (masked input) may be absent where Y (original) and the blocks are there; Y may be absent in a blind test split.
+
+    Args:
+        root: the folder ROOT.
+    """
+
+    def __init__(self, root: str | None) -> None:
+        self.root = check_root(root)
+        self.paths: tuple[Path, ...] = (self.root,)
+
+    def has(self, split: str) -> bool:
+        """Whether ROOT/SPLIT is a folder."""
+        return (self.root / split).is_dir()
+
+    def listing(self, split: str, *, maskdata: bool) -> Listing:
+        """The pictures of ROOT/SPLIT, paired."""
+        folder = self.root / split
+        if not folder.is_dir():
+            return Listing([], [f"{folder}: no such folder; expected {split}/Y/NAME.png and {split}/maskdata.json"])
+        originals, masked = list_pictures(folder / "Y"), list_pictures(folder / "X")
+        names = originals or masked
+        if not names:
+            return Listing([], [f"{folder}: empty split: no picture in {folder / 'Y'} or {folder / 'X'}; add some"])
+        problems = _unpaired(folder, originals, masked) if originals and masked else []
+        blocks: dict[str, tuple[Block, ...]] = {}
+        if maskdata or not originals or (folder / "maskdata.json").is_file():
+            blocks, faults = _read_blocks(folder / "maskdata.json", names, strict=maskdata or not originals)
+            problems += faults
+        joints = read_joints(folder / "joints.json")
+        records = [
+            Record(name, originals.get(name), masked.get(name), blocks.get(name), joints.get(name)) for name in names
+        ]
+        return Listing(records, problems)
+
+
+class Mannequins(Chalearn):
+    """The embedded data set: drawn people, written into the user's cache once and read like any other.
+
+    Args:
+        counts: pictures of train, val and test.
+        size: side of the pictures in pixels.
+        seed: of the drawings; another one gives other people.
+        cache: the folder to write into; the user's cache folder if not given.
+    """
+
+    def __init__(self, counts: dict[str, int], size: int = 128, seed: int = 2018, cache: str | None = None) -> None:
+        from pose_inpaint.data.mannequins import prepare
+
+        folder = Path(cache) if cache else cache_folder() / "mannequins"
+        with tqdm(desc="Drawing mannequins", unit="picture", leave=False, delay=1) as bar:
+
+            def advance(done: int, total: int) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            root = prepare(folder, counts=dict(counts), size=size, seed=seed, on_progress=advance)
+        super().__init__(str(root))
+
+
+class Folder:
+    """Any folder of pictures, split by a digest of each file's name, so that adding a file moves no other.
+
+    Args:
+        root: the folder; folders below it count too.
+        fractions: shares of train, val and test; they add up to 1.
+        maskdata: a file like the challenge's, for `mask=maskdata`; `ROOT/maskdata.json` if not given.
+
+    Raises:
+        InputError: there is no such folder, or the shares don't add up to 1.
+    """
+
+    def __init__(
+        self, root: str | None, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1), maskdata: str | None = None
+    ) -> None:
+        self.root = check_root(root)
+        if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
+            message = f"data.fractions={list(fractions)}: give three shares for train, val and test that add up to 1"
+            raise InputError(message)
+        self.fractions = tuple(fractions)
+        self.maskdata = Path(maskdata) if maskdata else self.root / "maskdata.json"
+        self.paths: tuple[Path, ...] = (self.root, self.maskdata)
+
+    def has(self, split: str) -> bool:
+        """Whether the split gets a share."""
+        return self.fractions[SPLITS.index(split)] > 0
+
+    def listing(self, split: str, *, maskdata: bool) -> Listing:
+        """The pictures whose names' digests fall into the split's share."""
+        every = list_pictures(self.root, recursive=True)
+        names = {name: path for name, path in every.items() if self.split_of(name) == split}
+        if not names:
+            return Listing([], [f"{self.root}: empty split {split!r}: {len(every)} pictures in all; add some"])
+        blocks: dict[str, tuple[Block, ...]] = {}
+        problems: list[str] = []
+        if maskdata:
+            blocks, problems = _read_blocks(self.maskdata, names, strict=True, others=set(every) - set(names))
+        return Listing([Record(name, path, blocks=blocks.get(name)) for name, path in names.items()], problems)
+
+    def split_of(self, name: str) -> str:
+        """The split of a file's name."""
+        place = digest(name) / 2**64
+        train, val, _ = self.fractions
+        return "train" if place < train else "val" if place < train + val else "test"
+
+
+def _unpaired(folder: Path, originals: dict[str, Path], masked: dict[str, Path]) -> list[str]:
+    no_masked = [f"{originals[name]}: no masked picture {folder / 'X' / name}" for name in originals.keys() - masked]
+    no_original = [f"{masked[name]}: no original {folder / 'Y' / name}" for name in masked.keys() - originals]
+    return [f"{line}; add it or remove its partner" for line in sorted(no_masked + no_original)]
+
+
+def _read_blocks(
+    path: Path, names: dict[str, Path], *, strict: bool, others: set[str] | None = None
+) -> tuple[dict[str, tuple[Block, ...]], list[str]]:
+    """Blocks of the pictures called `names`, and the file's faults: those that matter always, or all if `strict`."""
+    try:
+        blocks, faults = read_maskdata(path)
+    except InputError as error:
+        return {}, [str(error)]
+    listed = {*blocks, *(fault.name for fault in faults)}
+    problems = [f"{path}: {fault.name}: {fault.message}; correct or remove it" for fault in faults]
+    if strict:
+        unknown = sorted(listed - set(names) - (others or set()))
+        problems += [f"{path}: lists {name}, which isn't there; add the picture or remove the entry" for name in unknown]
+        problems += [f"{path}: {name} is not listed; add its blocks" for name in names if name not in listed]
+    return blocks, problems
+
+
+def read_joints(path: Path) -> dict[str, Joints]:
+    """Joints by picture; empty where there is no such file.
+
+    Raises:
+        InputError: the file is not of the form `{"joint_names": [...], "joints": {NAME: [[x, y, visible], ...]}}`.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        count = len(content["joint_names"])
+        joints = {
+            name: tuple((float(x), float(y), float(v)) for x, y, v in rows) for name, rows in content["joints"].items()
+        }
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        message = f'{path}: not {{"joint_names": [...], "joints": {{NAME: [[x, y, visible], ...]}}}} ({error}); correct it'
+        raise InputError(message) from error
+    wrong = [name for name, rows in joints.items() if len(rows) != count]
+    if wrong:
+        message = f"{path}: {wrong[0]} has {len(joints[wrong[0]])} joints, joint_names {count}; correct it"
+        raise InputError(message)
+    return joints

@@ -1,0 +1,165 @@
+"""The Lightning module for every system that learns: generator, critic, losses, phases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from pose_inpaint.layers.statistics import recalibrate
+from pose_inpaint.losses.term import all_finite
+from pose_inpaint.metrics.per_picture import collect
+from pose_inpaint.nonfinite import report_nonfinite
+from pose_inpaint.random_state import restore_random_state, take_random_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from torch import Tensor
+    from torch.optim import Optimizer
+
+    from pose_inpaint.losses import DiscriminatorLoss, GeneratorLoss
+    from pose_inpaint.metrics import PictureMetric
+    from pose_inpaint.schedule import Phase, Schedule
+    from pose_inpaint.types import Batch, Completion
+
+CHECKPOINT_FORMAT = 1
+SIDES = ("generator", "discriminator")
+
+
+class InpaintingModule(LightningModule):
+    """Trains a generator, with a critic in the phases that ask for one, by manual optimisation.
+
+    Args:
+        generator: an `Inpainter` network.
+        critic: pictures to logits of "real", or None.
+        generator_loss: the generator's terms.
+        discriminator_loss: the critic's loss, or None.
+        schedule: who steps, and on which terms, in which epoch.
+        optimizer: makes an optimizer of parameters.
+        metrics: scores of validation, by name.
+        clip_norm: largest norm of a network's gradient, or None.
+        ema_decay: decay of an exponential moving average of the generator's weights, or None for none. With one, it is
+            the average that is validated and released.
+        calibration_batches: makes the training batches over which batch normalisation's statistics are taken anew before
+            each validation, or None to leave the running ones, as the authors did.
+        config: the resolved configuration as plain data, stored in every checkpoint.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        critic: nn.Module | None,
+        generator_loss: GeneratorLoss,
+        discriminator_loss: DiscriminatorLoss | None,
+        schedule: Schedule,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
+        metrics: Mapping[str, PictureMetric],
+        *,
+        clip_norm: float | None = None,
+        ema_decay: float | None = None,
+        calibration_batches: Callable[[], Iterable[Batch]] | None = None,
+        config: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.generator, self.critic = generator, critic
+        self.generator_loss, self.discriminator_loss = generator_loss, discriminator_loss
+        self.schedule, self.optimizer, self.clip_norm = schedule, optimizer, clip_norm
+        self.calibration_batches, self.config = calibration_batches, config or {}
+        self.ema: AveragedModel | None = None
+        if ema_decay is not None:
+            self.ema = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay))
+        self.metrics = collect(metrics)
+        # A buffer, so that it is in the checkpoint: Lightning's global_step counts every optimizer's steps.
+        self.register_buffer("batches_seen", torch.zeros((), dtype=torch.long))
+        self._random_state: dict[str, Any] | None = None
+
+    @property
+    def phase(self) -> Phase:
+        """The phase of the current epoch."""
+        return self.schedule.at(self.current_epoch)
+
+    @property
+    def released(self) -> nn.Module:
+        """The generator that is validated, scored and used: the average if there is one."""
+        return self.generator if self.ema is None else self.ema.module
+
+    def configure_optimizers(self) -> list[Optimizer]:
+        """One optimizer for the generator and, with a critic, one for it."""
+        networks = [self.generator] if self.critic is None else [self.generator, self.critic]
+        return [self.optimizer(network.parameters()) for network in networks]
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """One step of the generator, then one of the critic, as the phase asks."""
+        phase, critic, judge = self.phase, self.critic, self.discriminator_loss
+        with torch.set_grad_enabled(phase.generator):
+            completion: Completion = self.generator(batch.known, batch.mask)
+        if phase.generator:
+            self._step(0, batch, lambda: self.generator_loss(batch, completion, critic, phase.terms))
+            if self.ema is not None:
+                self.ema.update_parameters(self.generator)
+        if phase.discriminator and critic is not None and judge is not None:
+            judged = completion.detach()
+            if phase.fresh_completion:
+                with torch.no_grad():
+                    judged = self.generator(batch.known, batch.mask)
+            self._step(1, batch, lambda: judge(batch, judged, critic))
+        self.batches_seen += 1
+        self.log("batch", self.batches_seen.float())
+
+    def _step(self, which: int, batch: Batch, loss: Callable[[], dict[str, Tensor]]) -> None:
+        """Steps one network on `loss`, fenced: no other network's parameters get a gradient from it."""
+        optimizers = self.optimizers()
+        optimizer = optimizers[which] if isinstance(optimizers, list) else optimizers
+        self.toggle_optimizer(optimizer)
+        values = loss()
+        if not all_finite(values):
+            report_nonfinite(batch, values, SIDES[which], self.trainer.default_root_dir, int(self.batches_seen))
+        optimizer.zero_grad()
+        self.manual_backward(values["total"])
+        if self.clip_norm is not None:
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            norm = nn.utils.clip_grad_norm_(parameters, self.clip_norm)
+            self.log(f"train/{SIDES[which]}/gradient_norm", norm)
+        optimizer.step()
+        self.untoggle_optimizer(optimizer)
+        self.log_dict({f"train/{SIDES[which]}/{name}": value.detach() for name, value in values.items()})
+        self.log(SIDES[which], values["total"].detach(), prog_bar=True, logger=False)
+
+    def on_train_start(self) -> None:
+        """Back to the random state of the checkpoint, once everything else is in place."""
+        if self._random_state is not None:
+            restore_random_state(self._random_state)
+            self._random_state = None
+
+    def on_validation_start(self) -> None:
+        """Takes batch normalisation's statistics anew, so that scores and checkpoints don't carry stale ones."""
+        if self.calibration_batches is not None and not self.trainer.sanity_checking:
+            recalibrate(self.released, self.calibration_batches(), self.device)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Scores a batch."""
+        self.metrics.update(batch, self.released(batch.known, batch.mask))
+
+    def on_validation_epoch_end(self) -> None:
+        """Logs the scores."""
+        self.log_dict({f"val/{name}": value.float() for name, value in self.metrics.compute().items()})
+        self.metrics.reset()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Adds what rebuilding and resuming need, as plain data that loads with `weights_only=True`."""
+        checkpoint["pose_inpaint"] = {
+            "format": CHECKPOINT_FORMAT,
+            "config": self.config,
+            "phase": self.phase.name,
+            "epoch": self.current_epoch,
+            "random_state": take_random_state(),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps the random state until training starts."""
+        self._random_state = checkpoint["pose_inpaint"]["random_state"]

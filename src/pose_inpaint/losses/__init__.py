@@ -1,0 +1,16 @@
+"""Loss terms. Each is a module `forward(batch, completion, critic) -> scalar` with a weight."""
+
+from pose_inpaint.losses.adversarial import DiscriminatorLoss, GeneratorAdversarial
+from pose_inpaint.losses.perceptual import Perceptual
+from pose_inpaint.losses.reconstruction import AbsoluteError, MaskError
+from pose_inpaint.losses.term import GeneratorLoss, LossTerm
+
+__all__ = [
+    "AbsoluteError",
+    "DiscriminatorLoss",
+    "GeneratorAdversarial",
+    "GeneratorLoss",
+    "LossTerm",
+    "MaskError",
+    "Perceptual",
+]

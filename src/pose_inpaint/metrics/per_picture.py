@@ -1,0 +1,104 @@
+"""Scores that keep each picture's own value, so that any group of pictures can be scored from one pass."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, get_args
+
+import torch
+from torchmetrics import Metric, MetricCollection
+from torchmetrics.utilities import dim_zero_cat
+
+from pose_inpaint.types import Picture, Region, check_choice, region_weight
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from pose_inpaint.types import Batch, Completion
+
+
+REGIONS: tuple[Region, ...] = get_args(Region)
+
+
+class PictureMetric(Metric):
+    """A score of pictures that is reduced from a value of each.
+
+    A subclass gives `measure`, for all regions at once so that scores that differ in the region alone, or in `convert`,
+    share the work; `convert` where the value printed is a function of the one measured; `reduce` where the
+    score is not the plain mean. Of several samples of a picture the mean of what was measured counts.
+
+    Args:
+        picture: whether the raw or the composite picture is scored.
+        region: which pixels count.
+    """
+
+    full_state_update = False
+    values: list[Tensor]
+
+    def __init__(self, picture: Picture = "composite", region: Region = "whole") -> None:
+        super().__init__()
+        check_choice("metric: picture", picture, Picture)
+        check_choice("metric: region", region, Region)
+        self.picture, self.region = picture, region
+        self.add_state("values", default=[], dist_reduce_fx="cat")
+
+    def measure(
+        self, prediction: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "n 1 h w"]
+    ) -> Float[Tensor, "n 3 ..."]:
+        """What is measured of each picture in its three regions: whole, hole, known.
+
+        Args:
+            prediction: in [0, 1], double precision.
+            target: in [0, 1], double precision.
+            mask: 1 = hidden.
+        """
+        raise NotImplementedError
+
+    def convert(self, measured: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
+        """From what was measured to what is printed."""
+        return measured
+
+    def reduce(self, values: Float[Tensor, " n"]) -> Float[Tensor, ""]:
+        """The score of the pictures that have these values: their mean, leaving out NaN (nothing of theirs counts)."""
+        return values.nanmean(0)
+
+    def update(self, batch: Batch, completion: Completion) -> None:
+        """Adds a batch."""
+        prediction = completion.picture(self.picture, batch)
+        samples = prediction.shape[1]
+        measured = self.measure(
+            to_unit(prediction.flatten(0, 1)),
+            to_unit(batch.target.repeat_interleave(samples, dim=0)),
+            batch.mask.repeat_interleave(samples, dim=0).double(),
+        )
+        self.values.append(measured.unflatten(0, (-1, samples)).mean(1))
+
+    def per_picture(self) -> Float[Tensor, " n"]:
+        """The values of all pictures so far, in their order."""
+        measured = dim_zero_cat(self.values) if self.values else torch.zeros(0, 3, dtype=torch.float64)
+        return self.convert(measured[:, REGIONS.index(self.region)])
+
+    def compute(self) -> Float[Tensor, ""]:
+        """The score over all pictures so far."""
+        return self.reduce(self.per_picture())
+
+
+def to_unit(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
+    """From [-1, 1] to [0, 1] in double precision; values outside are clipped, as saving a picture would."""
+    return ((pictures.double() + 1) / 2).clamp(0, 1)
+
+
+def region_weights(mask: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 3 h w"]:
+    """1 where a pixel counts, for each region: whole, hole, known."""
+    return torch.cat([region_weight(mask, region) for region in REGIONS], dim=1)
+
+
+def collect(metrics: Mapping[str, PictureMetric]) -> MetricCollection:
+    """The metrics as one; those that measure the same of a picture (MSE and PSNR, SSIM and DSSIM) do it once."""
+    groups = defaultdict(list)
+    for name, metric in metrics.items():
+        groups[type(metric).measure, metric.picture].append(name)
+    return MetricCollection(dict(metrics), compute_groups=list(groups.values()))

@@ -1,0 +1,1 @@
+"""Networks: completing ones (each an `Inpainter`) and critics (pictures in, logits out)."""

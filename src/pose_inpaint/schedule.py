@@ -1,0 +1,71 @@
+"""Which networks step, and which loss terms count, in which epoch: a pure function of the epoch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pose_inpaint.errors import InputError
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of epochs.
+
+    Attributes:
+        name: names the phase in logs and checkpoints.
+        epochs: how many, at least 1.
+        generator: whether the generator steps.
+        discriminator: whether the critic steps (after the generator).
+        terms: the generator's loss terms that count, by their keys in `loss.generator`.
+        fresh_completion: whether the critic judges a new forward pass, taken after the generator's step (the release),
+            or the pass that the generator was trained on.
+    """
+
+    name: str
+    epochs: int
+    generator: bool = True
+    discriminator: bool = False
+    terms: list[str] = field(default_factory=list)
+    fresh_completion: bool = False
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            message = f"schedule.phases: phase {self.name!r} has epochs={self.epochs}: give at least 1 or leave it out"
+            raise InputError(message)
+        if not self.generator and not self.discriminator:
+            message = f"schedule.phases: phase {self.name!r} trains nothing: set generator or discriminator to true"
+            raise InputError(message)
+        if self.generator and not self.terms:
+            message = f"schedule.phases: phase {self.name!r} trains the generator on no loss term: list some in terms"
+            raise InputError(message)
+
+
+class Schedule:
+    """Phases, one after the other.
+
+    Args:
+        phases: at least one, with names of their own.
+
+    Raises:
+        InputError: there is no phase, or two share a name.
+    """
+
+    def __init__(self, phases: list[Phase]) -> None:
+        names = [phase.name for phase in phases]
+        if not phases or len(set(names)) < len(names):
+            message = f"schedule.phases={names}: give at least one phase, each with a name of its own"
+            raise InputError(message)
+        self.phases = tuple(phases)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all phases together."""
+        return sum(phase.epochs for phase in self.phases)
+
+    def at(self, epoch: int) -> Phase:
+        """The phase of an epoch, counted from 0; past the end it is the last one."""
+        for phase in self.phases:
+            if epoch < phase.epochs:
+                return phase
+            epoch -= phase.epochs
+        return self.phases[-1]

@@ -1,0 +1,50 @@
+"""Sheets of pictures side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from pose_inpaint.data.picture import to_bytes, to_image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from pose_inpaint.types import Batch, Completion
+
+COLUMNS = ("input", "raw", "composite", "original")
+GAP = 4  # pixels between pictures
+
+
+def panels(batch: Batch, completion: Completion) -> Float[Tensor, "b 4 3 h w"]:
+    """Input, raw, composite and original of each picture (the first sample)."""
+    return torch.stack(
+        [batch.known, completion.raw[:, 0], completion.composite(batch)[:, 0], batch.target.nan_to_num(-1)], dim=1
+    )
+
+
+def draw_sheet(
+    rows: Float[Tensor, "r c 3 h w"], columns: Sequence[str] = COLUMNS, captions: Sequence[str] = ()
+) -> Image.Image:
+    """A sheet with a heading above each column and, if given, a caption above each row."""
+    count, width, _, height, breadth = rows.shape
+    font = ImageFont.load_default(size=max(10, min(14, breadth // 8)))
+    line = int(font.size) + 6
+    caption = line if captions else 0
+    sheet = Image.new("RGB", (width * (breadth + GAP) + GAP, line + count * (height + GAP + caption) + GAP), "white")
+    draw = ImageDraw.Draw(sheet)
+    for column, heading in enumerate(columns):
+        draw.text((GAP + column * (breadth + GAP), 2), heading, fill="black", font=font)
+    pictures = to_bytes(rows.float().cpu())
+    for row in range(count):
+        top = line + row * (height + GAP + caption)
+        if captions:
+            draw.text((GAP, top + 2), captions[row], fill="black", font=font)
+        for column in range(width):
+            sheet.paste(to_image(pictures[row, column]), (GAP + column * (breadth + GAP), top + caption))
+    return sheet

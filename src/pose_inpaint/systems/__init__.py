@@ -1,0 +1,1 @@
+"""Systems that complete pictures without learning. Each is an `Inpainter`."""

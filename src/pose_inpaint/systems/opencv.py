@@ -1,0 +1,60 @@
+"""OpenCV's two classical fills: `cv2.inpaint` (https://docs.opencv.org/4.x/df/d3d/tutorial_py_inpainting.html)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.types import Completion, check_choice
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+Method = Literal["telea", "navier_stokes"]
+
+
+class OpenCVFill:
+    """Telea 2004 (fast marching) or Bertalmio, Bertozzi and Sapiro 2001 (Navier-Stokes), on 8-bit pictures.
+
+    Args:
+        method: "telea" or "navier_stokes".
+        radius: neighbourhood of a filled pixel, in pixels.
+
+    Raises:
+        InputError: OpenCV is not installed, or an argument is out of range.
+    """
+
+    def __init__(self, method: Method, radius: float = 3) -> None:
+        check_choice("model.method", method, Method)
+        if radius <= 0:
+            message = f"model.radius={radius}: must be positive, in pixels"
+            raise InputError(message)
+        try:
+            import cv2
+        except ModuleNotFoundError as error:
+            message = f"model={method} needs OpenCV: pip install 'pose-inpaint[classic]'"
+            raise InputError(message) from error
+        self.flag = cv2.INPAINT_TELEA if method == "telea" else cv2.INPAINT_NS
+        self.inpaint, self.radius = cv2.inpaint, radius
+
+    def __call__(
+        self,
+        known: Float[Tensor, "b 3 h w"],
+        mask: Float[Tensor, "b 1 h w"],
+        *,
+        samples: int = 1,  # noqa: ARG002 - it has but one answer
+        generator: torch.Generator | None = None,  # noqa: ARG002
+    ) -> Completion:
+        """Fills each picture on the CPU."""
+        pictures = ((known + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+        holes = mask[:, 0].byte().cpu().numpy()
+        filled = [
+            self.inpaint(np.ascontiguousarray(picture), hole, self.radius, self.flag)
+            for picture, hole in zip(pictures, holes, strict=True)
+        ]
+        raw = torch.from_numpy(np.stack(filled)).permute(0, 3, 1, 2).to(known) / 127.5 - 1
+        return Completion(raw=raw[:, None])

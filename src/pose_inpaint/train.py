@@ -1,0 +1,177 @@
+"""`python -m pose_inpaint.train [+experiment=NAME] [key=value ...]`: trains, then scores the test split."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.loggers import CSVLogger
+
+from pose_inpaint import build
+from pose_inpaint.callbacks.checkpoints import BestOfPhase, last_checkpoint
+from pose_inpaint.callbacks.samples import SampleSheet
+from pose_inpaint.checkpoint import demand_same_model, load_generator, load_weights, read_checkpoint
+from pose_inpaint.cli import run_command
+from pose_inpaint.config import TrainSettings, plain_config, read_settings
+from pose_inpaint.data.dataset import collate
+from pose_inpaint.errors import InputError
+from pose_inpaint.evaluate import compare_with_mean, score_split
+from pose_inpaint.provenance import describe_run, write_json, write_records
+
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger
+    from omegaconf import DictConfig
+
+    from pose_inpaint.data import InpaintingData
+    from pose_inpaint.data.inspection import Inspection
+    from pose_inpaint.lightning_module import InpaintingModule
+
+CHECKPOINTS = "checkpoints"
+
+
+def main() -> None:
+    """The command."""
+    run_command("train", run)
+
+
+def run(config: DictConfig) -> float:
+    """Trains as configured and returns the best validation score of the last phase (for sweeps).
+
+    Raises:
+        InputError: something that the user gave can't be used; nothing is written then.
+    """
+    settings = read_settings(config, TrainSettings)
+    plain = plain_config(config)
+    folder = Path(settings.run_dir)
+    _refuse_used(folder, settings.resume)
+    pl.seed_everything(settings.seed, workers=True, verbose=False)
+    data = build.build_data(settings.data, settings.mask, settings.seed)
+    module = build.build_module(settings, data, plain)
+    _take_weights(settings, module, plain)
+    splits = ["train", "val", *(["test"] if settings.test.enabled and data.source.has("test") else [])]
+    inspections = data.inspect(*splits)
+    data.train_dataloader()  # refuses a batch size that the split can't fill, before anything is written
+    trainer = _make_trainer(settings, module, data, folder)
+    records = describe_run(plain, inspections, str(trainer.strategy.root_device), _features(settings, module))
+    write_records(folder, plain, records)
+    for logger in trainer.loggers[1:]:
+        logger.log_hyperparams({**plain, "run": records})
+    _quieten()
+    trainer.fit(module, data, ckpt_path=settings.resume, weights_only=True)
+    best = _best(trainer, module)
+    if "test" in splits and trainer.is_global_zero and not _is_blind(inspections):
+        _score_test(settings, data, folder, best if settings.test.checkpoint == "best" else None)
+    return float(best.best_model_score) if best.best_model_score is not None else float("nan")
+
+
+def _refuse_used(folder: Path, resume: str | None) -> None:
+    """A run never writes over another one."""
+    if (folder / CHECKPOINTS).exists() and (resume is None or folder not in Path(resume).parents):
+        message = f"hydra.run.dir={folder}: holds a run already; choose another folder, or resume={folder}/{CHECKPOINTS}/last.ckpt"
+        raise InputError(message)
+    if resume is not None and (folder / "metrics.csv").exists():  # Lightning would begin it anew
+        count = len(list(folder.glob("metrics*.csv")))
+        (folder / "metrics.csv").rename(folder / f"metrics-before-resume-{count}.csv")
+
+
+def _take_weights(settings: TrainSettings, module: InpaintingModule, plain: dict[str, Any]) -> None:
+    if settings.resume is not None and settings.init_from is not None:
+        message = "resume and init_from are both given; resume takes everything, init_from only weights: choose one"
+        raise InputError(message)
+    if settings.resume is not None:
+        checkpoint = read_checkpoint(settings.resume, "resume")
+        demand_same_model(checkpoint, plain, "resume", "model", "critic", "ema")
+        if checkpoint.epoch >= module.schedule.epochs:
+            message = (
+                f"resume={settings.resume}: all {checkpoint.epoch} epochs are done; give the last phase of "
+                "schedule.phases more epochs"
+            )
+            raise InputError(message)
+    if settings.init_from is not None:
+        checkpoint = read_checkpoint(settings.init_from, "init_from")
+        demand_same_model(checkpoint, plain, "init_from", "model")
+        load_weights(module, checkpoint)
+
+
+def _make_trainer(
+    settings: TrainSettings, module: InpaintingModule, data: InpaintingData, folder: Path
+) -> pl.Trainer:
+    if settings.checkpoint.monitor not in settings.validation:
+        message = f"checkpoint.monitor={settings.checkpoint.monitor}: not one of validation's {settings.validation}"
+        raise InputError(message)
+    if settings.test.checkpoint not in ("best", "last"):
+        message = f"test.checkpoint={settings.test.checkpoint}: not one of best, last"
+        raise InputError(message)
+    if settings.samples.count < 1:
+        message = f"samples.count={settings.samples.count}: must be at least 1"
+        raise InputError(message)
+    pictures = data.pictures("val")
+    samples = collate([pictures[i] for i in range(min(settings.samples.count, len(pictures)))])
+    phases = [phase.name for phase in module.schedule.phases]
+    callbacks: list[pl.Callback] = [SampleSheet(folder, samples)]
+    callbacks += [BestOfPhase(folder / CHECKPOINTS, phase, settings.checkpoint.monitor) for phase in phases]
+    callbacks.append(last_checkpoint(folder / CHECKPOINTS))
+    loggers: list[Logger] = [CSVLogger(folder, name="", version="")]
+    if settings.logger.get("_target_"):
+        loggers.append(build.build("logger", settings.logger))
+    return build.build_trainer(settings, module.schedule.epochs, callbacks, loggers)
+
+
+def _features(settings: TrainSettings, module: InpaintingModule) -> str | None:
+    """The perceptual term's weights, by name, if one counts."""
+    return settings.loss.features.weights if "perceptual" in module.generator_loss.terms else None
+
+
+def _is_blind(inspections: list[Inspection]) -> bool:
+    return any(found.blind for found in inspections if found.split == "test")
+
+
+def _best(trainer: pl.Trainer, module: InpaintingModule) -> BestOfPhase:
+    last_phase = module.schedule.phases[-1].name
+    return next(c for c in trainer.callbacks if isinstance(c, BestOfPhase) and c.phase == last_phase)  # type: ignore[attr-defined]
+
+
+def _score_test(settings: TrainSettings, data: InpaintingData, folder: Path, best: BestOfPhase | None) -> None:
+    """Scores the chosen checkpoint and a mean fill on the test split, and says in words what came out."""
+    path = Path(best.best_model_path) if best and best.best_model_path else folder / CHECKPOINTS / "last.ckpt"
+    checkpoint = read_checkpoint(path if path.is_file() else folder / CHECKPOINTS / "last.ckpt")
+    device = build.choose_device("auto" if torch.cuda.is_available() else "cpu")
+    generator = load_generator(checkpoint).to(device)
+    scores = score_split(generator, data, "test", settings.metric, device, settings.seed)
+    summary = scores.summary((0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 1.0))
+    words, mean = compare_with_mean(scores, data, "test", settings.metric, settings.seed)
+    record = {
+        "split": "test",
+        "checkpoint": {"file": path.name, "sha256": checkpoint.sha256(), "phase": checkpoint.phase},
+        "batchnorm": settings.batchnorm.statistics,
+        **summary,
+        "mean_fill": mean,
+    }
+    write_json(folder / "scores.json", record)
+    scores.write_csv(folder / "scores.csv")
+    print(
+        f"\nDone: {folder}\n{words}\nLook at {folder / 'samples.png'}: input, the network's raw picture, the composite, "
+        f"the original.\nAll scores are in {folder / 'scores.json'}, the losses in {folder / 'metrics.csv'}, the weights in "
+        f"{checkpoint.path}."
+    )
+
+
+def _quieten() -> None:
+    """Leaves out what Lightning says of every run like ours."""
+    for text in (
+        r".*does not have many workers.*",
+        r".*`isinstance\(treespec, LeafSpec\)`.*",
+        r"Checkpoint directory .* exists and is not empty.*",
+        r".*The number of training batches .* is smaller than the logging interval.*",
+        r".*Experiment logs directory .* exists and is not empty.*",
+    ):
+        warnings.filterwarnings("ignore", message=text)
+    os.environ.setdefault("POSSIBLE_USER_WARNINGS", "off")  # Lightning's advertisements
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The three contracts that hold the package together: `Batch`, `Completion` and `Inpainter`."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
+
+import torch
+
+from pose_inpaint.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+EMPTY = -1.0
+"""What stands in a hole of `Batch.known`: black on the scale [-1, 1], as in the challenge's masked pictures."""
+
+Picture = Literal["raw", "composite"]
+Region = Literal["whole", "hole", "known"]
+
+
+def check_choice(key: str, value: object, choices: object) -> None:
+    """Raises `InputError` unless `value` is one of the strings of the `Literal` type `choices`."""
+    if value not in get_args(choices):
+        message = f"{key}={value}: not one of {', '.join(get_args(choices))}"
+        raise InputError(message)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures with holes.
+
+    Attributes:
+        target: the originals, (b, 3, h, w), in [-1, 1]. NaN in the holes where a blind test split keeps them back.
+        mask: (b, 1, h, w), 1 = hidden, 0 = known.
+        names: b file names.
+        pose: joints as x, y in pixels and visible (0 or 1), (b, j, 3), where the data set has them.
+    """
+
+    target: Float[Tensor, "b 3 h w"]
+    mask: Float[Tensor, "b 1 h w"]
+    names: tuple[str, ...]
+    pose: Float[Tensor, "b j 3"] | None = None
+
+    @property
+    def known(self) -> Float[Tensor, "b 3 h w"]:
+        """`target` with its holes emptied: all that an `Inpainter` gets to see."""
+        return torch.where(self.mask > 0, torch.full_like(self.target, EMPTY), self.target)
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
+        """The same batch on `device` (Lightning calls this by its name)."""
+        pose = None if self.pose is None else self.pose.to(device, non_blocking=non_blocking)
+        return dataclasses.replace(
+            self,
+            target=self.target.to(device, non_blocking=non_blocking),
+            mask=self.mask.to(device, non_blocking=non_blocking),
+            pose=pose,
+        )
+
+    def pin_memory(self) -> Batch:
+        """The same batch in page-locked memory (the data loader calls this by its name)."""
+        pose = None if self.pose is None else self.pose.pin_memory()
+        return dataclasses.replace(self, target=self.target.pin_memory(), mask=self.mask.pin_memory(), pose=pose)
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What an `Inpainter` answers.
+
+    Attributes:
+        raw: s completed pictures each, as the system made them, (b, s, 3, h, w), in [-1, 1].
+        predicted_mask: the system's own guess of the mask, (b, 1, h, w), in [0, 1], where it makes one.
+    """
+
+    raw: Float[Tensor, "b s 3 h w"]
+    predicted_mask: Float[Tensor, "b 1 h w"] | None = None
+
+    def composite(self, batch: Batch) -> Float[Tensor, "b s 3 h w"]:
+        """`raw` inside the holes and the input elsewhere."""
+        return torch.where(batch.mask[:, None] > 0, self.raw, batch.known[:, None])
+
+    def picture(self, which: Picture, batch: Batch) -> Float[Tensor, "b s 3 h w"]:
+        """`raw` or the composite, by name."""
+        return self.raw if which == "raw" else self.composite(batch)
+
+    def detach(self) -> Completion:
+        """The same completion, cut off from the graph that made it."""
+        predicted_mask = None if self.predicted_mask is None else self.predicted_mask.detach()
+        return dataclasses.replace(self, raw=self.raw.detach(), predicted_mask=predicted_mask)
+
+
+class Inpainter(Protocol):
+    """Any system that completes pictures: a network, a mean fill, an algorithm. It never sees the target."""
+
+    def __call__(
+        self,
+        known: Float[Tensor, "b 3 h w"],
+        mask: Float[Tensor, "b 1 h w"],
+        *,
+        samples: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Completion:
+        """Completes `known` (in [-1, 1], holes at `EMPTY`) where `mask` is 1.
+
+        Args:
+            known: the pictures with emptied holes.
+            mask: 1 = hidden.
+            samples: how many completions to give of each picture; a system that knows but one gives one.
+            generator: the source of randomness for systems that draw.
+        """
+        ...
+
+
+def region_weight(mask: Float[Tensor, "b 1 h w"], region: Region) -> Float[Tensor, "b 1 h w"]:
+    """1 on the pixels that `region` names and 0 elsewhere."""
+    if region == "whole":
+        return torch.ones_like(mask)
+    return mask if region == "hole" else 1 - mask
