@@ -208,7 +208,8 @@ def _window(
     bright = np.clip((high - low) / (top - low), 0.0, 1.0)
     outside = np.array((0.50, 0.62, 0.48))[:, None] + bright * np.array((0.34, 0.28, 0.46))[:, None]
     outside = outside * (0.85 + 0.25 * fractal(table, along * 5.0, high * 5.0))
-    return base + glass * (1.0 - bar) * (outside - base)
+    shown: Array = base + glass * (1.0 - bar) * (outside - base)
+    return shown
 
 
 def _shelves(

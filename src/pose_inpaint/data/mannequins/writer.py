@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from pose_inpaint.data.mannequins.chance import stream, uniform
@@ -156,16 +157,16 @@ def draw_squares(seed: int, index: int, size: int) -> list[Square]:
     goal = 0.03 + uniform(rng, 0.0, 0.24) + uniform(rng, 0.0, 0.24)
     number = 1 + int(rng.integers(7))
     squares: list[Square] = []
-    covered: set[tuple[int, int]] = set()
+    covered = np.zeros((size, size), dtype=np.bool_)
     for left in range(number, 0, -1):
-        want = max(goal * size * size - len(covered), 0.0) / left * uniform(rng, 0.7, 1.4)
+        want = max(goal * size * size - np.count_nonzero(covered), 0.0) / left * uniform(rng, 0.7, 1.4)
         side = min(max(int(math.sqrt(want)), size // 6), int(LARGEST_SIDE * size))
         row, column = (int(rng.integers(size - side + 1)) for _ in range(2))
-        added = {(y, x) for y in range(row, row + side) for x in range(column, column + side)}
-        if len(covered | added) > MOST_HIDDEN * size * size:
-            continue
-        covered |= added
-        squares.append([row, column, side])
+        added = covered.copy()
+        added[row : row + side, column : column + side] = True
+        if np.count_nonzero(added) <= MOST_HIDDEN * size * size:
+            covered = added
+            squares.append([row, column, side])
     return squares
 
 

@@ -1,0 +1,163 @@
+"""`python -m pose_inpaint.predict checkpoint=PATH input=DIR_OR_FILE mask=... output=DIR`: completes pictures."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from pose_inpaint.build import choose_device
+from pose_inpaint.cli import run_command
+from pose_inpaint.config import PredictSettings, read_settings
+from pose_inpaint.data.masks import shrink
+from pose_inpaint.data.picture import list_pictures, read_picture, resize, save_picture, to_bytes, to_image, to_signed
+from pose_inpaint.errors import InputError
+from pose_inpaint.evaluate import choose_inpainter
+from pose_inpaint.hidden import hidden_pixels
+from pose_inpaint.types import EMPTY
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, UInt8
+    from omegaconf import DictConfig
+    from torch import Tensor
+
+    from pose_inpaint.hidden import HiddenPixels
+    from pose_inpaint.types import Inpainter
+
+SHORT = {"mask": "mask.source", "output": "output.dir"}
+
+
+def main() -> None:
+    """The command; exits with 1 if a picture had to be skipped."""
+    run_command("predict", run, SHORT)
+
+
+def run(config: DictConfig) -> None:
+    """Completes as configured.
+
+    Raises:
+        InputError: something that the user gave can't be used at all; a single bad picture is reported and skipped.
+    """
+    settings = read_settings(config, PredictSettings)
+    if settings.size is not None and (settings.size < 4 or settings.size % 4):
+        message = f"size={settings.size}: must be a multiple of 4, or null for the picture's own resolution"
+        raise InputError(message)
+    device = choose_device(settings.device)
+    inpainter, _ = choose_inpainter(settings.model, settings.checkpoint, device)
+    hidden = hidden_pixels(settings.mask.source, invert=settings.mask.invert)
+    jobs = plan(settings.input, Path(settings.output.dir))
+    _demand_writable(Path(settings.output.dir))
+    done = skipped = 0
+    faults = []
+    for name, source, target in tqdm(jobs, desc="Completing", unit="picture", leave=False):
+        if target.exists() and not settings.output.overwrite:
+            skipped += 1
+            continue
+        try:
+            _complete_file(inpainter, name, source, target, hidden, settings, device)
+            done += 1
+        except InputError as error:
+            faults.append(str(error))
+            tqdm.write(f"skipped: {error}", file=sys.stderr)
+    print(f"{done} pictures completed, {skipped} were there already, {len(faults)} skipped: {settings.output.dir}")
+    if faults:
+        raise SystemExit(1)
+
+
+def plan(source: str, folder: Path) -> list[tuple[str, Path, Path]]:
+    """Name, file and output file of each picture; the output is a PNG, which alone keeps known pixels as they are.
+
+    Raises:
+        InputError: there is no picture, or two would be written to one file.
+    """
+    path = Path(source)
+    if path.is_dir():
+        pictures = list_pictures(path, recursive=True)
+    elif path.is_file():
+        pictures = {path.name: path}
+    else:
+        message = f"input={source}: no such file or folder"
+        raise InputError(message)
+    if not pictures:
+        message = f"input={source}: no picture in it"
+        raise InputError(message)
+    targets: dict[Path, str] = {}
+    for name in pictures:
+        target = (folder / name).with_suffix(".png")
+        if target in targets:
+            message = f"input={source}: {targets[target]} and {name} would both be written to {target}; rename one"
+            raise InputError(message)
+        targets[target] = name
+    return [(name, pictures[name], target) for target, name in targets.items()]
+
+
+def _demand_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        message = f"output={folder}: can't be written ({error.strerror}); give another folder"
+        raise InputError(message) from error
+
+
+def _complete_file(
+    inpainter: Inpainter,
+    name: str,
+    source: Path,
+    target: Path,
+    hidden: HiddenPixels,
+    settings: PredictSettings,
+    device: torch.device,
+) -> None:
+    picture = read_picture(source)
+    holes = hidden(name, picture)
+    raw = complete(inpainter, picture, holes, settings.size, device)
+    save_picture(to_image(raw if settings.output.raw else torch.where(holes, raw, picture)), target)
+
+
+def complete(
+    inpainter: Inpainter,
+    picture: UInt8[Tensor, "3 h w"],
+    hidden: Bool[Tensor, "h w"],
+    size: int | None = None,
+    device: torch.device | str = "cpu",
+) -> UInt8[Tensor, "3 h w"]:
+    """The system's own picture of a whole picture, at the picture's resolution.
+
+    Args:
+        inpainter: the system.
+        picture: 0..255.
+        hidden: the pixels to complete.
+        size: work at size x size and resize back (as the release does), or None: at the picture's own resolution,
+            padded to multiples of what the network takes.
+        device: where the system is.
+    """
+    height, width = picture.shape[-2:]
+    known = torch.where(hidden, torch.full((), EMPTY), to_signed(picture))
+    mask = hidden
+    if size is not None:
+        mask = shrink(hidden, size)
+        known = torch.where(mask, torch.full((), EMPTY), resize(known, size, size))
+    stride = getattr(inpainter, "stride", 1)
+    known, mask_in = _pad(known, stride, "replicate"), _pad(mask[None].float(), stride, "constant")
+    with torch.no_grad():
+        raw = inpainter(known[None].to(device), mask_in[None].to(device)).raw[0, 0].cpu()
+    if size is not None:
+        return to_bytes(resize(raw[:, :size, :size], height, width))
+    return to_bytes(raw[:, :height, :width])
+
+
+def _pad(picture: Float[Tensor, "c h w"], stride: int, mode: str) -> Float[Tensor, "c h2 w2"]:
+    """Pads at the bottom and right up to multiples of `stride`."""
+    bottom, right = -picture.shape[-2] % stride, -picture.shape[-1] % stride
+    return F.pad(picture[None], (0, right, 0, bottom), mode=mode)[0] if bottom or right else picture
+
+
+if __name__ == "__main__":
+    main()

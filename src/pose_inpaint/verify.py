@@ -1,0 +1,61 @@
+"""`python -m pose_inpaint.verify data=...`: reads every file of a data set and names what is wrong with it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm import tqdm
+
+from pose_inpaint.build import build_data
+from pose_inpaint.cli import run_command
+from pose_inpaint.config import VerifySettings, read_settings
+from pose_inpaint.data.inspection import Inspection, inspect
+from pose_inpaint.data.sources import SPLITS
+from pose_inpaint.errors import InputError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def main() -> None:
+    """The command; exits with 1 if there is any problem."""
+    run_command("verify", run)
+
+
+def run(config: DictConfig) -> None:
+    """Reads the splits as configured, prints what it found, and exits with 1 if something is wrong."""
+    settings = read_settings(config, VerifySettings)
+    unknown = sorted(set(settings.splits) - set(SPLITS))
+    if unknown or not settings.splits:
+        message = f"splits={settings.splits}: give some of {', '.join(SPLITS)}"
+        raise InputError(message)
+    data = build_data(settings.data, settings.mask, settings.seed)
+    problems = []
+    for split in settings.splits:
+        with tqdm(desc=f"Reading {split}", unit="picture", leave=False) as bar:
+            found = inspect(data.source, data.masks, settings.data.size, split, on_picture=bar.update)
+        print(describe(found))
+        problems += found.problems
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print(f"{len(problems)} problem{'s' if len(problems) != 1 else ''} found" if problems else "no problem found")
+    if problems:
+        raise SystemExit(1)
+
+
+def describe(found: Inspection) -> str:
+    """Counts and hidden shares of a split, in a line."""
+    line = f"{found.split}: {found.pictures} pictures"
+    if found.blind:
+        line += f", {found.blind} without an original"
+    if found.hidden:
+        low, median, high = np.quantile(found.hidden, (0, 0.5, 1))
+        mean = sum(found.hidden) / len(found.hidden)
+        line += f"; hidden share: mean {mean:.1%}, median {median:.1%}, from {low:.1%} to {high:.1%}"
+    return f"{line}; {len(found.problems)} problems; data {found.digest[:12]}"
+
+
+if __name__ == "__main__":
+    main()
