@@ -9,7 +9,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from torch import nn
 
-from pose_inpaint.data import InpaintingData
+from pose_inpaint.data.datamodule import InpaintingData
 from pose_inpaint.errors import InputError
 from pose_inpaint.lightning_module import InpaintingModule
 from pose_inpaint.losses import DiscriminatorLoss, GeneratorLoss

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
-    from pose_inpaint.data import InpaintingData
+    from pose_inpaint.data.datamodule import InpaintingData
     from pose_inpaint.types import Inpainter
 
 PICTURES = ("composite", "raw")

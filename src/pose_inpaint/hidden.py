@@ -36,7 +36,7 @@ def hidden_pixels(source: str, *, invert: bool = False) -> HiddenPixels:
     if source == "black":
         return lambda name, picture: _demand(find_black(picture), name)  # noqa: ARG005
     path = Path(source)
-    if path.suffix == ".json":
+    if path.suffix == ".json" and path.is_file():
         return _from_maskdata(path)
     if path.is_dir():
         masks = {Path(name).with_suffix("").as_posix(): file for name, file in list_pictures(path, recursive=True).items()}

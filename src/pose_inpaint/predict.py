@@ -77,6 +77,8 @@ def plan(source: str, folder: Path) -> list[tuple[str, Path, Path]]:
     path = Path(source)
     if path.is_dir():
         pictures = list_pictures(path, recursive=True)
+        if path.resolve() in folder.resolve().parents:  # an earlier run's output is no input
+            pictures = {name: file for name, file in pictures.items() if folder.resolve() not in file.resolve().parents}
     elif path.is_file():
         pictures = {path.name: path}
     else:
@@ -145,7 +147,7 @@ def complete(
         mask = shrink(hidden, size)
         known = torch.where(mask, torch.full((), EMPTY), resize(known, size, size))
     stride = getattr(inpainter, "stride", 1)
-    known, mask_in = _pad(known, stride, "replicate"), _pad(mask[None].float(), stride, "constant")
+    known, mask_in = _pad(known, stride), _pad(mask[None].float(), stride)
     with torch.no_grad():
         raw = inpainter(known[None].to(device), mask_in[None].to(device)).raw[0, 0].cpu()
     if size is not None:
@@ -153,10 +155,10 @@ def complete(
     return to_bytes(raw[:, :height, :width])
 
 
-def _pad(picture: Float[Tensor, "c h w"], stride: int, mode: str) -> Float[Tensor, "c h2 w2"]:
-    """Pads at the bottom and right up to multiples of `stride`."""
+def _pad(picture: Float[Tensor, "c h w"], stride: int) -> Float[Tensor, "c h2 w2"]:
+    """Repeats the last row and column up to multiples of `stride`, of picture and mask alike: holes stay holes."""
     bottom, right = -picture.shape[-2] % stride, -picture.shape[-1] % stride
-    return F.pad(picture[None], (0, right, 0, bottom), mode=mode)[0] if bottom or right else picture
+    return F.pad(picture[None], (0, right, 0, bottom), mode="replicate")[0] if bottom or right else picture
 
 
 if __name__ == "__main__":

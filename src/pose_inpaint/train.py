@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
     from omegaconf import DictConfig
 
-    from pose_inpaint.data import InpaintingData
+    from pose_inpaint.data.datamodule import InpaintingData
     from pose_inpaint.data.inspection import Inspection
     from pose_inpaint.lightning_module import InpaintingModule
 

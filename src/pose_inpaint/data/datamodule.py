@@ -78,11 +78,12 @@ class InpaintingData(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled anew in each epoch; the last batch is dropped if it is not full, for the sake of batch norm."""
         pictures = self.pictures("train")
-        if len(pictures) < self.batch_size:
-            message = f"data.batch_size={self.batch_size}: only {len(pictures)} training pictures; give a smaller one"
-            raise InputError(message)
         ranks, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         sampler = EpochSampler(pictures, num_replicas=ranks, rank=rank, shuffle=True, seed=self.seed)
+        if len(sampler) < self.batch_size:
+            share = f"{len(sampler)} training pictures" + (f" for each of {ranks} devices" if ranks > 1 else "")
+            message = f"data.batch_size={self.batch_size}: only {share}; give a smaller one"
+            raise InputError(message)
         return self._loader(pictures, sampler=sampler, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Batch]:

@@ -60,7 +60,7 @@ def inspect(
         try:
             batch = read_record(record, masks, size, epoch=None)
             share = float(batch.mask.mean())
-            fault = f"{record.name}: its mask hides {'nothing' if share == 0 else 'the whole picture'}; change it"
+            fault = f"{record.path}: its mask hides {'nothing' if share == 0 else 'the whole picture'}; change it"
             return _digest(record, batch.mask.numpy().tobytes()), share, fault if share in (0, 1) else None
         except InputError as error:
             return "", None, str(error)
@@ -70,8 +70,9 @@ def inspect(
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding releases the interpreter's lock
         looks = list(pool.map(look, listing.records))
-    named = set(listing.problems)
-    faults = [fault for _, _, fault in looks if fault and not _said(fault, named)]
+    faults = [fault for _, _, fault in looks if fault]
+    if listing.problems:  # they name what maskdata.json lacks
+        faults = [fault for fault in faults if "maskdata.json has no entry" not in fault]
     return Inspection(
         split=split,
         pictures=len(listing.records),
@@ -88,12 +89,6 @@ def _digest(record: Record, mask: bytes) -> str:
         found.update(path.read_bytes() if path else b"-")
     found.update(mask)
     return found.hexdigest()
-
-
-def _said(fault: str, problems: set[str]) -> bool:
-    """Whether a picture's missing blocks were named by the list already."""
-    name = fault.split(":")[0]
-    return "maskdata.json has no entry" in fault and any(f": {name}: " in p or f": {name} is" in p for p in problems)
 
 
 def demand_sound(inspections: Sequence[Inspection]) -> None:

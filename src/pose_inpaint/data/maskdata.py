@@ -47,7 +47,7 @@ def read_maskdata(path: Path) -> tuple[dict[str, tuple[Block, ...]], list[MaskDa
     except FileNotFoundError as error:
         message = f"{path}: no such file; give it, or make masks with mask=squares"
         raise InputError(message) from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, not JSON, numbers of 4301 digits
         message = f"{path}: not JSON ({error}); expected an object NAME -> [[row, column, size], ...]"
         raise InputError(message) from error
     if not isinstance(content, dict):

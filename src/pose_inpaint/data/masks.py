@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -78,12 +77,12 @@ class MaskData:
     ) -> Bool[Tensor, "s s"]:
         """The blocks, drawn at the picture's own resolution."""
         if record.blocks is None:
-            message = f"{record.name}: maskdata.json has no entry for it; add one, or make masks with mask=squares"
+            message = f"{record.path}: maskdata.json has no entry for it; add one, or make masks with mask=squares"
             raise InputError(message)
         try:
             check_blocks(record.blocks, *shape)
         except InputError as error:
-            message = f"maskdata.json: {record.name}: {error}; correct or remove it"
+            message = f"{record.path}: in maskdata.json, its {error}; correct or remove it"
             raise InputError(message) from error
         return shrink(draw_blocks(record.blocks, *shape), size)
 
@@ -118,7 +117,7 @@ class Squares:
         check_choice("mask.evaluate_on", evaluate_on, Literal["squares", "maskdata"])
         fewest, most = count
         shortest, longest = side
-        if not 1 <= fewest <= most:
+        if not (isinstance(fewest, int) and isinstance(most, int) and 1 <= fewest <= most):
             message = f"mask.count={list(count)}: must be two whole numbers, 1 <= fewest <= most"
             raise InputError(message)
         if not 0 < shortest <= longest <= 1:
@@ -136,7 +135,7 @@ class Squares:
 
     def hidden(self, record: Record, shape: tuple[int, int], size: int, epoch: int | None) -> Bool[Tensor, "s s"]:
         """Squares drawn at the network's resolution, whatever the picture's."""
-        if epoch is None and self.evaluate_on == "maskdata":
+        if epoch is None and self.evaluate_on == "maskdata" and record.blocks is not None:  # training needs none
             return MaskData().hidden(record, shape, size, epoch)
         key = (self.seed, record.name, epoch) if self.vary and epoch is not None else (self.seed, record.name)
         return draw_blocks(self.blocks(key, size), size, size)
@@ -174,12 +173,8 @@ class MaskFolder:
         if not self.root.is_dir():
             message = f"mask.root={root}: no such folder; give one with a mask picture for each picture"
             raise InputError(message)
-
-    @cached_property
-    def pictures(self) -> dict[str, Path]:
-        """The mask pictures by name without suffix."""
         listed = list_pictures(self.root, recursive=True)
-        return {Path(name).with_suffix("").as_posix(): path for name, path in listed.items()}
+        self.pictures = {Path(name).with_suffix("").as_posix(): path for name, path in listed.items()}
 
     def uses_maskdata(self, split: str) -> bool:  # noqa: ARG002
         """Never."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
+
+DAMAGED = (
+    OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, struct.error, Image.DecompressionBombError
+)  # fmt: skip
+"""What Pillow raises on damaged pixels and EXIF data."""
 
 
 def list_pictures(folder: Path, *, recursive: bool = False) -> dict[str, Path]:
@@ -47,7 +53,7 @@ def open_picture(path: Path) -> Image.Image:
     except UnidentifiedImageError as error:
         message = f"{path}: not a picture that Pillow knows; replace or remove it"
         raise InputError(message) from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except DAMAGED as error:
         if isinstance(error, InputError):
             raise
         message = f"{path}: damaged or truncated picture ({error}); replace or remove it"

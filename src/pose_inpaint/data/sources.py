@@ -38,6 +38,11 @@ class Record:
     blocks: tuple[Block, ...] | None = None
     joints: Joints | None = None
 
+    @property
+    def path(self) -> Path:
+        """The file to name in messages."""
+        return self.original or self.masked or Path(self.name)
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -108,6 +113,8 @@ class Chalearn:
         if not names:
             return Listing([], [f"{folder}: empty split: no picture in {folder / 'Y'} or {folder / 'X'}; add some"])
         problems = _unpaired(folder, originals, masked) if originals and masked else []
+        if not originals and split != "test":
+            problems.append(f"{folder}: no picture in {folder / 'Y'}; only a test split may lack its originals")
         blocks: dict[str, tuple[Block, ...]] = {}
         if maskdata or not originals or (folder / "maskdata.json").is_file():
             blocks, faults = _read_blocks(folder / "maskdata.json", names, strict=maskdata or not originals)

@@ -116,10 +116,7 @@ def draw_look(rng: np.random.Generator) -> Look:
     slim = happens(rng, 0.5)  # narrow shoulders and wide hips, or the other way round
     style = pick_weighted(rng, HAIR_STYLES)
     top = pick_weighted(rng, TOPS)
-    if top == "dress" and not slim:
-        top = "t_shirt"
-    if top == "bare" and slim:
-        top = "tank_top"
+    top = {("dress", False): "t_shirt", ("bare", True): "tank_top"}.get((top, slim), top)
     bottom = pick_weighted(rng, BOTTOMS)
     bottom = "trousers" if bottom in ("skirt", "leggings") and not slim else bottom
     sleeves = {"t_shirt": (0.4, 0.75), "dress": (0.0, 0.8), "tank_top": (0.0, 0.0), "bare": (0.0, 0.0)}

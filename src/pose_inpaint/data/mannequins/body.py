@@ -75,6 +75,27 @@ def dress(pose: Pose, skeleton: Skeleton, look: Look) -> Body:
     return Body(solids, [named[name] for name in order])
 
 
+def shadow_casters(skeleton: Skeleton, look: Look) -> list[Solid]:
+    """A few cones that throw nearly the same shadow as the whole body."""
+    points, size = skeleton.points, skeleton.stature
+    strokes = [("pelvis", "thorax", 0.085), ("neck", "head_top", 0.05), ("left_shoulder", "right_shoulder", 0.035)]
+    for side, _ in SIDES:
+        strokes += [
+            (f"{side}_hip", f"{side}_knee", 0.048),
+            (f"{side}_knee", f"{side}_ankle", 0.034),
+            (f"{side}_heel", f"{side}_toe", 0.026),
+            (f"{side}_shoulder", f"{side}_elbow", 0.029),
+            (f"{side}_elbow", f"{side}_wrist", 0.024),
+            (f"{side}_wrist", f"{side}_fingertip", 0.018),
+        ]
+        if look.top == "dress" or look.bottom == "skirt":
+            strokes.append(("pelvis", f"{side}_knee", 0.085))
+    return [
+        cone(points[start], points[end], (radius * size * look.girth, radius * size * look.girth), 0)
+        for start, end, radius in strokes
+    ]
+
+
 def _trunk(pose: Pose, skeleton: Skeleton, look: Look, name: Names) -> list[Solid]:
     size, pelvis, chest = skeleton.stature, skeleton.frames["pelvis"], skeleton.frames["chest"]
     hip, waist = skeleton.points["pelvis"], skeleton.points["waist"]

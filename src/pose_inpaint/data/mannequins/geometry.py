@@ -64,7 +64,9 @@ def about_z(degrees: float) -> Matrix:
 
 def apply(matrix: Matrix, vector: Vector) -> Vector:
     """Matrix times vector."""
-    return (dot(matrix[0], vector), dot(matrix[1], vector), dot(matrix[2], vector))
+    x, y, z = vector
+    (a, b, c), (d, e, f), (g, h, i) = matrix
+    return (a * x + b * y + c * z, d * x + e * y + f * z, g * x + h * y + i * z)
 
 
 def compose(first: Matrix, *others: Matrix) -> Matrix:

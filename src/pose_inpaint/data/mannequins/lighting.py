@@ -156,10 +156,7 @@ def ground_shadow(solids: Sequence[Solid], x: Array, z: Array, light: Light) -> 
         0 in the open to 1 in full shadow, of shape x.
     """
     dark = np.zeros_like(x)
-    casters: list[_Shadow] = []
-    for caster in (_shadow_of(solid, light) for solid in solids):
-        if caster.radius >= 0.03 and not (casters and caster.nearly(casters[-1])):
-            casters.append(caster)
+    casters = [caster for solid in solids if (caster := _shadow_of(solid, light)).radius >= 0.03]
     if not casters:
         return dark
     left, right = min(c.left for c in casters), max(c.right for c in casters)
@@ -177,12 +174,6 @@ class _Shadow:
     end: tuple[float, float]
     radius: float
     blur: float
-
-    def nearly(self, other: _Shadow) -> bool:
-        """Whether this round shadow adds little to another one, as in a chain of ellipsoids."""
-        (ax, az), (bx, bz) = self.start, other.start
-        round_ones = self.start == self.end and other.start == other.end
-        return round_ones and abs(ax - bx) + abs(az - bz) < 0.4 * other.radius and self.radius < 1.2 * other.radius
 
     @property
     def left(self) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pose_inpaint.data.mannequins.appearance import Look, draw_look
 from pose_inpaint.data.mannequins.background import Backdrop, draw_kind, is_outdoors, paint_backdrop
-from pose_inpaint.data.mannequins.body import dress
+from pose_inpaint.data.mannequins.body import dress, shadow_casters
 from pose_inpaint.data.mannequins.camera import Camera, frame_person
 from pose_inpaint.data.mannequins.chance import around, stream, uniform
 from pose_inpaint.data.mannequins.lighting import Light, draw_light, ground_shadow, self_shadow, shade
@@ -45,7 +45,10 @@ class Mannequin:
 
 @dataclass(frozen=True)
 class Scene:
-    """All that is drawn by chance before a picture is painted; person_solids of the solids are the person's."""
+    """All that is drawn by chance before a picture is painted.
+
+    The first `person_solids` of the solids are the person's; `casters` throw the shadows on the floor.
+    """
 
     pose: Pose
     skeleton: Skeleton
@@ -55,6 +58,7 @@ class Scene:
     light: Light
     solids: list[Solid]
     person_solids: int
+    casters: list[Solid]
     materials: list[Material]
     table: Array
 
@@ -103,6 +107,7 @@ def compose_scene(rng: np.random.Generator, size: int) -> Scene:
         light,
         body.solids + props.solids,
         len(body.solids),
+        shadow_casters(skeleton, look) + props.solids,
         body.materials + props.materials,
         noise_table(rng),
     )
@@ -130,7 +135,7 @@ def _shadowed(backdrop: Backdrop, scene: Scene) -> Array:
     """The background, lit, with the shadows of all solids on its floor."""
     picture = backdrop.picture.reshape(3, -1).copy()
     strength = 0.62 - 0.25 * scene.light.softness
-    dark = 1.0 - strength * ground_shadow(scene.solids, backdrop.x, backdrop.z, scene.light)
+    dark = 1.0 - strength * ground_shadow(scene.casters, backdrop.x, backdrop.z, scene.light)
     picture[:, backdrop.floor] *= dark
     tint = [0.5 + 0.5 * (scene.light.ambient[k] + 0.75 * scene.light.colour[k]) for k in range(3)]
     shape = backdrop.picture.shape

@@ -147,9 +147,9 @@ def _draw_cone(buffer: Buffer, solid: Solid, number: int, camera: Camera) -> Non
     (x0, y0, z0), (x1, y1, z1) = camera.project(solid.centre), camera.project(end_of(solid))
     r0, r1 = solid.radii[0] * camera.focal / z0, solid.radii[1] * camera.focal / z1
     dx, dy, dr, dz = x1 - x0, y1 - y0, r1 - r0, z1 - z0
-    for x, y, z, r in ((x0, y0, z0, r0), (x1, y1, z1, r1)):  # the balls show where a cone points at the camera
-        if dx * dx + dy * dy < 4.0 * r * r:
-            _draw_ball(buffer, (x, y, z), r, number, camera.focal)
+    if dx * dx + dy * dy < 0.4 * (solid.span * camera.focal / z0) * (solid.span * camera.focal / z0):
+        _draw_ball(buffer, (x0, y0, z0), r0, number, camera.focal)  # they show where a cone points at the camera
+        _draw_ball(buffer, (x1, y1, z1), r1, number, camera.focal)
     window = _window(
         len(buffer.depth), min(x0 - r0, x1 - r1), max(x0 + r0, x1 + r1), min(y0 - r0, y1 - r1), max(y0 + r0, y1 + r1)
     )

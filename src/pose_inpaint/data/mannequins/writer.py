@@ -137,7 +137,9 @@ def _draw_one(job: tuple[Path, int, int, int]) -> tuple[str, str, Joints]:
     folder, seed, index, size = job
     mannequin = draw(seed, index, size)
     name = f"mannequin_{index:06d}.png"
-    Image.fromarray(mannequin.picture).save(folder / name, format="PNG", compress_level=6)
+    Image.fromarray(mannequin.picture).save(
+        folder / name, format="PNG", compress_level=1
+    )  # noise packs badly at any level
     joints = [[round(x, 1), round(y, 1), int(seen)] for x, y, seen in mannequin.joints.tolist()]
     return folder.parent.name, name, joints
 

@@ -1,0 +1,118 @@
+"""Fixtures that any test may use."""
+
+import importlib
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+REPOSITORY = Path(__file__).parents[1]
+SHARED = REPOSITORY.parent / "shared"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left: exit status, standard output, standard error."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path_factory, monkeypatch):
+    """Nothing a test does reaches the user's cache or the repository; caches last for the whole session."""
+    monkeypatch.setenv("POSE_INPAINT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
+
+
+@pytest.fixture
+def command(capsys, monkeypatch):
+    """Runs a command of the package in this process, as its command line would."""
+
+    def run(module, *arguments):
+        monkeypatch.setattr(sys, "argv", [f"pose_inpaint.{module}", *map(str, arguments)])
+        capsys.readouterr()
+        status = 0
+        try:
+            importlib.import_module(f"pose_inpaint.{module}").main()
+        except SystemExit as stop:
+            status = stop.code if isinstance(stop.code, int) else 1
+        captured = capsys.readouterr()
+        return Outcome(status, captured.out, captured.err)
+
+    return run
+
+
+def write_split(folder, count, height=48, width=40, seed=0):
+    """Smooth random pictures and blocks in the challenge's layout."""
+    random = np.random.default_rng(seed)
+    (folder / "Y").mkdir(parents=True)
+    blocks = {}
+    for number in range(count):
+        coarse = random.integers(0, 256, (4, 4, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(
+            folder / "Y" / f"{number:03}.png"
+        )
+        row, column = (int(n) for n in random.integers(0, 20, 2))
+        blocks[f"{number:03}.png"] = [[row, column, 16], [0, 0, 5 + number % 3]]
+    (folder / "maskdata.json").write_text(json.dumps(blocks))
+
+
+@pytest.fixture
+def tiny_data(tmp_path):
+    """A data set in the challenge's layout: 12, 4 and 4 pictures of 48 rows and 40 columns."""
+    for place, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
+        write_split(tmp_path / "tiny" / split, count, seed=place)
+    return tmp_path / "tiny"
+
+
+TINY = (
+    "trainer=cpu", "data=chalearn", "data.size=32", "data.batch_size=4", "data.workers=0", "model.width=2",
+    "loss.generator.perceptual.weight=0", "trainer.enable_progress_bar=false", "trainer.log_every_n_steps=1",
+    "batchnorm.batches=2", "schedule.phases.0.epochs=2", "schedule.phases.1.epochs=2", "samples.count=2",
+)  # fmt: skip
+"""The 2018 system at its smallest: seconds of training."""
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory):
+    """The folder of a finished run of authors2018 at its smallest."""
+    root = tmp_path_factory.mktemp("tiny_run")
+    for place, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
+        write_split(root / "data" / split, count, seed=place)
+    arguments = ["+experiment=authors2018", f"data.root={root}/data", f"hydra.run.dir={root}/run", *TINY]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSE_INPAINT_CACHE", str(root / "cache"))
+        patch.setattr(sys, "argv", ["train", *arguments])
+        importlib.import_module("pose_inpaint.train").main()
+    return root / "run"
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tiny_run):
+    """A checkpoint of width 2."""
+    return tiny_run / "checkpoints" / "last.ckpt"
+
+
+@pytest.fixture
+def shared():
+    """The folder of real photos, where it lies beside the repository."""
+    if not (SHARED / "people").is_dir():
+        pytest.skip("the real photos are not beside the repository (../shared/people)")
+    return SHARED
+
+
+@pytest.fixture(autouse=True)
+def _few_threads():
+    """Tiny networks run slower on many threads than on one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, 2))
+    yield
+    torch.set_num_threads(before)

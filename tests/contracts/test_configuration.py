@@ -1,0 +1,177 @@
+"""Every option in conf/ is found on disk, composed, checked against the schema and built."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf, open_dict
+from torch import nn
+
+from pose_inpaint import build
+from pose_inpaint.cli import CONF
+from pose_inpaint.config import EvaluateSettings, PredictSettings, TrainSettings, VerifySettings, read_settings
+from pose_inpaint.types import Completion
+
+ROOTS = {"train": TrainSettings, "evaluate": EvaluateSettings, "predict": PredictSettings, "verify": VerifySettings}
+
+
+def options(group):
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+
+
+def composed(root, *overrides):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose(root, [*overrides], return_hydra_config=False)
+    with open_dict(config):
+        if "run_dir" in config:
+            config.run_dir = "unused"  # hydra:runtime is there in a real run only
+    return config
+
+
+def settings(root, *overrides):
+    return read_settings(composed(root, *overrides), ROOTS[root])
+
+
+def test_every_root_fits_its_schema():
+    for root in ROOTS:
+        extra = ["input=a", "mask.source=black", "output.dir=b"] if root == "predict" else []
+        assert isinstance(settings(root, *extra), ROOTS[root])
+
+
+def test_schema_and_roots_name_the_same_keys():
+    for root, schema in ROOTS.items():
+        keys = {str(key) for key in composed(root)} - {"hydra"}
+        fields = schema.__dataclass_fields__
+        assert keys <= set(fields), root
+        assert {key for key in set(fields) - keys if fields[key].default is not None} == set(), root
+
+
+@pytest.mark.parametrize("name", options("experiment"))
+def test_every_experiment_builds(name, tiny_data):
+    found = settings(
+        "train", f"+experiment={name}", "data=chalearn", f"data.root={tiny_data}", "model.width=2",
+        "loss.features.weights=random", "data.size=32", "trainer=cpu",
+    )  # fmt: skip
+    data = build.build_data(found.data, found.mask, found.seed)
+    module = build.build_module(found, data, {})
+    assert sum(parameter.numel() for parameter in module.generator.parameters()) > 0
+    assert module.schedule.phases[-1].discriminator
+    for phase in module.schedule.phases:
+        assert set(phase.terms) <= set(found.loss.generator)
+
+
+@pytest.mark.parametrize("name", options("model"))
+def test_every_model_is_an_inpainter(name):
+    inpainter = build.build_inpainter(OmegaConf.to_container(OmegaConf.load(CONF / "model" / f"{name}.yaml")))
+    known, mask = torch.rand(2, 3, 16, 24) * 2 - 1, torch.zeros(2, 1, 16, 24)
+    mask[..., 4:9, 3:20] = 1
+    if isinstance(inpainter, nn.Module):
+        inpainter.eval()
+    with torch.no_grad():
+        completion = inpainter(torch.where(mask > 0, -1, known), mask, samples=1, generator=torch.Generator())
+    assert isinstance(completion, Completion)
+    assert completion.raw.shape == (2, 1, 3, 16, 24)
+    assert completion.raw.abs().max() <= 1 + 1e-6
+    assert completion.raw.isfinite().all()
+
+
+@pytest.mark.parametrize("name", options("mask"))
+def test_every_mask_builds(name, tmp_path):
+    extra = [f"mask.root={tmp_path}"] if name == "folder" else []
+    masks = build.build("mask", settings("verify", f"mask={name}", *extra).mask)
+    assert masks.uses_maskdata("train") == (name == "maskdata")
+
+
+@pytest.mark.parametrize("name", options("data"))
+def test_every_data_set_builds(name, tiny_data):
+    extra = {
+        "mannequins": ["data.source.counts={train: 2, val: 1, test: 1}", "data.source.size=32"],
+        "mannequins_small": ["data.source.counts={train: 2, val: 1, test: 1}", "data.source.size=32"],
+        "folder": [f"data.root={tiny_data}", "mask=squares"],
+        "chalearn": [f"data.root={tiny_data}"],
+    }[name]
+    found = settings("verify", f"data={name}", *extra)
+    assert len(build.build_data(found.data, found.mask, 0).pictures("train")) > 0
+
+
+@pytest.mark.parametrize("name", options("metric"))
+def test_every_metric_builds_by_its_full_name(name):
+    blocks = settings("evaluate", f"metric={name}").metric
+    for metric in blocks:
+        found = build.build_metric(f"{metric}_raw_hole", blocks)
+        assert (found.picture, found.region) == ("raw", "hole")
+
+
+@pytest.mark.parametrize("name", [name for name in options("trainer") if name != "gpu"])
+def test_every_trainer_builds(name):
+    trainer = build.build_trainer(settings("train", f"trainer={name}"), 1, [], [])
+    assert trainer.max_epochs == 1
+
+
+def test_every_option_has_a_comment_that_says_what_it_is():
+    for path in CONF.rglob("*.yaml"):
+        assert "# " in path.read_text(), path
+
+
+def test_the_numbers_of_the_slides():
+    found = settings("train", "+experiment=slides2018")
+    terms = found.loss.generator
+    assert (found.loss.alpha, found.loss.beta) == (1e-6, 0.01)
+    assert (found.optim.lr, found.data.batch_size, found.data.size) == (1e-3, 12, 128)
+    assert [(p.epochs, p.generator, p.discriminator, p.terms) for p in found.schedule.phases] == [
+        (5, True, False, ["reconstruction", "mask", "perceptual"]),
+        (15, True, True, ["adversarial", "perceptual"]),
+    ]
+    assert (terms["reconstruction"]["weight"], terms["reconstruction"]["region"]) == (1.0, "whole")
+    assert terms["mask"]["weight"] == 1e-6
+    assert found.loss.discriminator["beta"] == 0.01
+    assert (terms["perceptual"]["picture"], found.loss.features.weights) == ("raw", "coco")
+    assert found.model["predict_mask"] is True
+
+
+def test_the_numbers_of_the_release():
+    found = settings("train", "+experiment=authors2018")
+    terms = found.loss.generator
+    assert (terms["hole"]["weight"], terms["known"]["weight"]) == (6, 1)
+    assert (terms["adversarial"]["weight"], terms["adversarial"]["picture"]) == (1e-3, "composite")
+    assert (terms["perceptual"]["weight"], terms["perceptual"]["picture"]) == (1e-12, "composite")
+    assert terms["perceptual"]["scale"] == "-255..255"
+    assert found.loss.features.layers == ["conv2_2", "conv3_3", "conv4_3", "conv5_3"]
+    assert (found.loss.beta, found.loss.discriminator["picture"]) == (6, "composite")
+    assert (found.optim.lr, found.data.batch_size, found.model["predict_mask"]) == (1e-3, 12, False)
+    assert [(p.epochs, p.discriminator, p.fresh_completion, p.terms) for p in found.schedule.phases] == [
+        (5, False, False, ["hole", "known", "perceptual"]),
+        (15, True, True, ["hole", "known", "adversarial", "perceptual"]),
+    ]
+
+
+LAYERS = [
+    {"errors", "types"},
+    {"data", "layers", "random_state", "sheet", "nonfinite", "schedule"},
+    {"networks"},
+    {"systems", "losses", "metrics"},
+    {"lightning_module", "scoring", "callbacks", "provenance", "hidden", "config", "cli"},
+    {"build"},
+    {"checkpoint"},
+    {"evaluate"},
+    {"train", "predict", "verify"},
+]
+"""Each module may import from its own row and the rows above."""
+
+
+def test_imports_follow_the_flow():
+    source = CONF.parent / "src" / "pose_inpaint"
+    rank = {name: place for place, row in enumerate(LAYERS) for name in row}
+    seen = set()
+    for path in source.rglob("*.py"):
+        part = path.relative_to(source).parts[0].removesuffix(".py")
+        if part == "__init__":
+            continue
+        seen.add(part)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pose_inpaint."):
+                imported = node.module.split(".")[1]
+                assert rank[imported] <= rank[part], f"{path} imports {node.module}"
+    assert seen == set(rank)

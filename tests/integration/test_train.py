@@ -1,0 +1,182 @@
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from conftest import TINY
+from PIL import Image
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def rows(folder):
+    with (folder / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def arguments(data, run, *more, experiment="authors2018"):
+    return [f"+experiment={experiment}", f"data.root={data}", f"hydra.run.dir={run}", *TINY, *more]
+
+
+def test_a_run_leaves_what_repeats_and_explains_it(tiny_run):
+    assert {path.name for path in tiny_run.iterdir()} >= {
+        "checkpoints", "config.yaml", "metrics.csv", "run.json", "samples.png", "scores.csv", "scores.json",
+    }  # fmt: skip
+    assert {path.name for path in (tiny_run / "checkpoints").iterdir()} == {
+        "best-reconstruction.ckpt", "best-adversarial.ckpt", "last.ckpt",
+    }  # fmt: skip
+    config = yaml.safe_load((tiny_run / "config.yaml").read_text())
+    assert (config["loss"]["beta"], config["loss"]["discriminator"]["beta"]) == (6, 6)  # resolved
+    run = json.loads((tiny_run / "run.json").read_text())
+    assert run["seed"] == 2018
+    assert run["versions"]["torch"] == torch.__version__.split("+")[0] or run["versions"]["torch"] == torch.__version__
+    assert [entry["split"] for entry in run["data"]] == ["train", "val", "test"]
+    assert all(len(entry["sha256"]) == 64 for entry in run["data"])
+    assert run["perceptual_weights"] is None  # the term was switched off
+
+
+def test_scores_of_the_test_split(tiny_run):
+    scores = json.loads((tiny_run / "scores.json").read_text())
+    assert scores["n"] == 4
+    assert scores["batchnorm"] == "recalibrated"
+    assert scores["checkpoint"]["file"] == "best-adversarial.ckpt"
+    assert 0 < scores["scores"]["mse_composite_hole"] < 1
+    assert scores["mean_fill"]["mse_composite_hole"] > 0
+    assert scores["scores"]["mse_raw_whole"] >= scores["scores"]["mse_composite_whole"]
+    assert Image.open(tiny_run / "samples.png").width == 4 * (32 + 4) + 4
+
+
+def test_phases_log_their_own_terms(tiny_run):
+    found = rows(tiny_run)
+    first = [row for row in found if row["epoch"] in "01" and row["batch"]]
+    second = [row for row in found if row["epoch"] in "23" and row["batch"]]
+    assert len(first) == len(second) == 2 * 3  # epochs, batches
+    assert all(row["train/generator/hole"] and not row["train/generator/adversarial"] for row in first)
+    assert all(not row["train/discriminator/total"] for row in first)
+    assert all(row["train/generator/adversarial"] and row["train/discriminator/total"] for row in second)
+    assert [float(row["batch"]) for row in first + second] == list(range(1, 13))  # not two a batch
+    assert [int(row["step"]) for row in first + second] == list(range(12))
+
+
+def test_checkpoints_load_without_running_code_and_hold_all(tiny_checkpoint):
+    content = torch.load(tiny_checkpoint, weights_only=True)
+    assert content["pose_inpaint"]["format"] == 1
+    assert content["pose_inpaint"]["config"]["model"]["width"] == 2
+    assert content["pose_inpaint"]["phase"] == "adversarial"
+    assert set(content["pose_inpaint"]["random_state"]) == {"torch", "cuda", "numpy", "python"}
+    assert len(content["optimizer_states"]) == 2
+    assert int(content["state_dict"]["batches_seen"]) == 12
+    assert not [key for key in content["state_dict"] if "features" in key and key.startswith("generator_loss")]
+
+
+@pytest.mark.parametrize("ema", ["null", "0.9"])
+@pytest.mark.parametrize("stop_after", [1, 3])
+def test_resuming_gives_the_weights_of_an_unbroken_run(command, tiny_data, tmp_path, stop_after, ema):
+    more = [f"ema.decay={ema}", "test.enabled=false", "mask=squares"]  # masks that vary by epoch, too
+    assert command("train", *arguments(tiny_data, tmp_path / "whole", *more)).status == 0
+    cut = [f"trainer.max_epochs={stop_after}", *more]
+    assert command("train", *arguments(tiny_data, tmp_path / "cut", *cut)).status == 0
+    torch.rand(7)  # whatever happened meanwhile
+    resumed = command(
+        "train", *arguments(tiny_data, tmp_path / "rest", f"resume={tmp_path}/cut/checkpoints/last.ckpt", *more)
+    )
+    assert resumed.status == 0, resumed.err
+    whole, rest = (torch.load(tmp_path / run / "checkpoints/last.ckpt", weights_only=True) for run in ("whole", "rest"))
+    for key, value in whole["state_dict"].items():
+        assert torch.equal(value, rest["state_dict"][key]), key
+    for ours, theirs in zip(whole["optimizer_states"], rest["optimizer_states"], strict=True):
+        for place, state in ours["state"].items():
+            assert all(torch.equal(state[key], theirs["state"][place][key]) for key in state)
+    assert len(rows(tmp_path / "cut")) + len(rows(tmp_path / "rest")) == len(rows(tmp_path / "whole"))
+
+
+def test_resuming_in_the_same_folder_loses_no_history(command, tiny_data, tmp_path):
+    more = ["test.enabled=false", f"hydra.run.dir={tmp_path}/run"]
+    command("train", *arguments(tiny_data, tmp_path / "run", "trainer.max_epochs=1", *more))
+    first = (tmp_path / "run/metrics.csv").read_text()
+    assert command("train", *arguments(tiny_data, tmp_path / "run", f"resume={tmp_path}/run/checkpoints/last.ckpt", *more)).status == 0
+    assert (tmp_path / "run/metrics-before-resume-1.csv").read_text() == first
+    assert len(rows(tmp_path / "run")) == 3 * 4  # three epochs of three batches and a validation
+
+
+def test_init_from_takes_weights_and_nothing_else(command, tiny_data, tiny_checkpoint, tmp_path):
+    more = [f"init_from={tiny_checkpoint}", "optim.lr=1e-12", "test.enabled=false", "schedule.phases.1.epochs=1"]
+    assert command("train", *arguments(tiny_data, tmp_path / "run", *more)).status == 0
+    before, after = weights(tiny_checkpoint), weights(tmp_path / "run/checkpoints/last.ckpt")
+    for key in before:
+        if key.startswith(("generator.", "critic.")) and key.endswith("weight"):
+            torch.testing.assert_close(before[key], after[key], msg=key, atol=1e-9, rtol=0)
+    assert int(after["batches_seen"]) == 9  # its own count: three epochs of three batches
+
+
+def test_the_closing_words_say_where_and_how_good(command, tiny_data, tmp_path):
+    out = command("train", *arguments(tiny_data, tmp_path / "run")).out
+    assert f"{tmp_path}/run/samples.png" in out
+    assert "mean squared error inside the holes" in out
+    assert "mean colour" in out
+
+
+def test_an_average_is_validated_and_released(command, tiny_data, tmp_path):
+    assert command("train", *arguments(tiny_data, tmp_path / "run", "ema.decay=0.5", "test.enabled=false")).status == 0
+    state = weights(tmp_path / "run/checkpoints/last.ckpt")
+    key = "conv1.0.weight"
+    assert not torch.equal(state[f"ema.module.{key}"], state[f"generator.{key}"])
+    assert not [name for name in state if name.startswith("ema.") and "critic" in name]
+
+
+def test_running_statistics_are_left_alone_if_asked(command, tiny_data, tmp_path):
+    more = ["batchnorm.statistics=running", "test.enabled=true"]
+    assert command("train", *arguments(tiny_data, tmp_path / "run", *more)).status == 0
+    assert json.loads((tmp_path / "run/scores.json").read_text())["batchnorm"] == "running"
+    state = weights(tmp_path / "run/checkpoints/last.ckpt")
+    # 12 batches, six of which went through the generator twice.
+    assert int(state["generator.conv1.1.num_batches_tracked"]) == 12 + 6
+
+
+def test_multirun_gives_each_job_a_folder(command, tiny_data, tmp_path):
+    more = ["test.enabled=false", "schedule.phases.0.epochs=1", "schedule.phases.1.epochs=1", f"hydra.sweep.dir={tmp_path}/sweep"]
+    outcome = command("train", "-m", *arguments(tiny_data, tmp_path, *more, "loss.alpha=0", "loss.beta=0.01,0.1"))
+    assert outcome.status == 0, outcome.err
+    betas = [yaml.safe_load((tmp_path / f"sweep/{n}/config.yaml").read_text())["loss"]["beta"] for n in (0, 1)]
+    assert betas == [0.01, 0.1]
+
+
+def test_wandb_offline_keeps_losses_scores_pictures_and_configuration(command, tiny_data, tmp_path):
+    outcome = command("train", *arguments(tiny_data, tmp_path / "run", "logger=wandb", "logger.mode=offline"))
+    assert outcome.status == 0, outcome.err
+    (record,) = (tmp_path / "run").rglob("run-*.wandb")
+    content = record.read_bytes()
+    for text in (b"train/generator/hole", b"val/mse_composite_hole", b"samples", b"best-", b"commit"):
+        if text != b"best-":
+            assert text in content, text
+    assert list((record.parent / "files").rglob("samples*.png"))
+    assert (tmp_path / "run" / "metrics.csv").exists()
+
+
+def test_random_features_are_named_in_the_records(command, tiny_data, tmp_path):
+    more = ["loss.generator.perceptual.weight=1e-12", "loss.features.weights=random", "loss.features.layers=[conv1_1]"]
+    assert command("train", *arguments(tiny_data, tmp_path / "run", *more)).status == 0
+    assert json.loads((tmp_path / "run/run.json").read_text())["perceptual_weights"] == "random"
+
+
+def test_a_blind_test_split_is_not_scored(command, tiny_data, tmp_path):
+    test = tiny_data / "test"
+    (test / "Y").rename(test / "X")
+    assert command("train", *arguments(tiny_data, tmp_path / "run")).status == 0
+    assert not (tmp_path / "run/scores.json").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_with_a_dump(command, tiny_data, tmp_path):
+    outcome = command("train", *arguments(tiny_data, tmp_path / "run", "optim.lr=1e38"))
+    assert outcome.status == 2
+    assert outcome.err.count("\n") == 1
+    assert "loss is not finite after" in outcome.err
+    assert "hole=" in outcome.err
+    dump = torch.load(tmp_path / "run" / "nonfinite.pt", weights_only=True)
+    assert all(name in outcome.err for name in dump["names"])
+    assert dump["target"].shape == (4, 3, 32, 32)
+    assert Path(tmp_path / "run" / "nonfinite.png").stat().st_size > 0

@@ -1,0 +1,263 @@
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from pose_inpaint.data.maskdata import Block
+from pose_inpaint.data.masks import MaskData, MaskFolder, Squares, digest, read_mask, shrink
+from pose_inpaint.data.picture import resize
+from pose_inpaint.data.sources import Record
+from pose_inpaint.errors import InputError
+
+GOLDEN_KEY = (2018, "000.png", 3)
+GOLDEN_BLOCKS = [(69, 68, 50), (18, 26, 20), (45, 57, 24), (67, 85, 34), (44, 6, 50), (87, 86, 32)]
+
+
+def record(name="a.png", blocks=None):
+    return Record(name, original=None, blocks=blocks)
+
+
+def save_mask(path, rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.array(rows, dtype=np.uint8)).save(path)
+
+
+names = st.text(st.characters(codec="utf-8"), max_size=12)
+
+
+@st.composite
+def squares(draw):
+    fewest = draw(st.integers(1, 5))
+    shortest = draw(st.floats(0.05, 0.8))
+    longest = draw(st.floats(shortest, 0.85))
+    return Squares(
+        draw(st.integers(0, 2**31)),
+        count=(fewest, draw(st.integers(fewest, 8))),
+        side=(shortest, longest),
+        max_share=draw(st.floats(longest**2, 0.95)),
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(masks=squares(), name=names, size=st.integers(4, 70), epoch=st.none() | st.integers(0, 100))
+def test_squares_hide_something_and_never_more_than_asked(masks, name, size, epoch):
+    assume(masks.side[1] * size >= 1)  # a square of one pixel is the least there is
+    share = masks.hidden(record(name), (9, 5), size, epoch).double().mean()
+    assert 0 < share <= masks.max_share + 1e-6
+
+
+@settings(max_examples=100, deadline=None)
+@given(masks=squares(), key=st.tuples(st.integers(), names), size=st.integers(4, 70))
+def test_squares_keep_to_their_count_and_sides(masks, key, size):
+    blocks = masks.blocks(key, size)
+    assert 1 <= len(blocks) <= masks.count[1]
+    for row, column, side in blocks:
+        assert max(1, int(masks.side[0] * size)) <= side <= max(1, int(masks.side[1] * size))
+        assert 0 <= row <= size - side
+        assert 0 <= column <= size - side
+
+
+def test_every_count_is_drawn():
+    masks = Squares(1, count=(2, 4), side=(0.1, 0.1))
+    assert {len(masks.blocks((number,), 64)) for number in range(40)} == {2, 3, 4}
+
+
+def test_squares_reach_both_edges():
+    hidden = sum(Squares(1).hidden(record(str(number)), (1, 1), 16, None).int() for number in range(100))
+    assert hidden.min() > 0
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 2**31), name=names, epoch=st.none() | st.integers(0, 100))
+def test_squares_are_the_same_for_the_same_key(seed, name, epoch):
+    first, second = (Squares(seed).hidden(record(name), (8, 8), 32, epoch) for _ in range(2))
+    assert torch.equal(first, second)
+
+
+def test_seed_name_and_epoch_each_change_the_squares():
+    keys = [(1, "a.png", 0), (2, "a.png", 0), (1, "b.png", 0), (1, "a.png", 1)]
+    drawn = {tuple(Squares(seed).hidden(record(n), (8, 8), 32, e).flatten().tolist()) for seed, n, e in keys}
+    assert len(drawn) == 4
+
+
+def test_fixed_squares_ignore_the_epoch():
+    masks = Squares(1, vary=False)
+    hidden = [masks.hidden(record(), (8, 8), 32, epoch) for epoch in (None, 0, 1, 7)]
+    assert all(torch.equal(mask, hidden[0]) for mask in hidden)
+
+
+def test_masks_of_validation_do_not_depend_on_what_was_drawn_before():
+    masks = Squares(1)
+    alone = masks.hidden(record("b.png"), (8, 8), 32, None)
+    for other in ("a.png", "c.png"):
+        masks.hidden(record(other), (8, 8), 32, 5)
+        masks.hidden(record(other), (8, 8), 32, None)
+    torch.rand(3)
+    assert torch.equal(masks.hidden(record("b.png"), (8, 8), 32, None), alone)
+
+
+def test_squares_do_not_depend_on_the_pictures_shape():
+    assert torch.equal(Squares(1).hidden(record(), (8, 8), 32, 0), Squares(1).hidden(record(), (480, 640), 32, 0))
+
+
+def test_the_digest_scheme_is_the_one_that_earlier_runs_used():
+    assert digest(2018, "000.png") == 2147351632266109657
+    assert Squares(2018).blocks(GOLDEN_KEY, 128) == GOLDEN_BLOCKS
+
+
+def test_another_process_with_another_hash_seed_draws_the_same():
+    code = f"from pose_inpaint.data.masks import Squares; print([tuple(b) for b in Squares(2018).blocks({GOLDEN_KEY}, 128)])"
+    environment = os.environ | {"PYTHONHASHSEED": "12345"}
+    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == str(GOLDEN_BLOCKS)
+
+
+def test_parts_of_a_digest_are_kept_apart():
+    assert len({digest(1, "2a"), digest(12, "a"), digest("12a")}) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"count": (0, 3)}, r"mask\.count=\[0, 3\]"),
+        ({"count": (3, 2)}, r"mask\.count=\[3, 2\]"),
+        ({"count": (1.5, 3)}, r"mask\.count=\[1\.5, 3\]"),
+        ({"side": (0.0, 0.5)}, r"mask\.side=\[0\.0, 0\.5\]"),
+        ({"side": (0.5, 0.4)}, r"mask\.side=\[0\.5, 0\.4\]"),
+        ({"side": (0.5, 1.1), "max_share": 0.9}, r"mask\.side=\[0\.5, 1\.1\]"),
+        ({"max_share": 0.0}, r"mask\.max_share=0\.0"),
+        ({"max_share": 1.0}, r"mask\.max_share=1\.0"),
+        ({"side": (0.1, 0.9), "max_share": 0.8}, r"mask\.max_share=0\.8: .*longest, squared"),
+        ({"evaluate_on": "train"}, r"mask\.evaluate_on=train: not one of squares, maskdata"),
+    ],
+)
+def test_bad_settings_of_squares_are_named_with_their_value(arguments, says):
+    with pytest.raises(InputError, match=says):
+        Squares(1, **arguments)
+
+
+def test_evaluating_on_maskdata_takes_its_blocks_and_training_does_not():
+    masks = Squares(1, evaluate_on="maskdata")
+    blocks = (Block(1, 2, 2),)
+    evaluated = masks.hidden(record(blocks=blocks), (4, 4), 4, None)
+    assert evaluated.nonzero().tolist() == [[1, 2], [1, 3], [2, 2], [2, 3]]
+    assert torch.equal(masks.hidden(record(blocks=blocks), (4, 4), 4, 0), Squares(1).hidden(record(), (4, 4), 4, 0))
+    assert [masks.uses_maskdata(split) for split in ("train", "val", "test")] == [False, True, True]
+
+
+def test_evaluating_on_squares_ignores_maskdata():
+    hidden = Squares(1).hidden(record(blocks=(Block(0, 0, 4),)), (4, 4), 32, None)
+    assert torch.equal(hidden, Squares(1).hidden(record(), (4, 4), 32, None))
+    assert not Squares(1).uses_maskdata("val")
+
+
+def test_maskdata_draws_the_blocks_whatever_the_epoch():
+    hidden = [MaskData().hidden(record(blocks=(Block(0, 1, 2),)), (3, 3), 3, epoch).int().tolist() for epoch in (None, 4)]
+    assert hidden == [[[0, 1, 1], [0, 1, 1], [0, 0, 0]]] * 2
+    assert MaskData().uses_maskdata("train")
+
+
+@pytest.mark.parametrize(
+    ("blocks", "says"),
+    [
+        (None, "maskdata.json has no entry"),
+        ((), "lists no block"),
+        ((Block(0, 3, 2),), r"block \[0, 3, 2\] leaves .* 4 rows and 4 columns"),
+    ],
+)
+def test_pictures_without_usable_blocks_are_named(blocks, says):
+    with pytest.raises(InputError, match=rf"^a\.png: .*{says}"):
+        MaskData().hidden(record(blocks=blocks), (4, 4), 4, None)
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), size=st.integers(1, 6), factor=st.integers(1, 5))
+def test_shrinking_never_uncovers_a_pixel_that_a_hidden_one_lies_in(data, size, factor):
+    side = size * factor
+    hidden = torch.tensor(data.draw(st.lists(st.booleans(), min_size=side**2, max_size=side**2))).view(side, side)
+    inside = hidden.view(size, factor, size, factor).any(dim=3).any(dim=1)
+    assert (shrink(hidden, size) >= inside).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    height=st.integers(4, 40),
+    width=st.integers(4, 40),
+    size=st.integers(4, 40),
+    place=st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0.05, 0.6)),
+)
+def test_nothing_of_the_hidden_pixels_reaches_a_known_one(height, width, size, place):
+    side = max(1, int(place[2] * min(height, width)))
+    hidden = torch.zeros(height, width, dtype=torch.bool)
+    row, column = int(place[0] * (height - side)), int(place[1] * (width - side))
+    hidden[row : row + side, column : column + side] = True
+    picture = torch.rand(3, height, width)
+    other = torch.where(hidden, 100 * torch.rand(3, height, width), picture)
+    known = ~shrink(hidden, size).expand(3, -1, -1)
+    assert torch.equal(resize(picture, size, size)[known], resize(other, size, size)[known])
+
+
+def test_shrinking_leaves_pixels_far_from_holes_known():
+    hidden = torch.zeros(64, 64, dtype=torch.bool)
+    hidden[:16, :16] = True
+    assert shrink(hidden, 16).sum() <= 5 * 5
+
+
+def test_a_mask_of_the_right_size_is_left_alone():
+    hidden = torch.tensor([[True, False], [False, False]])
+    assert shrink(hidden, 2) is hidden
+
+
+@pytest.mark.parametrize(("invert", "expected"), [(False, [[0, 0, 1, 1]]), (True, [[1, 1, 0, 0]])])
+def test_light_is_hidden_from_128_on_unless_inverted(tmp_path, invert, expected):
+    save_mask(tmp_path / "m.png", [[0, 127, 128, 255]])
+    assert read_mask(tmp_path / "m.png", invert=invert).int().tolist() == expected
+
+
+@pytest.mark.parametrize("invert", [False, True])
+def test_a_mask_folder_pairs_by_name_without_suffix(tmp_path, invert):
+    save_mask(tmp_path / "sub" / "a.b.bmp", [[255, 0], [0, 0]])
+    save_mask(tmp_path / "a.b.bmp", [[0, 0], [0, 0]])
+    hidden = MaskFolder(str(tmp_path), invert=invert).hidden(record("sub/a.b.jpg"), (2, 2), 2, 3)
+    assert hidden.tolist() == [[not invert, invert], [invert, invert]]
+
+
+def test_a_mask_is_made_small_like_its_picture(tmp_path):
+    save_mask(tmp_path / "a.png", np.pad([[255, 255], [255, 255]], (0, 6)))
+    hidden = MaskFolder(str(tmp_path)).hidden(record(), (8, 8), 4, None)
+    assert hidden.shape == (4, 4)
+    assert hidden[0, 0]
+    assert not hidden[2:, 2:].any()
+
+
+def test_a_mask_of_another_size_is_named_with_both_sizes(tmp_path):
+    save_mask(tmp_path / "a.png", [[255, 0, 0], [0, 0, 0]])
+    with pytest.raises(InputError, match=r"a\.png: mask of 2x3 pixels .* of 3x2; make them the same size"):
+        MaskFolder(str(tmp_path)).hidden(record(), (3, 2), 4, None)
+
+
+def test_a_missing_mask_is_named_with_its_folder(tmp_path):
+    with pytest.raises(InputError, match=rf"a\.png: no mask picture a\.\* in {tmp_path}; add one"):
+        MaskFolder(str(tmp_path)).hidden(record(), (3, 2), 4, None)
+
+
+def test_a_damaged_mask_is_named(tmp_path):
+    (tmp_path / "a.png").write_text("no mask")
+    with pytest.raises(InputError, match=rf"{tmp_path}/a\.png: not a picture"):
+        MaskFolder(str(tmp_path)).hidden(record(), (3, 2), 4, None)
+
+
+def test_a_missing_mask_folder_is_named(tmp_path):
+    with pytest.raises(InputError, match=rf"mask\.root={tmp_path}/none: no such folder"):
+        MaskFolder(str(tmp_path / "none"))
+
+
+def test_a_mask_folder_needs_no_maskdata(tmp_path):
+    assert not MaskFolder(str(tmp_path)).uses_maskdata("test")
+    assert MaskFolder(str(tmp_path)).paths == (tmp_path,)

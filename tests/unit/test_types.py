@@ -1,0 +1,61 @@
+import pytest
+import torch
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.types import EMPTY, Batch, Completion, Picture, check_choice, region_weight
+
+
+@pytest.fixture
+def batch():
+    mask = torch.zeros(1, 1, 2, 2)
+    mask[0, 0, 0, 1] = 1
+    return Batch(torch.full((1, 3, 2, 2), 0.5), mask, ("a.png",))
+
+
+def test_known_is_the_target_with_black_holes(batch):
+    assert batch.known[0, 0].tolist() == [[0.5, EMPTY], [0.5, 0.5]]
+
+
+def test_known_hides_what_a_blind_split_lacks():
+    batch = Batch(torch.tensor([[[[torch.nan, 0.25]]]]).expand(1, 3, 1, 2), torch.tensor([[[[1.0, 0.0]]]]), ("a",))
+    assert batch.known[0, 0].tolist() == [[EMPTY, 0.25]]
+
+
+def test_composite_takes_raw_in_holes_only(batch):
+    completion = Completion(raw=torch.full((1, 1, 3, 2, 2), -0.25))
+    assert completion.composite(batch)[0, 0, 0].tolist() == [[0.5, -0.25], [0.5, 0.5]]
+    assert completion.picture("raw", batch)[0, 0, 0].tolist() == [[-0.25, -0.25], [-0.25, -0.25]]
+
+
+def test_composite_keeps_samples_apart(batch):
+    raw = torch.stack([torch.zeros(3, 2, 2), torch.ones(3, 2, 2)])[None]
+    assert Completion(raw).composite(batch)[0, :, 0, 0, 1].tolist() == [0, 1]
+
+
+def test_regions_part_the_picture(batch):
+    hole, known = region_weight(batch.mask, "hole"), region_weight(batch.mask, "known")
+    assert hole.sum() == 1
+    assert (hole + known == region_weight(batch.mask, "whole")).all()
+
+
+def test_detached_completion_has_no_graph(batch):
+    raw = torch.zeros(1, 1, 3, 2, 2, requires_grad=True) * 2
+    mask = torch.zeros(1, 1, 2, 2, requires_grad=True) * 2
+    detached = Completion(raw, mask).detach()
+    assert not detached.raw.requires_grad
+    assert not detached.predicted_mask.requires_grad
+
+
+def test_moving_keeps_names_and_pose(batch):
+    moved = Batch(batch.target, batch.mask, batch.names, pose=torch.ones(1, 14, 3)).to("meta")
+    assert moved.names == ("a.png",)
+    assert {moved.target.device.type, moved.mask.device.type, moved.pose.device.type} == {"meta"}
+
+
+def test_unknown_choice_names_key_value_and_choices():
+    with pytest.raises(InputError, match=r"loss\.x=sketch: not one of raw, composite"):
+        check_choice("loss.x", "sketch", Picture)
+
+
+def test_input_errors_are_one_line():
+    assert str(InputError("two\n  lines")) == "two lines"
