@@ -155,22 +155,25 @@ def _check_rates(settings: TrainSettings) -> None:
         raise InputError(message)
 
 
-def build_trainer(
-    settings: TrainSettings, epochs: int, callbacks: list[Callback], loggers: list[Logger]
-) -> Trainer:
-    """Lightning's trainer, limited by epochs (its steps count every optimizer's)."""
-    return cast(
-        "Trainer",
-        build(
-            "trainer",
-            settings.trainer,
-            max_epochs=epochs,
-            default_root_dir=settings.run_dir,
-            callbacks=callbacks,
-            logger=loggers,
-            use_distributed_sampler=False,  # the data module partitions the pictures itself
-        ),
-    )
+def build_trainer(settings: TrainSettings, epochs: int, callbacks: list[Callback], loggers: list[Logger]) -> Trainer:
+    """Lightning's trainer, limited by epochs (its steps count every optimizer's).
+
+    Raises:
+        InputError: the trainer's settings can't be used.
+    """
+    limit = settings.trainer.get("max_epochs")
+    if limit is not None and not (isinstance(limit, int) and limit >= 1):
+        message = f"trainer.max_epochs={limit}: must be at least 1, or null for as many as the schedule has"
+        raise InputError(message)
+    block = {
+        **settings.trainer,
+        "max_epochs": epochs if limit is None else min(limit, epochs),
+        "default_root_dir": settings.run_dir,
+        "callbacks": callbacks,
+        "logger": loggers,
+        "use_distributed_sampler": False,  # the data module partitions the pictures itself
+    }
+    return cast("Trainer", build("trainer", block))
 
 
 def choose_device(name: str) -> torch.device:

@@ -26,7 +26,7 @@ def report_nonfinite(
     batch: Batch, values: Mapping[str, Tensor], side: str, folder: str, batches_seen: int
 ) -> NoReturn:
     """Writes the batch as `nonfinite.pt` and `nonfinite.png` into `folder` and raises `NonFiniteLossError`."""
-    numbers = {name: float(value) for name, value in values.items()}
+    numbers = {name: float(value.detach()) for name, value in values.items()}
     dump = Path(folder) / "nonfinite.pt"
     contents = {"names": list(batch.names), "values": numbers, "target": batch.target.cpu(), "mask": batch.mask.cpu()}
     torch.save(contents, dump)

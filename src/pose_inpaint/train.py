@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import logging
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from pose_inpaint.config import TrainSettings, plain_config, read_settings
 from pose_inpaint.data.dataset import collate
 from pose_inpaint.errors import InputError
 from pose_inpaint.evaluate import compare_with_mean, score_split
+from pose_inpaint.logging_run import recorded
 from pose_inpaint.provenance import describe_run, write_json, write_records
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def run(config: DictConfig) -> float:
     Raises:
         InputError: something that the user gave can't be used; nothing is written then.
     """
+    _quieten()
     settings = read_settings(config, TrainSettings)
     plain = plain_config(config)
     folder = Path(settings.run_dir)
@@ -58,13 +60,11 @@ def run(config: DictConfig) -> float:
     trainer = _make_trainer(settings, module, data, folder)
     records = describe_run(plain, inspections, str(trainer.strategy.root_device), _features(settings, module))
     write_records(folder, plain, records)
-    for logger in trainer.loggers[1:]:
-        logger.log_hyperparams({**plain, "run": records})
-    _quieten()
-    trainer.fit(module, data, ckpt_path=settings.resume, weights_only=True)
-    best = _best(trainer, module)
-    if "test" in splits and trainer.is_global_zero and not _is_blind(inspections):
-        _score_test(settings, data, folder, best if settings.test.checkpoint == "best" else None)
+    with recorded(trainer.loggers, {**plain, "run": records}):
+        trainer.fit(module, data, ckpt_path=settings.resume, weights_only=True)
+        best = _best(trainer, module)
+        if "test" in splits and trainer.is_global_zero and not _is_blind(inspections):
+            _score_test(settings, data, folder, best if settings.test.checkpoint == "best" else None)
     return float(best.best_model_score) if best.best_model_score is not None else float("nan")
 
 
@@ -162,15 +162,17 @@ def _score_test(settings: TrainSettings, data: InpaintingData, folder: Path, bes
 
 def _quieten() -> None:
     """Leaves out what Lightning says of every run like ours."""
+    for logger in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(logger).setLevel(logging.WARNING)
     for text in (
-        r".*does not have many workers.*",
-        r".*`isinstance\(treespec, LeafSpec\)`.*",
-        r"Checkpoint directory .* exists and is not empty.*",
-        r".*The number of training batches .* is smaller than the logging interval.*",
-        r".*Experiment logs directory .* exists and is not empty.*",
+        ".*does not have many workers.*",
+        ".*LeafSpec.*",
+        "Checkpoint directory .* exists and is not empty.*",
+        ".*smaller than the logging interval.*",
+        "Experiment logs directory .* exists and is not empty.*",
+        "The dirpath has changed from .*",
     ):
         warnings.filterwarnings("ignore", message=text)
-    os.environ.setdefault("POSSIBLE_USER_WARNINGS", "off")  # Lightning's advertisements
 
 
 if __name__ == "__main__":

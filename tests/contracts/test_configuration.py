@@ -152,7 +152,7 @@ LAYERS = [
     {"data", "layers", "random_state", "sheet", "nonfinite", "schedule"},
     {"networks"},
     {"systems", "losses", "metrics"},
-    {"lightning_module", "scoring", "callbacks", "provenance", "hidden", "config", "cli"},
+    {"lightning_module", "scoring", "callbacks", "provenance", "hidden", "config", "cli", "logging_run"},
     {"build"},
     {"checkpoint"},
     {"evaluate"},

@@ -1,7 +1,3 @@
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -44,7 +40,7 @@ def squares(draw):
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(masks=squares(), name=names, size=st.integers(4, 70), epoch=st.none() | st.integers(0, 100))
 def test_squares_hide_something_and_never_more_than_asked(masks, name, size, epoch):
     assume(masks.side[1] * size >= 1)  # a square of one pixel is the least there is
@@ -106,16 +102,9 @@ def test_squares_do_not_depend_on_the_pictures_shape():
     assert torch.equal(Squares(1).hidden(record(), (8, 8), 32, 0), Squares(1).hidden(record(), (480, 640), 32, 0))
 
 
-def test_the_digest_scheme_is_the_one_that_earlier_runs_used():
+def test_the_digest_scheme_is_the_one_that_earlier_runs_used():  # and not Python's hash, which differs in each process
     assert digest(2018, "000.png") == 2147351632266109657
     assert Squares(2018).blocks(GOLDEN_KEY, 128) == GOLDEN_BLOCKS
-
-
-def test_another_process_with_another_hash_seed_draws_the_same():
-    code = f"from pose_inpaint.data.masks import Squares; print([tuple(b) for b in Squares(2018).blocks({GOLDEN_KEY}, 128)])"
-    environment = os.environ | {"PYTHONHASHSEED": "12345"}
-    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == str(GOLDEN_BLOCKS)
 
 
 def test_parts_of_a_digest_are_kept_apart():
@@ -158,7 +147,8 @@ def test_evaluating_on_squares_ignores_maskdata():
 
 
 def test_maskdata_draws_the_blocks_whatever_the_epoch():
-    hidden = [MaskData().hidden(record(blocks=(Block(0, 1, 2),)), (3, 3), 3, epoch).int().tolist() for epoch in (None, 4)]
+    listed = record(blocks=(Block(0, 1, 2),))
+    hidden = [MaskData().hidden(listed, (3, 3), 3, epoch).int().tolist() for epoch in (None, 4)]
     assert hidden == [[[0, 1, 1], [0, 1, 1], [0, 0, 0]]] * 2
     assert MaskData().uses_maskdata("train")
 

@@ -107,7 +107,7 @@ def test_a_split_that_is_there_is_known(tmp_path, test_split):
 @pytest.mark.parametrize("root", [None, ""])
 @pytest.mark.parametrize("kind", [Chalearn, Folder])
 def test_no_root_says_how_to_give_one(kind, root):
-    with pytest.raises(InputError, match="data.root is missing: give data.root=DIR"):
+    with pytest.raises(InputError, match=r"data\.root is missing: give data\.root=DIR"):
         kind(root)
 
 

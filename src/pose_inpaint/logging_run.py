@@ -1,0 +1,45 @@
+"""Weights & Biases: one run a job, opened before training and closed whatever happens."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from lightning.pytorch.loggers import WandbLogger
+
+from pose_inpaint.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lightning.pytorch.loggers import Logger
+
+
+@contextmanager
+def recorded(loggers: Sequence[Logger], record: dict[str, Any]) -> Iterator[None]:
+    """Sends `record` to W&B where that is logged to, and ends its run with the right state.
+
+    A second logger in one process would go on with the first one's run if that were not ended
+    (https://github.com/wandb/wandb/issues/1314).
+
+    Raises:
+        InputError: W&B can't be logged to.
+    """
+    online = [logger for logger in loggers if isinstance(logger, WandbLogger)]
+    if not online:
+        yield
+        return
+    import wandb  # not there on every machine, and needed by nobody else
+
+    try:
+        for logger in online:
+            logger.log_hyperparams(record)
+    except wandb.errors.Error as error:
+        message = f"logger=wandb: {error}; log in with `wandb login`, or give logger.mode=offline"
+        raise InputError(message) from error
+    failed = True
+    try:
+        yield
+        failed = False
+    finally:
+        wandb.finish(exit_code=int(failed))

@@ -1,0 +1,271 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pose_inpaint.predict import complete, plan
+from pose_inpaint.types import EMPTY, Completion
+
+HEIGHT, WIDTH = 37, 53
+HOLE = (slice(5, 17), slice(20, 32))
+MEAN = "model=mean"
+
+
+def picture(seed=0, height=HEIGHT, width=WIDTH):
+    return np.random.default_rng(seed).integers(1, 256, (height, width, 3), dtype=np.uint8)
+
+
+def hole(height=HEIGHT, width=WIDTH):
+    hidden = np.zeros((height, width), dtype=bool)
+    hidden[HOLE] = True
+    return hidden
+
+
+def save(path, pixels, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **options)
+
+
+def load(path):
+    with Image.open(path) as opened:
+        assert opened.mode == "RGB"
+        return np.array(opened)
+
+
+@pytest.fixture
+def job(tmp_path):
+    """A folder of three pictures in any size, one of them below it; a folder of masks; an output folder to be made."""
+    for number, name in enumerate(("a", "b", "sub/a")):
+        save(tmp_path / "in" / f"{name}.png", picture(number))
+        save(tmp_path / "masks" / f"{name}.png", hole().astype(np.uint8) * 255)
+    return tmp_path
+
+
+def arguments(job, mask="masks", output="out"):
+    return [f"input={job}/in", f"mask={job}/{mask}", f"output={job}/{output}", "device=cpu"]
+
+
+def files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_trained_network_completes_any_size_and_keeps_known_pixels_to_the_byte(job, command, tiny_checkpoint):
+    assert command("predict", f"checkpoint={tiny_checkpoint}", *arguments(job)).status == 0
+    assert files(job / "out") == ["a.png", "b.png", "sub/a.png"]
+    for name in files(job / "out"):
+        before, after = load(job / "in" / name), load(job / "out" / name)
+        assert after.shape == (HEIGHT, WIDTH, 3)
+        assert (after == before)[~hole()].all()
+        assert (after != before)[hole()].mean() > 0.9
+
+
+def test_a_fill_needs_no_checkpoint_and_fills_with_the_mean_of_what_is_known(job, command):
+    found = command("predict", MEAN, *arguments(job))
+    assert found.status == 0
+    assert "3 pictures completed, 0 were there already, 0 skipped" in found.out
+    for name in files(job / "out"):
+        before, after = load(job / "in" / name), load(job / "out" / name)
+        assert (after == before)[~hole()].all()
+        assert np.abs(after[hole()] - before[~hole()].mean(axis=0)).max() <= 1
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".bmp"])
+def test_other_formats_become_png_with_the_decoded_pixels(job, command, suffix):
+    (job / "in" / "a.png").unlink()
+    save(job / "in" / f"a{suffix}", picture())
+    assert command("predict", MEAN, *arguments(job)).status == 0
+    with Image.open(job / "out" / "a.png") as written:
+        assert written.format == "PNG"
+    assert (load(job / "out" / "a.png") == load(job / "in" / f"a{suffix}"))[~hole()].all()
+
+
+def one_mask(job):
+    return f"mask={job}/masks/a.png"
+
+
+def maskdata(job):
+    (job / "maskdata.json").write_text(json.dumps({name: [[5, 20, 12]] for name in ("a.png", "b.png", "sub/a.png")}))
+    return f"mask={job}/maskdata.json"
+
+
+def black(job):
+    for name in ("a", "b", "sub/a"):
+        pixels = load(job / "in" / f"{name}.png")
+        pixels[hole()] = 0
+        save(job / "in" / f"{name}.png", pixels)
+    return "mask=black"
+
+
+@pytest.mark.parametrize("kind", [one_mask, maskdata, black])
+def test_masks_come_from_one_file_maskdata_or_black(job, command, kind):
+    mask = kind(job)
+    assert command("predict", MEAN, f"input={job}/in", mask, f"output={job}/out").status == 0
+    assert files(job / "out") == ["a.png", "b.png", "sub/a.png"]
+    for name in files(job / "out"):
+        changed = (load(job / "out" / name) != load(job / "in" / name)).any(axis=2)
+        assert not changed[~hole()].any()
+        assert changed[hole()].mean() > 0.95
+
+
+def test_inverted_masks_hide_what_is_dark(job, command):
+    for name in ("a", "b", "sub/a"):
+        save(job / "masks" / f"{name}.png", np.where(hole(), 0, 255).astype(np.uint8))
+    assert command("predict", MEAN, *arguments(job), "mask.invert=true").status == 0
+    assert (load(job / "out" / "a.png") == load(job / "in" / "a.png")).all(axis=2)[~hole()].all()
+
+
+def test_a_single_picture_is_completed_by_itself(job, command):
+    found = command("predict", MEAN, f"input={job}/in/sub/a.png", one_mask(job), f"output={job}/out")
+    assert found.status == 0
+    assert files(job / "out") == ["a.png"]
+
+
+def test_raw_output_is_the_networks_own_picture_everywhere(job, command, tiny_checkpoint):
+    for output, raw in (("raw", "true"), ("composite", "false")):
+        found = command("predict", f"checkpoint={tiny_checkpoint}", *arguments(job, output=output), f"output.raw={raw}")
+        assert found.status == 0
+    raw, composite, before = (load(job / folder / "b.png") for folder in ("raw", "composite", "in"))
+    assert (raw == composite)[hole()].all()
+    assert (raw != before)[~hole()].mean() > 0.9
+
+
+def test_working_at_another_size_keeps_resolution_and_known_pixels(job, command, tiny_checkpoint):
+    assert command("predict", f"checkpoint={tiny_checkpoint}", *arguments(job), "size=32").status == 0
+    assert command("predict", f"checkpoint={tiny_checkpoint}", *arguments(job, output="own")).status == 0
+    small, own, before = (load(job / folder / "a.png") for folder in ("out", "own", "in"))
+    assert (small == before)[~hole()].all()
+    assert (small != own)[hole()].any()
+
+
+def test_a_second_run_completes_what_is_missing_and_leaves_the_rest(job, command):
+    command("predict", MEAN, *arguments(job))
+    (job / "out" / "b.png").unlink()
+    (job / "out" / "a.png").write_bytes(b"edited by hand")
+    before = {name: (job / "out" / name).stat().st_mtime_ns for name in ("a.png", "sub/a.png")}
+    found = command("predict", MEAN, *arguments(job))
+    assert found.status == 0
+    assert "1 pictures completed, 2 were there already" in found.out
+    assert files(job / "out") == ["a.png", "b.png", "sub/a.png"]
+    assert {name: (job / "out" / name).stat().st_mtime_ns for name in before} == before
+
+
+def test_overwriting_is_done_if_asked_for(job, command):
+    command("predict", MEAN, *arguments(job))
+    (job / "out" / "a.png").write_bytes(b"edited by hand")
+    found = command("predict", MEAN, *arguments(job), "output.overwrite=true")
+    assert "3 pictures completed, 0 were there already" in found.out
+    assert load(job / "out" / "a.png").shape == (HEIGHT, WIDTH, 3)
+
+
+def test_output_below_the_input_is_no_input_of_the_next_run(job, command):
+    for _ in range(2):
+        assert command("predict", MEAN, *arguments(job, output="in/out")).status == 0
+    assert files(job / "in" / "out") == ["a.png", "b.png", "sub/a.png"]
+
+
+def test_bad_pictures_are_told_and_skipped_and_the_others_written(job, command):
+    (job / "in" / "a.png").write_text("a letter")
+    save(job / "masks" / "b.png", np.zeros((2, 2), dtype=np.uint8))
+    save(job / "in" / "unmasked.png", picture())
+    found = command("predict", MEAN, *arguments(job))
+    assert found.status == 1
+    assert files(job / "out") == ["sub/a.png"]
+    assert "1 pictures completed, 0 were there already, 3 skipped" in found.out
+    assert f"skipped: {job}/in/a.png: not a picture that Pillow knows" in found.err
+    assert f"skipped: b.png: its mask {job}/masks/b.png has 2x2 pixels, the picture {HEIGHT}x{WIDTH}" in found.err
+    assert f"skipped: unmasked.png: no mask picture unmasked.* in {job}/masks; add one" in found.err
+    assert "Traceback" not in found.err
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"input": "{job}/none"}, "error: input={job}/none: no such file or folder"),
+        ({"input": "{job}/empty"}, "error: input={job}/empty: no picture in it"),
+        ({"mask": "{job}/none"}, "error: mask={job}/none: no such file or folder"),
+        ({"mask": "{job}/none.json"}, "error: mask={job}/none.json: no such file or folder"),
+        ({"mask": "{job}/broken.json"}, "error: {job}/broken.json: not JSON"),
+        ({"model": None, "checkpoint": "{job}/none.ckpt"}, "{job}/none.ckpt"),
+        ({"model": None, "checkpoint": "{job}/broken.json"}, "{job}/broken.json"),
+        ({"model": None}, "checkpoint"),
+        ({"model": "telepathy"}, "telepathy"),
+        ({"output": "{job}/broken.json/out"}, "error: output={job}/broken.json/out: can't be written"),
+        ({"size": "30"}, "error: size=30: must be a multiple of 4"),
+        ({"size": "0"}, "error: size=0: must be a multiple of 4"),
+        ({"device": "abacus"}, "error: device=abacus"),
+        ({"colour": "red"}, "colour"),
+        ({"input": None}, "input"),
+        ({"mask": None}, "mask.source"),
+        ({"output": None}, "output.dir"),
+    ],
+)
+def test_faults_of_the_command_line_are_one_line_and_write_nothing(job, command, change, says):
+    (job / "empty").mkdir()
+    (job / "broken.json").write_text("[")
+    given = {"model": "mean", "input": "{job}/in", "mask": "{job}/masks", "output": "{job}/out"} | change
+    found = command("predict", *(f"{key}={value.format(job=job)}" for key, value in given.items() if value))
+    assert found.status == 2
+    assert found.err.startswith("error: ")
+    assert len(found.err.splitlines()) == 1
+    assert says.format(job=job) in found.err
+    assert not (job / "out").exists()
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_two_pictures_for_one_output_are_refused(job, command):
+    save(job / "in" / "a.jpg", picture())
+    found = command("predict", MEAN, *arguments(job))
+    assert found.status == 2
+    assert f"a.jpg and a.png would both be written to {job}/out/a.png; rename one" in found.err
+    assert not (job / "out").exists()
+
+
+def test_the_plan_keeps_names_and_turns_suffixes_to_png(job):
+    save(job / "in" / "c.d.JPG", picture(), format="JPEG")
+    assert [(name, str(target.relative_to(job))) for name, _, target in plan(str(job / "in"), job / "out")] == [
+        ("a.png", "out/a.png"),
+        ("b.png", "out/b.png"),
+        ("c.d.JPG", "out/c.d.png"),
+        ("sub/a.png", "out/sub/a.png"),
+    ]
+
+
+class Watcher:
+    """An inpainter of stride 4 that keeps what it saw and answers with a constant."""
+
+    stride = 4
+
+    def __call__(self, known, mask, *, samples=1, generator=None):
+        self.known, self.mask = known, mask
+        return Completion(torch.zeros_like(known)[:, None])
+
+
+@pytest.mark.parametrize("size", [None, 32])
+@pytest.mark.parametrize(("height", "width"), [(37, 53), (3, 5), (1, 1), (8, 4)])
+def test_a_network_sees_multiples_of_its_stride_and_gives_the_own_size_back(size, height, width):
+    watcher = Watcher()
+    hidden = torch.zeros(height, width, dtype=torch.bool)
+    hidden[-1, -1] = True
+    pixels = torch.full((3, height, width), 200, dtype=torch.uint8)
+    raw = complete(watcher, pixels, hidden, size)
+    assert raw.shape == (3, height, width)
+    assert (raw == 128).all()
+    assert watcher.known.shape[-2:] == watcher.mask.shape[-2:]
+    assert watcher.known.shape[-2] % 4 == watcher.known.shape[-1] % 4 == 0
+
+
+@pytest.mark.parametrize("size", [None, 32])
+def test_a_network_sees_the_mask_wherever_the_picture_is_emptied_and_nothing_of_what_is_hidden(size):
+    watcher = Watcher()
+    pixels = torch.full((3, 37, 53), 200, dtype=torch.uint8)
+    hidden = torch.zeros(37, 53, dtype=torch.bool)
+    hidden[30:, 40:] = True  # up to the edges, where pixels are added
+    pixels[:, hidden] = 90
+    complete(watcher, pixels, hidden, size)
+    emptied = watcher.mask.bool().expand(-1, 3, -1, -1)
+    assert (watcher.known[emptied] == EMPTY).all()
+    assert (watcher.known[~emptied] - (200 / 127.5 - 1)).abs().max() < 1e-5
+    assert emptied[..., -1, -1].all()

@@ -1,0 +1,157 @@
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+TRAIN = ("+experiment=authors2018", "trainer=cpu", "model.width=2", "data=chalearn", "data.size=32",
+         "data.batch_size=4", "data.workers=0", "loss.generator.perceptual.weight=0")  # fmt: skip
+
+
+def edit(root, split, change):
+    path = root / split / "maskdata.json"
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+
+
+@pytest.fixture
+def faulty(tiny_data):
+    """A data set with many faults, and for each the words that must be said of it."""
+    train, val, test = tiny_data / "train", tiny_data / "val", tiny_data / "test"
+    (train / "Y" / "000.png").write_bytes(b"")
+    (train / "Y" / "001.png").write_text("a letter")
+    whole = (train / "Y" / "002.png").read_bytes()
+    (train / "Y" / "002.png").write_bytes(whole[: len(whole) // 2])
+    (train / "Y" / "003.png").unlink()
+    edit(train.parent, "train", lambda b: b | {"004.png": [[1, 2]], "005.png": [[47, 0, 16]], "006.png": []})
+    edit(train.parent, "train", lambda b: {name: blocks for name, blocks in b.items() if name != "007.png"})
+    (val / "X").mkdir()
+    for number in range(4):
+        Image.new("RGB", (40, 48)).save(val / "X" / f"{number:03}.png")
+    Image.new("RGB", (40, 47)).save(val / "X" / "000.png")
+    (val / "X" / "001.png").unlink()
+    (val / "Y" / "002.png").unlink()
+    edit(val.parent, "val", lambda b: {name: blocks for name, blocks in b.items() if name != "002.png"})
+    for path in (test / "Y").iterdir():
+        path.unlink()
+    return tiny_data, {
+        f"{train}/Y/000.png": "empty file (0 bytes); replace or remove it",
+        f"{train}/Y/001.png": "not a picture that Pillow knows; replace or remove it",
+        f"{train}/Y/002.png": "damaged or truncated picture",
+        f"{train}/maskdata.json: lists 003.png": "which isn't there; add the picture or remove the entry",
+        f"{train}/maskdata.json: 004.png": "block [1, 2] is not [row, column, size] in whole numbers; correct or remove it",
+        f"{train}/Y/005.png": "block [47, 0, 16] leaves the picture of 48 rows and 40 columns; correct or remove it",
+        f"{train}/Y/006.png": "lists no block: nothing is hidden; correct or remove it",
+        f"{train}/maskdata.json: 007.png": "is not listed; add its blocks",
+        f"{val}/X/000.png": f"47x40 pixels, but its original {val}/Y/000.png has 48x40; make them the same size",
+        f"{val}/Y/001.png": f"no masked picture {val}/X/001.png; add it or remove its partner",
+        f"{val}/X/002.png": f"no original {val}/Y/002.png; add it or remove its partner",
+        f"{test}": "empty split",
+    }
+
+
+def test_good_data_exit_with_0_and_say_counts_and_hidden_shares(tiny_data, command):
+    for split in ("train", "val", "test"):
+        edit(tiny_data, split, lambda b: {name: [[0, 0, 24]] for name in b} | {"000.png": [[0, 0, 12]]})
+    found = command("verify", "data=chalearn", f"data.root={tiny_data}", "data.size=48")
+    assert found.status == 0
+    assert "problem found" not in found.err
+    lines = found.out.splitlines()
+    assert [line.split(";")[0] for line in lines] == [
+        "train: 12 pictures", "val: 4 pictures", "test: 4 pictures", "no problem found",
+    ]  # fmt: skip
+    shares = re.search(r"mean ([\d.]+)%, median ([\d.]+)%, from ([\d.]+)% to ([\d.]+)%; 0 problems", lines[1])
+    low, high = 100 * 12 * 12 / (48 * 40), 100 * 24 * 24 / (48 * 40)  # before the columns are stretched to the square
+    mean, median, least, most = map(float, shares.groups())
+    assert abs(least - low) < 1.5
+    assert abs(most - high) < 1.5
+    assert median == most
+    assert abs(mean - (least + 3 * most) / 4) < 0.1
+
+
+def test_the_data_have_one_digest_which_changes_with_them(tiny_data, command):
+    arguments = ("verify", "data=chalearn", f"data.root={tiny_data}", "splits=[val]")
+    before = command(*arguments).out
+    assert re.search(r"; data [0-9a-f]{12}$", before.splitlines()[0])
+    assert command(*arguments).out == before
+    edit(tiny_data, "val", lambda b: b | {"000.png": [[1, 1, 20]]})
+    assert command(*arguments).out.split("data ")[1] != before.split("data ")[1]
+
+
+def test_a_blind_test_split_is_no_problem(tiny_data, command):
+    (tiny_data / "test" / "Y").rename(tiny_data / "test" / "X")
+    found = command("verify", "data=chalearn", f"data.root={tiny_data}")
+    assert found.status == 0
+    assert "test: 4 pictures, 4 without an original;" in found.out
+
+
+def test_every_fault_is_named_with_what_to_do_and_nothing_else_is(faulty, command):
+    root, expected = faulty
+    found = command("verify", "data=chalearn", f"data.root={root}")
+    assert found.status == 1
+    told = [line for line in found.err.splitlines() if line.startswith(str(root))]
+    for start, words in expected.items():
+        assert [words in line for line in told if line.startswith(start + ("," if "lists" in start else ""))
+                or (line.startswith(start + " "))] or any(line.startswith(start) for line in told), start
+        assert any(line.startswith(start) and words in line for line in told), start
+    assert len(told) == len(expected)
+    assert f"{len(expected)} problems found" in found.out
+    assert "train: 11 pictures" in found.out
+
+
+def test_training_refuses_faulty_data_in_the_same_words_and_writes_nothing(faulty, command):
+    root, _ = faulty
+    verified = command("verify", "data=chalearn", f"data.root={root}")
+    told = [line for line in verified.err.splitlines() if line.startswith(str(root))]
+    trained = command("train", *TRAIN, f"data.root={root}")
+    assert trained.status == 2
+    assert trained.err.splitlines()[-1].startswith(f"error: {told[0]} (and {len(told) - 1} more: ")
+    assert "Traceback" not in trained.err
+    assert [path for path in Path.cwd().rglob("*") if path.is_file()] == []
+
+
+def test_training_on_a_split_without_originals_is_refused(tiny_data, command):
+    (tiny_data / "train" / "Y").rename(tiny_data / "train" / "X")
+    trained = command("train", *TRAIN, f"data.root={tiny_data}")
+    assert trained.status == 2
+    assert "only a test split may lack its originals" in trained.err
+
+
+def test_masks_of_a_folder_are_verified_too(tiny_data, command, tmp_path):
+    (tmp_path / "masks").mkdir()
+    for number in range(3):
+        Image.fromarray(np.eye(48, 40, dtype=np.uint8) * 255).save(tmp_path / "masks" / f"{number:03}.png")
+    found = command("verify", "data=chalearn", f"data.root={tiny_data}", "mask=folder",
+                    f"mask.root={tmp_path}/masks", "splits=[val]")  # fmt: skip
+    assert found.status == 1
+    assert f"003.png: no mask picture 003.* in {tmp_path}/masks; add one" in found.err
+    assert "1 problem found" in found.out
+
+
+def test_any_folder_is_verified_with_drawn_squares(tiny_data, command):
+    found = command("verify", "data=folder", f"data.root={tiny_data}/train/Y", "mask=squares",
+                    "data.source.fractions=[0.5,0.25,0.25]", "splits=[train]")  # fmt: skip
+    assert found.status == 0
+    assert re.match(r"train: \d+ pictures; hidden share: mean", found.out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["data.root=nowhere"], "error: data.root=nowhere: no such folder"),
+        ([], "data.root"),
+        (["data.root=.", "splits=[train,exam]"], "error: splits=['train', 'exam']: give some of train, val, test"),
+        (["data.root=.", "splits=[]"], "error: splits=[]: give some of train, val, test"),
+        (["data.root=.", "data.size=3"], "error: data.size=3: must be at least 4"),
+        (["data.root=.", "mask=sketch"], "mask/sketch"),
+        (["data.root=.", "mask=folder", "mask.root=nowhere"], "error: mask.root=nowhere: no such folder"),
+        (["data.root=.", "data.sizes=32"], "sizes"),
+    ],
+)
+def test_faults_of_the_command_line_are_one_line_and_status_2(command, arguments, says):
+    found = command("verify", "data=chalearn", *arguments)
+    assert found.status == 2
+    assert says in found.err
+    assert len(found.err.splitlines()) == 1
+    assert found.err.startswith("error: ")

@@ -1,0 +1,221 @@
+import json
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pose_inpaint.data import inspection
+from pose_inpaint.data.inspection import Inspection, demand_sound, inspect, inspect_once
+from pose_inpaint.data.masks import MaskData, MaskFolder, Squares
+from pose_inpaint.data.sources import Chalearn
+from pose_inpaint.errors import InputError
+
+
+def look(root, masks=None, split="val", size=16):
+    return inspect(Chalearn(str(root)), masks or MaskData(), size, split)
+
+
+def rewrite(path, change):
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+
+
+@pytest.fixture
+def counted(monkeypatch, tmp_path):
+    """The splits that were read in earnest, in a cache of the test's own."""
+    monkeypatch.setenv("POSE_INPAINT_CACHE", str(tmp_path / "cache"))
+    read = []
+
+    def counting(source, masks, size, split):
+        read.append(split)
+        return inspect(source, masks, size, split)
+
+    monkeypatch.setattr(inspection, "inspect", counting)
+    return read
+
+
+def test_good_data_has_counts_shares_and_no_problem(tiny_data):
+    found = look(tiny_data, size=48)
+    assert (found.split, found.pictures, found.blind, found.problems) == ("val", 4, 0, [])
+    assert len(found.hidden) == 4
+    assert all(0 < share < 1 for share in found.hidden)
+
+
+def test_hidden_shares_are_the_masks_own(tiny_data):
+    for name in ("000", "001", "002", "003"):
+        Image.new("RGB", (16, 16)).save(tiny_data / "val" / "Y" / f"{name}.png")
+    rewrite(tiny_data / "val" / "maskdata.json", lambda blocks: {name: [[0, 0, 8]] for name in blocks})
+    assert look(tiny_data).hidden == [0.25] * 4
+
+
+def test_progress_is_told_once_a_picture(tiny_data):
+    calls = []
+    inspect(Chalearn(str(tiny_data)), MaskData(), 16, "train", on_picture=lambda: calls.append(1))
+    assert len(calls) == 12
+
+
+def test_pictures_without_an_original_are_counted(tiny_data):
+    (tiny_data / "test" / "Y").rename(tiny_data / "test" / "X")
+    assert look(tiny_data, split="test").blind == 4
+
+
+def test_the_digest_is_the_same_for_the_same_data(tiny_data):
+    assert look(tiny_data).digest == look(tiny_data).digest
+
+
+def change_a_pixel(root):
+    path = root / "val" / "Y" / "002.png"
+    pixels = np.array(Image.open(path))
+    pixels[0, 0, 0] ^= 1
+    Image.fromarray(pixels).save(path)
+
+
+def change_a_byte_outside_the_pixels(root):
+    path = root / "val" / "Y" / "002.png"
+    Image.open(path).save(path, dpi=(72, 72))
+
+
+def change_a_block(root):
+    rewrite(root / "val" / "maskdata.json", lambda blocks: blocks | {"003.png": [[7, 0, 16]]})
+
+
+def rename_a_picture(root):
+    (root / "val" / "Y" / "003.png").rename(root / "val" / "Y" / "004.png")
+    rewrite(root / "val" / "maskdata.json", lambda b: {name.replace("003", "004"): block for name, block in b.items()})
+
+
+@pytest.mark.parametrize(
+    "change", [change_a_pixel, change_a_byte_outside_the_pixels, change_a_block, rename_a_picture]
+)
+def test_the_digest_changes_with_the_data(tiny_data, change):
+    before = look(tiny_data).digest
+    change(tiny_data)
+    after = look(tiny_data)
+    assert after.problems == []
+    assert after.digest != before
+
+
+def test_the_digest_changes_with_the_masks(tiny_data):
+    assert len({look(tiny_data, masks).digest for masks in (MaskData(), Squares(1), Squares(2))}) == 3
+
+
+def test_each_faulty_picture_is_told_and_the_others_are_still_measured(tiny_data):
+    folder = tiny_data / "val" / "Y"
+    (folder / "000.png").write_bytes(b"")
+    (folder / "002.png").write_text("text")
+    found = look(tiny_data)
+    assert len(found.hidden) == 2
+    assert [problem.split(": ")[0] for problem in found.problems] == [f"{folder}/000.png", f"{folder}/002.png"]
+
+
+def test_a_block_outside_its_picture_is_told_with_the_pictures_path(tiny_data):
+    rewrite(tiny_data / "val" / "maskdata.json", lambda blocks: blocks | {"001.png": [[40, 0, 16]]})
+    assert look(tiny_data).problems == [
+        f"{tiny_data}/val/Y/001.png: in maskdata.json, its block [40, 0, 16] leaves the picture of 48 rows and "
+        "40 columns; correct or remove it"
+    ]
+
+
+@pytest.mark.parametrize(("value", "says"), [(0, "hides nothing"), (255, "hides the whole picture")])
+def test_a_mask_that_hides_all_or_nothing_is_told(tiny_data, tmp_path, value, says):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for name in ("000", "001", "002", "003"):
+        pixels = np.full((48, 40), value, dtype=np.uint8)
+        pixels[:20] = 255 - pixels[:20] if name != "002" else pixels[:20]
+        Image.fromarray(pixels).save(masks / f"{name}.png")
+    assert look(tiny_data, MaskFolder(str(masks))).problems == [
+        f"{tiny_data}/val/Y/002.png: its mask {says}; change it"
+    ]
+
+
+def test_each_missing_entry_of_maskdata_is_told_once(tiny_data):
+    rewrite(tiny_data / "val" / "maskdata.json", lambda blocks: {"000.png": blocks["000.png"], "001.png": 3})
+    problems = look(tiny_data).problems
+    assert [sum(name in problem for problem in problems) for name in ("001.png", "002.png", "003.png")] == [1, 1, 1]
+    assert len(problems) == 3
+
+
+def test_a_missing_maskdata_is_one_problem_not_one_for_each_picture(tiny_data):
+    (tiny_data / "val" / "maskdata.json").unlink()
+    assert [problem.split(": ")[:2] for problem in look(tiny_data).problems] == [
+        [f"{tiny_data}/val/maskdata.json", "no such file; give it, or make masks with mask=squares"]
+    ]
+
+
+def test_sound_data_pass():
+    demand_sound([Inspection("train", 1, 0, ""), Inspection("val", 1, 0, "")])
+
+
+def test_the_first_problem_is_raised_and_the_others_counted():
+    found = [Inspection("train", 2, 0, "", problems=["one"]), Inspection("val", 2, 0, "", problems=["two", "three"])]
+    with pytest.raises(InputError, match=r"^one \(and 2 more: python -m pose_inpaint\.verify lists them\)$"):
+        demand_sound(found)
+    with pytest.raises(InputError, match=r"^one$"):
+        demand_sound(found[:1])
+
+
+def test_an_inspection_is_remembered(tiny_data, counted):
+    first, second = (inspect_once(Chalearn(str(tiny_data)), MaskData(), 16, "val") for _ in range(2))
+    assert counted == ["val"]
+    assert first == second
+
+
+def grow_a_picture(root):
+    with (root / "val" / "Y" / "000.png").open("ab") as file:
+        file.write(b" ")
+
+
+def date_a_picture(root):
+    os.utime(root / "val" / "Y" / "000.png", ns=(0, 12345))
+
+
+def add_a_picture(root):
+    Image.new("RGB", (4, 4)).save(root / "val" / "Y" / "new.png")
+
+
+@pytest.mark.parametrize("change", [grow_a_picture, date_a_picture, change_a_block, add_a_picture])
+def test_an_inspection_is_forgotten_when_a_file_changes(tiny_data, counted, change):
+    for _ in range(2):
+        inspect_once(Chalearn(str(tiny_data)), MaskData(), 16, "val")
+    change(tiny_data)
+    inspect_once(Chalearn(str(tiny_data)), MaskData(), 16, "val")
+    assert counted == ["val", "val"]
+
+
+def test_split_size_and_masks_are_remembered_apart(tiny_data, counted):
+    source = Chalearn(str(tiny_data))
+    asked = [(MaskData(), 16, "val"), (MaskData(), 16, "test"), (MaskData(), 20, "val"), (Squares(1), 16, "val"),
+             (Squares(2), 16, "val"), (Squares(1, max_share=0.6), 16, "val")]  # fmt: skip
+    for _ in range(2):
+        for masks, size, split in asked:
+            inspect_once(source, masks, size, split)
+    assert len(counted) == len(asked)
+
+
+def test_masks_of_a_folder_are_remembered_too_and_forgotten_when_one_changes(tiny_data, counted, tmp_path):
+    (tmp_path / "masks").mkdir()
+    for name in ("000", "001", "002", "003"):
+        Image.fromarray(np.eye(48, 40, dtype=np.uint8) * 255).save(tmp_path / "masks" / f"{name}.png")
+    masks = MaskFolder(str(tmp_path / "masks"))
+    for _ in range(2):
+        inspect_once(Chalearn(str(tiny_data)), masks, 16, "val")
+    assert counted == ["val"]
+    Image.new("L", (40, 48), 200).save(tmp_path / "masks" / "001.png")
+    assert inspect_once(Chalearn(str(tiny_data)), masks, 16, "val").problems
+    assert counted == ["val", "val"]
+
+
+def test_faulty_data_are_read_again_each_time(tiny_data, counted):
+    (tiny_data / "val" / "Y" / "000.png").write_bytes(b"")
+    for _ in range(2):
+        assert inspect_once(Chalearn(str(tiny_data)), MaskData(), 16, "val").problems
+    assert counted == ["val", "val"]
+
+
+def test_a_cache_that_cannot_be_written_only_costs_time(tiny_data, counted, monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("POSE_INPAINT_CACHE", str(tmp_path / "file"))
+    for _ in range(2):
+        assert inspect_once(Chalearn(str(tiny_data)), MaskData(), 16, "val").pictures == 4
+    assert counted == ["val", "val"]
