@@ -65,7 +65,9 @@ def build_generator_loss(loss: LossSettings, phases: Iterable[Phase]) -> Generat
     for phase in phases:
         for term in phase.terms:
             if term not in blocks:
-                message = f"schedule.phases: {phase.name} names the term {term!r}; loss.generator has {', '.join(blocks)}"
+                message = (
+                    f"schedule.phases: {phase.name} names the term {term!r}; loss.generator has {', '.join(blocks)}"
+                )
                 raise InputError(message)
     used = {term for phase in phases for term in phase.terms}
     counting = {name: block for name, block in blocks.items() if name in used and block.get("weight") != 0}
@@ -107,12 +109,12 @@ def build_module(settings: TrainSettings, data: InpaintingData, config: dict[str
     if not isinstance(generator, nn.Module):
         message = f"model: {settings.model['_target_']} does not learn; score it with python -m pose_inpaint.evaluate"
         raise InputError(message)
-    critic = build("critic", settings.critic) if settings.critic else None
+    critic = build("critic", settings.critic) if settings.critic and settings.critic.get("_target_") else None
     schedule = build_schedule(settings.schedule.phases)
     judge: DiscriminatorLoss | None = None
     if any(phase.discriminator for phase in schedule.phases):
         if critic is None or settings.loss.discriminator is None:
-            message = "critic: a phase trains a discriminator, but critic or loss.discriminator is null"
+            message = "critic: a phase trains a discriminator, but there is none; choose critic=discriminator2018"
             raise InputError(message)
         judge = build("loss.discriminator", settings.loss.discriminator)
     recalibrated = _statistics(settings) == "recalibrated"

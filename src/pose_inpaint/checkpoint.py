@@ -81,7 +81,9 @@ def read_checkpoint(path: str | Path, key: str = "checkpoint") -> Checkpoint:
         message = f"{key}={path}: not a checkpoint of pose_inpaint; train one with python -m pose_inpaint.train"
         raise InputError(message) from error
     if version != CHECKPOINT_FORMAT:
-        message = f"{key}={path}: format {version}, but this version reads {CHECKPOINT_FORMAT}; retrain or change version"
+        message = (
+            f"{key}={path}: format {version}, but this version reads {CHECKPOINT_FORMAT}; retrain or change version"
+        )
         raise InputError(message)
     return found
 

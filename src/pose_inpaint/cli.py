@@ -1,4 +1,4 @@
-"""How every command starts: Hydra composes the configuration, and a fault of the user's is one line and an exit status."""
+"""How every command starts: Hydra composes the configuration; a fault of the user's is one line and an exit status."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ CONF = PACKAGED if PACKAGED.is_dir() else Path(__file__).parents[2] / "conf"
 """The configuration: inside a wheel, or beside src/ in a clone."""
 
 
-def run_command(
-    name: str, run: Callable[[DictConfig], Any], short: Mapping[str, str] | None = None
-) -> None:
+def run_command(name: str, run: Callable[[DictConfig], Any], short: Mapping[str, str] | None = None) -> None:
     """Runs a command with the arguments of the command line.
 
     Args:
@@ -41,7 +39,11 @@ def run_command(
     arguments = sys.argv
     sys.argv = [arguments[0], *(_expand(argument, short or {}) for argument in arguments[1:])]
 
+    started = False
+
     def guarded(config: DictConfig) -> Any:
+        nonlocal started
+        started = True
         try:
             return run(config)
         except InputError as error:
@@ -52,8 +54,9 @@ def run_command(
 
     try:
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)()
-    except (HydraException, OmegaConfBaseException, OSError) as error:
-        if traceback:
+    except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
+        ours = started and isinstance(error, ValueError)  # Hydra composes before it starts us
+        if traceback or ours:
             raise
         _fail(_shorten(error))
     finally:
@@ -86,5 +89,3 @@ def _shorten(error: Exception) -> str:
 def _fail(message: str) -> None:
     print(f"error: {message}", file=sys.stderr)
     raise SystemExit(INPUT_FAULT)
-
-

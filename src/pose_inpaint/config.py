@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pose_inpaint.errors import InputError
 
 # OmegaConf reads these annotations, and understands Optional[...] in every version.
-# ruff: noqa: UP007, UP045
+# ruff: noqa: UP045
 
 
 @dataclass

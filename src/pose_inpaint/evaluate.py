@@ -51,7 +51,11 @@ def run(config: DictConfig) -> None:
     device = build.choose_device(settings.device)
     inpainter, checkpoint = choose_inpainter(settings.model, settings.checkpoint, device)
     data = build.build_data(settings.data, settings.mask, settings.seed)
+    _demand_rankable(settings)
     inspections = data.inspect(settings.split)
+    if inspections[0].blind:
+        message = f"split={settings.split}: {inspections[0].blind} pictures have no original to score against; use predict"
+        raise InputError(message)
     scores = score_split(
         inpainter, data, settings.split, settings.metric, device, settings.seed, settings.pictures, settings.regions
     )
@@ -65,6 +69,14 @@ def run(config: DictConfig) -> None:
     _draw_ranked(inpainter, data, settings, scores, ranked, device, folder / "sheet.png")
     print(table(summary, settings.pictures, settings.regions))
     print(f"\n{summary['n']} pictures, {summary['mean_hidden_share']:.1%} hidden on average. Written to {folder}")
+
+
+def _demand_rankable(settings: EvaluateSettings) -> None:
+    """Raises `InputError`, before anything is scored, unless the score that ranks pictures will be taken."""
+    names = [f"{m}_{p}_{r}" for m in settings.metric for p in settings.pictures for r in settings.regions]
+    if settings.sheet.rank_by not in names:
+        message = f"sheet.rank_by={settings.sheet.rank_by}: not one of {', '.join(names)}"
+        raise InputError(message)
 
 
 def choose_inpainter(
@@ -114,10 +126,10 @@ def compare_with_mean(
     error, baseline = ours["mse_composite_hole"], mean["mse_composite_hole"]
     better = f"{1 - error / baseline:.0%} less error than" if error < baseline else "no better than"
     words = (
-        f"On the {len(scores.names)} pictures of the {split} split the mean squared error inside the holes is {error:.4f} "
-        f"(lower is better). Filling each hole with the picture's mean colour gives {baseline:.4f}: the network makes "
-        f"{better} that.\nPSNR of the whole picture: {ours['psnr_composite_whole']:.2f} dB, mean colour "
-        f"{mean['psnr_composite_whole']:.2f} dB (higher is better)."
+        f"On the {len(scores.names)} pictures of the {split} split the mean squared error inside the holes is "
+        f"{error:.4f} (lower is better). Filling each hole with the picture's mean colour gives {baseline:.4f}: "
+        f"the network makes {better} that.\nPSNR of the whole picture: {ours['psnr_composite_whole']:.2f} dB, "
+        f"mean colour {mean['psnr_composite_whole']:.2f} dB (higher is better)."
     )
     return words, mean
 

@@ -34,12 +34,14 @@ def hidden_pixels(source: str, *, invert: bool = False) -> HiddenPixels:
         InputError: there is no such file or folder, or it can't be read.
     """
     if source == "black":
-        return lambda name, picture: _demand(find_black(picture), name)  # noqa: ARG005
+        return lambda name, picture: _demand(find_black(picture), name)
     path = Path(source)
     if path.suffix == ".json" and path.is_file():
         return _from_maskdata(path)
     if path.is_dir():
-        masks = {Path(name).with_suffix("").as_posix(): file for name, file in list_pictures(path, recursive=True).items()}
+        masks = {
+            Path(name).with_suffix("").as_posix(): file for name, file in list_pictures(path, recursive=True).items()
+        }
         return lambda name, picture: _from_picture(_lookup(masks, name, path), picture, name, invert=invert)
     if path.is_file():
         return lambda name, picture: _from_picture(path, picture, name, invert=invert)

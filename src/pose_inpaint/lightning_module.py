@@ -44,8 +44,8 @@ class InpaintingModule(LightningModule):
         clip_norm: largest norm of a network's gradient, or None.
         ema_decay: decay of an exponential moving average of the generator's weights, or None for none. With one, it is
             the average that is validated and released.
-        calibration_batches: makes the training batches over which batch normalisation's statistics are taken anew before
-            each validation, or None to leave the running ones, as the authors did.
+        calibration_batches: makes the training batches over which batch normalisation's statistics are taken anew
+            before each validation, or None to leave the running ones, as the authors did.
         config: the resolved configuration as plain data, stored in every checkpoint.
     """
 
@@ -72,8 +72,9 @@ class InpaintingModule(LightningModule):
         self.calibration_batches, self.config = calibration_batches, config or {}
         self.ema: AveragedModel | None = None
         if ema_decay is not None:
-            self.ema = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay))
+            self.ema = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay))  # type: ignore[no-untyped-call]
         self.metrics = collect(metrics)
+        self.batches_seen: Tensor
         # A buffer, so that it is in the checkpoint: Lightning's global_step counts every optimizer's steps.
         self.register_buffer("batches_seen", torch.zeros((), dtype=torch.long))
         self._random_state: dict[str, Any] | None = None
@@ -139,7 +140,8 @@ class InpaintingModule(LightningModule):
     def on_validation_start(self) -> None:
         """Takes batch normalisation's statistics anew, so that scores and checkpoints don't carry stale ones."""
         if self.calibration_batches is not None and not self.trainer.sanity_checking:
-            recalibrate(self.released, self.calibration_batches(), self.device)
+            convert = self.trainer.precision_plugin.convert_input  # Lightning does it for its own loaders only
+            recalibrate(self.released, map(convert, self.calibration_batches()), self.device)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Scores a batch."""

@@ -22,9 +22,7 @@ class NonFiniteLossError(InputError):
     """A loss became NaN or infinite: the settings, or the pictures, can't be trained on."""
 
 
-def report_nonfinite(
-    batch: Batch, values: Mapping[str, Tensor], side: str, folder: str, batches_seen: int
-) -> NoReturn:
+def report_nonfinite(batch: Batch, values: Mapping[str, Tensor], side: str, folder: str, batches_seen: int) -> NoReturn:
     """Writes the batch as `nonfinite.pt` and `nonfinite.png` into `folder` and raises `NonFiniteLossError`."""
     numbers = {name: float(value.detach()) for name, value in values.items()}
     dump = Path(folder) / "nonfinite.pt"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-import yaml
+from omegaconf import OmegaConf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,9 @@ def commit() -> str | None:
         ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-    tracked = subprocess.run(["git", "ls-files", "--error-unmatch", __file__], cwd=here, capture_output=True, check=False)
+    tracked = subprocess.run(
+        ["git", "ls-files", "--error-unmatch", __file__], cwd=here, capture_output=True, check=False
+    )
     return described if tracked.returncode == 0 else None  # else the repository is somebody else's
 
 
@@ -58,16 +60,14 @@ def describe_run(
         "threads": torch.get_num_threads(),
         "seed": config["seed"],
         "perceptual_weights": features,
-        "data": [
-            {"split": found.split, "pictures": found.pictures, "sha256": found.digest} for found in inspections
-        ],
+        "data": [{"split": found.split, "pictures": found.pictures, "sha256": found.digest} for found in inspections],
     }
 
 
 def write_records(folder: Path, config: dict[str, Any], run: dict[str, Any]) -> None:
     """Writes `config.yaml` (resolved) and `run.json`."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)), encoding="utf-8")
     write_json(folder / "run.json", run)
 
 

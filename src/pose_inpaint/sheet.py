@@ -33,8 +33,9 @@ def draw_sheet(
 ) -> Image.Image:
     """A sheet with a heading above each column and, if given, a caption above each row."""
     count, width, _, height, breadth = rows.shape
-    font = ImageFont.load_default(size=max(10, min(14, breadth // 8)))
-    line = int(font.size) + 6
+    letters = max(10, min(14, breadth // 8))
+    font = ImageFont.load_default(size=letters)
+    line = letters + 6
     caption = line if captions else 0
     sheet = Image.new("RGB", (width * (breadth + GAP) + GAP, line + count * (height + GAP + caption) + GAP), "white")
     draw = ImageDraw.Draw(sheet)

@@ -71,7 +71,8 @@ def run(config: DictConfig) -> float:
 def _refuse_used(folder: Path, resume: str | None) -> None:
     """A run never writes over another one."""
     if (folder / CHECKPOINTS).exists() and (resume is None or folder not in Path(resume).parents):
-        message = f"hydra.run.dir={folder}: holds a run already; choose another folder, or resume={folder}/{CHECKPOINTS}/last.ckpt"
+        last = folder / CHECKPOINTS / "last.ckpt"
+        message = f"hydra.run.dir={folder}: holds a run already; choose another folder, or resume={last}"
         raise InputError(message)
     if resume is not None and (folder / "metrics.csv").exists():  # Lightning would begin it anew
         count = len(list(folder.glob("metrics*.csv")))
@@ -97,9 +98,7 @@ def _take_weights(settings: TrainSettings, module: InpaintingModule, plain: dict
         load_weights(module, checkpoint)
 
 
-def _make_trainer(
-    settings: TrainSettings, module: InpaintingModule, data: InpaintingData, folder: Path
-) -> pl.Trainer:
+def _make_trainer(settings: TrainSettings, module: InpaintingModule, data: InpaintingData, folder: Path) -> pl.Trainer:
     if settings.checkpoint.monitor not in settings.validation:
         message = f"checkpoint.monitor={settings.checkpoint.monitor}: not one of validation's {settings.validation}"
         raise InputError(message)
@@ -154,9 +153,9 @@ def _score_test(settings: TrainSettings, data: InpaintingData, folder: Path, bes
     write_json(folder / "scores.json", record)
     scores.write_csv(folder / "scores.csv")
     print(
-        f"\nDone: {folder}\n{words}\nLook at {folder / 'samples.png'}: input, the network's raw picture, the composite, "
-        f"the original.\nAll scores are in {folder / 'scores.json'}, the losses in {folder / 'metrics.csv'}, the weights in "
-        f"{checkpoint.path}."
+        f"\nDone: {folder}\n{words}\nLook at {folder / 'samples.png'}: input, the network's raw picture, the "
+        f"composite, the original.\nAll scores are in {folder / 'scores.json'}, the losses in "
+        f"{folder / 'metrics.csv'}, the weights in {checkpoint.path}."
     )
 
 

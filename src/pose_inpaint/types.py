@@ -28,7 +28,7 @@ def check_choice(key: str, value: object, choices: object) -> None:
         raise InputError(message)
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen: Lightning's precision plugins set the fields of a copy
 class Batch:
     """Pictures with holes.
 

@@ -1,7 +1,6 @@
 """Every option in conf/ is found on disk, composed, checked against the schema and built."""
 
 import ast
-from pathlib import Path
 
 import pytest
 import torch

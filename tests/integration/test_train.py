@@ -98,7 +98,12 @@ def test_resuming_in_the_same_folder_loses_no_history(command, tiny_data, tmp_pa
     more = ["test.enabled=false", f"hydra.run.dir={tmp_path}/run"]
     command("train", *arguments(tiny_data, tmp_path / "run", "trainer.max_epochs=1", *more))
     first = (tmp_path / "run/metrics.csv").read_text()
-    assert command("train", *arguments(tiny_data, tmp_path / "run", f"resume={tmp_path}/run/checkpoints/last.ckpt", *more)).status == 0
+    assert (
+        command(
+            "train", *arguments(tiny_data, tmp_path / "run", f"resume={tmp_path}/run/checkpoints/last.ckpt", *more)
+        ).status
+        == 0
+    )
     assert (tmp_path / "run/metrics-before-resume-1.csv").read_text() == first
     assert len(rows(tmp_path / "run")) == 3 * 4  # three epochs of three batches and a validation
 
@@ -138,7 +143,12 @@ def test_running_statistics_are_left_alone_if_asked(command, tiny_data, tmp_path
 
 
 def test_multirun_gives_each_job_a_folder(command, tiny_data, tmp_path):
-    more = ["test.enabled=false", "schedule.phases.0.epochs=1", "schedule.phases.1.epochs=1", f"hydra.sweep.dir={tmp_path}/sweep"]
+    more = [
+        "test.enabled=false",
+        "schedule.phases.0.epochs=1",
+        "schedule.phases.1.epochs=1",
+        f"hydra.sweep.dir={tmp_path}/sweep",
+    ]
     outcome = command("train", "-m", *arguments(tiny_data, tmp_path, *more, "loss.alpha=0", "loss.beta=0.01,0.1"))
     assert outcome.status == 0, outcome.err
     betas = [yaml.safe_load((tmp_path / f"sweep/{n}/config.yaml").read_text())["loss"]["beta"] for n in (0, 1)]
@@ -160,6 +170,13 @@ def test_random_features_are_named_in_the_records(command, tiny_data, tmp_path):
     more = ["loss.generator.perceptual.weight=1e-12", "loss.features.weights=random", "loss.features.layers=[conv1_1]"]
     assert command("train", *arguments(tiny_data, tmp_path / "run", *more)).status == 0
     assert json.loads((tmp_path / "run/run.json").read_text())["perceptual_weights"] == "random"
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
+def test_other_precisions_train(command, tiny_data, tmp_path, precision):
+    outcome = command("train", *arguments(tiny_data, tmp_path / "run", f"trainer.precision={precision}"))
+    assert outcome.status == 0, outcome.err
+    assert 0 < float(rows(tmp_path / "run")[-1]["val/mse_composite_hole"]) < 1
 
 
 def test_a_blind_test_split_is_not_scored(command, tiny_data, tmp_path):

@@ -84,7 +84,7 @@ def test_maskdata_hides_rows_and_columns_in_its_order(tmp_path):
 )
 def test_pictures_without_usable_blocks_are_named_with_the_file(tmp_path, entry, says):
     (tmp_path / "m.json").write_text(json.dumps(entry))
-    with pytest.raises(InputError, match=rf"{tmp_path}/m\.json: a\.png: .*{says}|{tmp_path}/m\.json: a\.png: {says}"):
+    with pytest.raises(InputError, match=rf"{tmp_path}/m\.json: a\.png: .*{says}"):
         hidden_pixels(str(tmp_path / "m.json"))("a.png", GREY)
 
 
@@ -123,7 +123,7 @@ def test_a_picture_without_mask_in_the_folder_is_named(tmp_path):
 
 def test_a_mask_of_another_size_is_named_with_both_sizes(tmp_path):
     save_mask(tmp_path / "m.png", [[0, 255]])
-    with pytest.raises(InputError, match=r"a\.png: its mask .*m\.png has 1x2 pixels, the picture 4x6; make them the same"):
+    with pytest.raises(InputError, match=r"a\.png: its mask .*m\.png has 1x2 pixels, the picture 4x6; make them"):
         hidden_pixels(str(tmp_path / "m.png"))("a.png", GREY)
 
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
+from pose_inpaint.data.dataset import collate, read_record
 from pose_inpaint.data.masks import MaskData
 from pose_inpaint.data.sources import Chalearn
-from pose_inpaint.data.dataset import collate, read_record
 from pose_inpaint.metrics import DSSIM, MSE, PSNR, SSIM, PooledPSNR
 from pose_inpaint.metrics.per_picture import collect
 from pose_inpaint.types import Batch, Completion

@@ -33,7 +33,7 @@ class SampleSheet(Callback):
         """Completes the pictures and draws the sheet."""
         if not trainer.is_global_zero:
             return
-        batch = self.batch.to(pl_module.device)
+        batch = trainer.precision_plugin.convert_input(self.batch.to(pl_module.device))
         with torch.no_grad():
             completion = pl_module.released(batch.known, batch.mask)  # type: ignore[operator]
         sheet = draw_sheet(panels(batch, completion))

@@ -51,9 +51,7 @@ def read_record(record: Record, masks: Masks, size: int, epoch: int | None = Non
     return Batch(target[None], hidden[None, None].float(), (record.name,), _pose(record, shape, size))
 
 
-def _join(
-    original: UInt8[Tensor, "3 h w"], masked: UInt8[Tensor, "3 h w"], record: Record
-) -> UInt8[Tensor, "3 h w"]:
+def _join(original: UInt8[Tensor, "3 h w"], masked: UInt8[Tensor, "3 h w"], record: Record) -> UInt8[Tensor, "3 h w"]:
     if original.shape != masked.shape:
         message = (
             f"{record.masked}: {masked.shape[1]}x{masked.shape[2]} pixels, but its original {record.original} has "

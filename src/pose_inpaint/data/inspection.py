@@ -1,4 +1,4 @@
-"""Reads every file of a split and says what is wrong with it: the `verify` command's work, and training's first look."""
+"""Reads every file of a split and says what is wrong with it, for the `verify` command and before training."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Inspection:
 
 
 def inspect(
-    source: Source, masks: Masks, size: int, split: str, on_picture: Callable[[], None] | None = None
+    source: Source, masks: Masks, size: int, split: str, on_picture: Callable[[], object] | None = None
 ) -> Inspection:
     """Reads every picture and mask of a split.
 

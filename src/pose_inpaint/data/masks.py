@@ -64,7 +64,7 @@ class MaskData:
 
     paths: tuple[Path, ...] = ()
 
-    def uses_maskdata(self, split: str) -> bool:  # noqa: ARG002
+    def uses_maskdata(self, split: str) -> bool:
         """Always."""
         return True
 
@@ -73,7 +73,7 @@ class MaskData:
         record: Record,
         shape: tuple[int, int],
         size: int,
-        epoch: int | None,  # noqa: ARG002 - the same in every epoch
+        epoch: int | None,
     ) -> Bool[Tensor, "s s"]:
         """The blocks, drawn at the picture's own resolution."""
         if record.blocks is None:
@@ -176,7 +176,7 @@ class MaskFolder:
         listed = list_pictures(self.root, recursive=True)
         self.pictures = {Path(name).with_suffix("").as_posix(): path for name, path in listed.items()}
 
-    def uses_maskdata(self, split: str) -> bool:  # noqa: ARG002
+    def uses_maskdata(self, split: str) -> bool:
         """Never."""
         return False
 
@@ -185,7 +185,7 @@ class MaskFolder:
         record: Record,
         shape: tuple[int, int],
         size: int,
-        epoch: int | None,  # noqa: ARG002 - the same in every epoch
+        epoch: int | None,
     ) -> Bool[Tensor, "s s"]:
         """The mask picture, made binary at its own resolution."""
         stem = Path(record.name).with_suffix("").as_posix()

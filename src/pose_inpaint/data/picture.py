@@ -95,7 +95,7 @@ def to_bytes(picture: Float[Tensor, "... 3 h w"]) -> UInt8[Tensor, "... 3 h w"]:
 
 
 def resize(picture: Float[Tensor, "c h w"], height: int, width: int) -> Float[Tensor, "c h2 w2"]:
-    """Bilinear with antialiasing; the aspect ratio is not kept (the release resizes so). The same picture if it fits."""
+    """Bilinear with antialiasing; the aspect ratio is not kept (the release resizes so). As it is if it fits."""
     if picture.shape[-2:] == (height, width):
         return picture
     resized: Tensor = transforms.resize(picture, [height, width], antialias=True)

@@ -214,7 +214,9 @@ def _read_blocks(
     problems = [f"{path}: {fault.name}: {fault.message}; correct or remove it" for fault in faults]
     if strict:
         unknown = sorted(listed - set(names) - (others or set()))
-        problems += [f"{path}: lists {name}, which isn't there; add the picture or remove the entry" for name in unknown]
+        problems += [
+            f"{path}: lists {name}, which isn't there; add the picture or remove the entry" for name in unknown
+        ]
         problems += [f"{path}: {name} is not listed; add its blocks" for name in names if name not in listed]
     return blocks, problems
 
@@ -234,7 +236,9 @@ def read_joints(path: Path) -> dict[str, Joints]:
             name: tuple((float(x), float(y), float(v)) for x, y, v in rows) for name, rows in content["joints"].items()
         }
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        message = f'{path}: not {{"joint_names": [...], "joints": {{NAME: [[x, y, visible], ...]}}}} ({error}); correct it'
+        message = (
+            f'{path}: not {{"joint_names": [...], "joints": {{NAME: [[x, y, visible], ...]}}}} ({error}); correct it'
+        )
         raise InputError(message) from error
     wrong = [name for name, rows in joints.items() if len(rows) != count]
     if wrong:

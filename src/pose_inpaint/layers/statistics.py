@@ -39,5 +39,5 @@ def recalibrate(network: nn.Module, batches: Iterable[Batch], device: torch.devi
     """
     training = network.training
     with torch.no_grad():
-        update_bn(batches, _OnBatches(network), device)
+        update_bn(batches, _OnBatches(network), torch.device(device))
     network.train(training)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import nn
@@ -61,7 +61,7 @@ class GeneratorLoss(nn.Module):
         total = batch.target.new_zeros(())
         for name in names:
             if name in self.terms:
-                term = self.terms[name]
+                term = cast("LossTerm", self.terms[name])
                 values[name] = term(batch, completion, critic)
                 total = total + term.weight * values[name]
         return {**values, "total": total}

@@ -15,6 +15,8 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.types import check_choice
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jaxtyping import Float
     from torch import Tensor
 
@@ -89,7 +91,7 @@ class VGG16Features(nn.Module):
         return found
 
 
-def load_weights(weights: str) -> dict[str, Float[Tensor, "..."]]:
+def load_weights(weights: str) -> dict[str, Float[Tensor, " ..."]]:
     """VGG16's convolutions under torchvision's names, in single precision."""
     if weights == "random":
         found = random_weights()
@@ -105,7 +107,7 @@ def load_weights(weights: str) -> dict[str, Float[Tensor, "..."]]:
     return {name: found[name].float() for name in expected}
 
 
-def random_weights() -> dict[str, Float[Tensor, "..."]]:
+def random_weights() -> dict[str, Float[Tensor, " ..."]]:
     """Weights drawn with a fixed seed (He et al. 2015), so that runs with random features repeat."""
     generator = torch.Generator().manual_seed(0)
     found, inputs = {}, 3
@@ -118,7 +120,7 @@ def random_weights() -> dict[str, Float[Tensor, "..."]]:
     return found
 
 
-def download_weights(name: str) -> dict[str, Float[Tensor, "..."]]:
+def download_weights(name: str) -> dict[str, Float[Tensor, " ..."]]:
     """Weights that torchvision keeps or fetches, with their checksum verified."""
     try:
         if name == "imagenet":
@@ -129,7 +131,7 @@ def download_weights(name: str) -> dict[str, Float[Tensor, "..."]]:
         raise InputError(message) from error
 
 
-def rename_ssd(state: dict[str, Tensor]) -> dict[str, Float[Tensor, "..."]]:
+def rename_ssd(state: dict[str, Tensor]) -> dict[str, Float[Tensor, " ..."]]:
     """The VGG16 part of a state of torchvision's `ssd300_vgg16`, under the names of `vgg16`."""
     prefixes = {index: SSD_FIFTH_BLOCK.get(index, f"backbone.features.{index}") for index in CONVOLUTIONS.values()}
     return {
@@ -139,7 +141,7 @@ def rename_ssd(state: dict[str, Tensor]) -> dict[str, Float[Tensor, "..."]]:
     }
 
 
-def read_weights(path: Path) -> dict[str, Float[Tensor, "..."]]:
+def read_weights(path: Path) -> dict[str, Float[Tensor, " ..."]]:
     """Weights from a file of the user's."""
     if not path.is_file():
         message = f"loss.features.weights={path}: no such file, and not one of coco, imagenet, random; {WAYS_OUT}"
@@ -150,7 +152,7 @@ def read_weights(path: Path) -> dict[str, Float[Tensor, "..."]]:
         except ModuleNotFoundError as error:
             message = f"loss.features.weights={path}: reading it needs safetensors: pip install 'pose-inpaint[weights]'"
             raise InputError(message) from error
-        read = load_file
+        read: Callable[[Path], dict[str, Tensor]] = load_file
     else:
         read = _read_torch
     try:

@@ -29,7 +29,9 @@ def blur(pictures: Float[Tensor, "... h w"]) -> Float[Tensor, "... h2 w2"]:
     Two products with banded matrices: PyTorch's grouped convolution is a hundred times slower in double precision on a
     CPU, and in single precision it differs from scikit-image by more than 1e-6 on flat pictures.
     """
-    return _band(pictures.shape[-2], pictures) @ pictures @ _band(pictures.shape[-1], pictures).mT
+    rows, columns = _band(pictures.shape[-2], pictures), _band(pictures.shape[-1], pictures)
+    blurred: Tensor = rows @ pictures @ columns.mT
+    return blurred
 
 
 def _band(length: int, like: Tensor) -> Float[Tensor, "l2 l"]:
@@ -53,7 +55,8 @@ def structural_similarity(
     )
     variances, covariance = square_p - mean_p**2 + square_t - mean_t**2, product - mean_p * mean_t
     c1, c2 = STABILISERS
-    return (2 * mean_p * mean_t + c1) * (2 * covariance + c2) / ((mean_p**2 + mean_t**2 + c1) * (variances + c2))
+    similarity: Tensor = (2 * mean_p * mean_t + c1) * (2 * covariance + c2) / ((mean_p**2 + mean_t**2 + c1) * (variances + c2))
+    return similarity
 
 
 class MSE(PictureMetric):
@@ -71,7 +74,7 @@ class PSNR(MSE):
 
     def convert(self, measured: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         """Peak signal-to-noise ratio of a mean squared error."""
-        return -10 * measured.log10()
+        return torch.mul(measured.log10(), -10)
 
 
 class PooledPSNR(PictureMetric):
@@ -92,7 +95,8 @@ class PooledPSNR(PictureMetric):
     def reduce(self, values: Float[Tensor, "n 2"]) -> Float[Tensor, ""]:
         """The pooled ratio."""
         squared, counted = values.sum(0)
-        return -10 * (squared / counted).log10()
+        ratio: Tensor = -10 * (squared / counted).log10()
+        return ratio
 
 
 class SSIM(PictureMetric):

@@ -74,7 +74,7 @@ class PictureMetric(Metric):
             to_unit(batch.target.repeat_interleave(samples, dim=0)),
             batch.mask.repeat_interleave(samples, dim=0).double(),
         )
-        self.values.append(measured.unflatten(0, (-1, samples)).mean(1))
+        self.values.append(measured.reshape(-1, samples, *measured.shape[1:]).mean(1))
 
     def per_picture(self) -> Float[Tensor, " n"]:
         """The values of all pictures so far, in their order."""

@@ -7,6 +7,7 @@ https://github.com/vismay93/ImageInpaintingChalearn.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -67,8 +68,8 @@ class Generator(nn.Module):
         known: Float[Tensor, "b 3 h w"],
         mask: Float[Tensor, "b 1 h w"],
         *,
-        samples: int = 1,  # noqa: ARG002 - a deterministic network has but one answer
-        generator: torch.Generator | None = None,  # noqa: ARG002
+        samples: int = 1,
+        generator: torch.Generator | None = None,
     ) -> Completion:
         """Completes the pictures; one sample each, whatever `samples` asks for.
 
@@ -114,7 +115,7 @@ class Discriminator(nn.Module):
             raise InputError(message)
         widths = (3, width, 2 * width, 4 * width, 8 * width, 8 * width)
         self.features = nn.Sequential(
-            *(conv_block(a, b, 5, stride=2, batch_statistics=True) for a, b in zip(widths, widths[1:], strict=False))
+            *(conv_block(a, b, 5, stride=2, batch_statistics=True) for a, b in pairwise(widths))
         )
         self.judge = nn.Sequential(
             nn.Flatten(), nn.Linear(8 * width * (size // 32) ** 2, 16 * width), nn.Linear(16 * width, 1)

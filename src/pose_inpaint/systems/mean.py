@@ -21,8 +21,8 @@ class MeanFill:
         known: Float[Tensor, "b 3 h w"],
         mask: Float[Tensor, "b 1 h w"],
         *,
-        samples: int = 1,  # noqa: ARG002 - it has but one answer
-        generator: torch.Generator | None = None,  # noqa: ARG002
+        samples: int = 1,
+        generator: torch.Generator | None = None,
     ) -> Completion:
         """Fills; a picture without a known pixel becomes mid-grey."""
         visible = 1 - mask

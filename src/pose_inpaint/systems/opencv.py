@@ -46,8 +46,8 @@ class OpenCVFill:
         known: Float[Tensor, "b 3 h w"],
         mask: Float[Tensor, "b 1 h w"],
         *,
-        samples: int = 1,  # noqa: ARG002 - it has but one answer
-        generator: torch.Generator | None = None,  # noqa: ARG002
+        samples: int = 1,
+        generator: torch.Generator | None = None,
     ) -> Completion:
         """Fills each picture on the CPU."""
         pictures = ((known + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()

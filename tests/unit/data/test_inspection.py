@@ -84,9 +84,7 @@ def rename_a_picture(root):
     rewrite(root / "val" / "maskdata.json", lambda b: {name.replace("003", "004"): block for name, block in b.items()})
 
 
-@pytest.mark.parametrize(
-    "change", [change_a_pixel, change_a_byte_outside_the_pixels, change_a_block, rename_a_picture]
-)
+@pytest.mark.parametrize("change", [change_a_pixel, change_a_byte_outside_the_pixels, change_a_block, rename_a_picture])
 def test_the_digest_changes_with_the_data(tiny_data, change):
     before = look(tiny_data).digest
     change(tiny_data)

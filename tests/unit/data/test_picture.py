@@ -49,8 +49,8 @@ def test_grey_becomes_three_equal_channels(tmp_path):
 
 
 def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path):
-    Image.fromarray(np.array([[65535, 32896, 257, 128, 129, 0]], dtype=np.uint16)).save(tmp_path / "a.png")
-    assert [red for red, _, _ in colours(tmp_path / "a.png")] == [255, 128, 1, 0, 1, 0]
+    Image.fromarray(np.array([[65535, 51400, 32896, 257, 128, 129, 0]], dtype=np.uint16)).save(tmp_path / "a.png")
+    assert [red for red, _, _ in colours(tmp_path / "a.png")] == [255, 200, 128, 1, 0, 1, 0]
 
 
 def test_palette_is_looked_up(tmp_path):

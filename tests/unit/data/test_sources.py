@@ -211,6 +211,12 @@ def test_a_names_split_does_not_depend_on_the_folder(tmp_path_factory, name):
     assert one.split_of(name) == other.split_of(name)
 
 
+def test_a_names_split_is_the_one_of_earlier_runs(tmp_path):  # and not Python's hash, which differs in each process
+    folder = Folder(str(tmp_path), (0.5, 0.25, 0.25))
+    found = " ".join(folder.split_of(f"{number}.png") for number in range(12))
+    assert found == "train val train test val test train train train test train train"
+
+
 def test_growing_the_training_share_takes_nothing_out_of_it(tmp_path):
     small, large = Folder(str(tmp_path), (0.5, 0.25, 0.25)), Folder(str(tmp_path), (0.7, 0.15, 0.15))
     assert all(large.split_of(n) == "train" for n in map(str, range(300)) if small.split_of(n) == "train")

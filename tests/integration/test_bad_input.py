@@ -1,0 +1,238 @@
+"""Bad input: one clear line, an exit status that isn't 0, nothing written."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from conftest import TINY
+
+
+def train(command, data, tmp_path, *more):
+    arguments = ["+experiment=authors2018", f"data.root={data}", f"hydra.run.dir={tmp_path}/run", *TINY, *more]
+    return command("train", *arguments)
+
+
+def refused(outcome, *words):
+    assert outcome.status != 0
+    assert outcome.err.startswith("error: "), outcome.err
+    assert outcome.err.count("\n") == 1, outcome.err
+    for word in words:
+        assert str(word) in outcome.err, outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["data.root=/no/such/folder"], ["data.root=/no/such/folder", "no such folder"]),
+        (["loss.betta=1"], ["loss.betta"]),
+        (["+loss.betta=1"], ["loss.betta"]),
+        (["loss.beta=-1"], ["loss.beta=-1", "at least 0"]),
+        (["loss.beta=nan"], ["loss.beta=nan"]),
+        (["loss.alpha=-1"], ["loss.alpha=-1"]),
+        (["loss.beta=much"], ["loss.beta", "much"]),
+        (["data.batch_size=few"], ["data.batch_size", "few"]),
+        (["data.batch_size=0"], ["data.batch_size=0"]),
+        (["data.batch_size=13"], ["data.batch_size=13", "12 training pictures"]),
+        (["data.size=0"], ["data.size=0"]),
+        (["schedule.phases.0.epochs=0"], ["'reconstruction'", "epochs=0"]),
+        (["schedule.phases.0.terms=[hole,charm]"], ["'charm'", "hole, known"]),
+        (["optim.lr=0"], ["optim.lr=0"]),
+        (["optim.clip_norm=-1"], ["optim.clip_norm=-1"]),
+        (["ema.decay=1"], ["ema.decay=1"]),
+        (["batchnorm.statistics=fresh"], ["batchnorm.statistics=fresh", "recalibrated, running"]),
+        (["checkpoint.monitor=beauty"], ["checkpoint.monitor=beauty"]),
+        (["validation=[beauty_raw_whole]"], ["beauty_raw_whole", "mse"]),
+        (["test.checkpoint=nicest"], ["test.checkpoint=nicest"]),
+        (["model.width=3"], ["model.width=3"]),
+        (["model.depth=3"], ["depth"]),
+        (["+model.depth=3"], ["depth"]),
+        (["critic=none"], ["critic=discriminator2018"]),
+        (["critic=null"], ["critic"]),
+        (["loss=nicer"], ["loss/nicer"]),
+        (["+experiment=nothing"], ["experiment/nothing"]),
+        (["resume=/no/such.ckpt"], ["resume=/no/such.ckpt", "no such file"]),
+        (["init_from=/no/such.ckpt"], ["init_from=/no/such.ckpt", "no such file"]),
+        (["resume=a", "init_from=b"], ["resume and init_from"]),
+        (["loss.generator.perceptual.weight=1", "loss.features.weights=/no.pt"], ["/no.pt", "no such file"]),
+        (["mask=squares", "mask.max_share=1.5"], ["mask.max_share=1.5"]),
+        (["mask=folder"], ["mask.root"]),
+        (["mask=folder", "mask.root=/no/masks"], ["mask.root=/no/masks"]),
+        (["trainer.max_epochs=0"], ["trainer.max_epochs=0"]),
+        (["trainer.accelerator=abacus"], ["trainer", "abacus"]),
+        (["seed=one"], ["seed", "one"]),
+        (["samples.count=0"], ["samples.count=0"]),
+        (["logger=carrier_pigeon"], ["logger/carrier_pigeon"]),
+    ],
+)
+def test_settings_that_cannot_be_used(command, tiny_data, tmp_path, arguments, words):
+    if arguments[0].startswith("+experiment"):
+        outcome = command("train", *arguments)
+    else:
+        outcome = train(command, tiny_data, tmp_path, *arguments)
+    refused(outcome, *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_model_that_does_not_learn_is_not_trained(command, tiny_data, tmp_path):
+    more = ["model=mean", "critic.width=2", f"data.root={tiny_data}", f"hydra.run.dir={tmp_path}/run", "data.workers=0"]
+    refused(command("train", "data=chalearn", *more), "MeanFill does not learn", "evaluate")
+
+
+def damage_truncate(data):
+    path = data / "train/Y/003.png"
+    path.write_bytes(path.read_bytes()[:200])
+    return path
+
+
+def damage_text(data):
+    path = data / "train/Y/003.png"
+    path.write_text("not a picture")
+    return path
+
+
+def damage_empty(data):
+    path = data / "train/Y/003.png"
+    path.write_bytes(b"")
+    return path
+
+
+def damage_missing(data):
+    (data / "train/Y/003.png").unlink()
+    return "003.png"
+
+
+def damage_split(data):
+    shutil.rmtree(data / "val/Y")
+    return data / "val"
+
+
+def blocks(value):
+    def damage(data):
+        path = data / "train/maskdata.json"
+        content = json.loads(path.read_text())
+        content["003.png"] = value
+        path.write_text(json.dumps(content))
+        return "003.png"
+
+    return damage
+
+
+def maskdata(text):
+    def damage(data):
+        path = data / "train/maskdata.json"
+        path.unlink() if text is None else path.write_text(text)
+        return path
+
+    return damage
+
+
+def damage_unlisted(data):
+    path = data / "train/maskdata.json"
+    content = json.loads(path.read_text())
+    del content["003.png"]
+    path.write_text(json.dumps(content))
+    return "003.png is not listed"
+
+
+DAMAGES = {
+    "truncated": damage_truncate,
+    "text": damage_text,
+    "empty file": damage_empty,
+    "missing": damage_missing,
+    "empty split": damage_split,
+    "unlisted": damage_unlisted,
+    "no maskdata": maskdata(None),
+    "no json": maskdata("{"),
+    "no object": maskdata("[]"),
+    "outside": blocks([[40, 0, 16]]),
+    "negative": blocks([[-1, 0, 16]]),
+    "size 0": blocks([[1, 0, 0]]),
+    "no numbers": blocks([["a", 0, 16]]),
+    "two numbers": blocks([[1, 2]]),
+    "no blocks": blocks([]),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_training_and_verify_refuse_bad_data_with_the_same_words(command, tiny_data, tmp_path, damage):
+    word = damage(tiny_data)
+    outcome = train(command, tiny_data, tmp_path)
+    refused(outcome, word)
+    assert not (tmp_path / "run").exists()
+    said = outcome.err.removeprefix("error: ").split(" (and ")[0].strip()
+    verified = command("verify", "data=chalearn", f"data.root={tiny_data}", "data.size=32")
+    assert verified.status == 1
+    assert said in verified.err
+
+
+def test_checkpoints_that_are_none(command, tiny_data, tiny_checkpoint, tmp_path):
+    (tmp_path / "text.ckpt").write_text("hello")
+    torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
+    (tmp_path / "cut.ckpt").write_bytes(tiny_checkpoint.read_bytes()[:5000])
+    for name in ("text", "other", "cut"):
+        path = tmp_path / f"{name}.ckpt"
+        refused(train(command, tiny_data, tmp_path, f"resume={path}"), f"resume={path}", "not a")
+        refused(train(command, tiny_data, tmp_path, f"init_from={path}"), f"init_from={path}", "not a")
+        refused(command("evaluate", f"checkpoint={path}"), f"checkpoint={path}", "not a")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("key", ["resume", "init_from"])
+def test_a_checkpoint_of_another_width_is_refused_by_key_and_values(
+    command, tiny_data, tiny_checkpoint, tmp_path, key
+):
+    outcome = train(command, tiny_data, tmp_path, f"{key}={tiny_checkpoint}", "model.width=4")
+    refused(outcome, f"{key}={tiny_checkpoint}", "model.width=2", "model.width=4")
+
+
+def test_resuming_a_finished_run_says_what_to_do(command, tiny_data, tiny_checkpoint, tmp_path):
+    refused(train(command, tiny_data, tmp_path, f"resume={tiny_checkpoint}"), "all 4 epochs are done", "more epochs")
+
+
+def test_a_folder_that_holds_a_run_is_not_written_over(command, tiny_data, tiny_run):
+    before = sorted((path, path.stat().st_mtime_ns) for path in tiny_run.rglob("*"))
+    outcome = train(command, tiny_data, tiny_run.parent)
+    refused(outcome, "holds a run already", "last.ckpt")
+    assert sorted((path, path.stat().st_mtime_ns) for path in tiny_run.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["train", "evaluate"])
+def test_a_folder_that_cannot_be_written(command, tiny_data, tmp_path, name):
+    (tmp_path / "file").write_text("in the way")
+    more = list(TINY) if name == "train" else ["model=mean", "data=chalearn"]
+    outcome = command(name, *more, f"data.root={tiny_data}", f"hydra.run.dir={tmp_path}/file/run")
+    refused(outcome, f"{tmp_path}/file")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], ["checkpoint=PATH", "model=mean"]),
+        (["model=mean", "checkpoint=a"], ["not both"]),
+        (["model=unet2018"], ["without weights"]),
+        (["checkpoint=/no.ckpt"], ["checkpoint=/no.ckpt", "no such file"]),
+        (["model=mean", "split=exam"], ["split=exam", "train, val, test"]),
+        (["model=mean", "pictures=[sketch]", "sheet.rank_by=mse_sketch_hole"], ["sketch"]),
+        (["model=mean", "sheet.rank_by=beauty"], ["sheet.rank_by=beauty"]),
+        (["model=mean", "device=cuda:99"], ["device=cuda:99", "device=cpu"]),
+        (["model=telea", "model.radius=0"], ["model.radius=0"]),
+    ],
+)
+def test_evaluate_refuses(command, tiny_data, tmp_path, arguments, words):
+    data = ["data=chalearn", f"data.root={tiny_data}", "data.size=32", "data.workers=0"]
+    refused(command("evaluate", *data, f"hydra.run.dir={tmp_path}/run", *arguments), *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_extra_names_the_command_that_installs_it(command, tiny_data, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "cv2", None)
+    outcome = command("evaluate", "model=telea", "data=chalearn", f"data.root={tiny_data}")
+    refused(outcome, "pip install 'pose-inpaint[classic]'")
+
+
+def test_evaluating_a_blind_split_is_refused(command, tiny_data, tmp_path):
+    (tiny_data / "test/Y").rename(tiny_data / "test/X")
+    data = ["data=chalearn", f"data.root={tiny_data}", "data.size=32", "data.workers=0"]
+    outcome = command("evaluate", "model=mean", *data, f"hydra.run.dir={tmp_path}/run")
+    refused(outcome, "split=test", "4 pictures have no original", "predict")

@@ -1,0 +1,82 @@
+import csv
+import json
+
+import pytest
+from PIL import Image
+
+FILLS = {  # MSE, MSE in holes, PSNR, DSSIM on the 549 test photos, by scikit-image and OpenCV
+    "mean": ("0.0184", "0.0741", "18.67", "0.1249"),
+    "telea": ("0.0119", "0.0452", "20.98", "0.0973"),
+    "navier_stokes": ("0.0121", "0.0458", "20.91", "0.0986"),
+}
+
+
+@pytest.mark.parametrize("name", FILLS)
+def test_simple_fills_reproduce_their_table_on_real_photos(command, shared, tmp_path, name):
+    arguments = [f"model={name}", "data=chalearn", f"data.root={shared}/people", "data.workers=0"]
+    outcome = command("evaluate", *arguments, "pictures=[composite]", f"hydra.run.dir={tmp_path}/run")
+    assert outcome.status == 0, outcome.err
+    scores = json.loads((tmp_path / "run/scores.json").read_text())
+    found = scores["scores"]
+    assert scores["n"] == 549
+    assert (
+        f"{found['mse_composite_whole']:.4f}", f"{found['mse_composite_hole']:.4f}",
+        f"{found['psnr_composite_whole']:.2f}", f"{found['dssim_composite_whole']:.4f}",
+    ) == FILLS[name]  # fmt: skip
+
+
+def run(command, tiny_data, tmp_path, *more):
+    arguments = ["data=chalearn", f"data.root={tiny_data}", "data.size=32", "data.workers=0", "data.batch_size=3"]
+    return command("evaluate", *arguments, f"hydra.run.dir={tmp_path}/run", *more)
+
+
+def test_a_checkpoint_is_scored_raw_and_composite_whole_and_in_holes(command, tiny_data, tiny_checkpoint, tmp_path):
+    outcome = run(command, tiny_data, tmp_path, f"checkpoint={tiny_checkpoint}")
+    assert outcome.status == 0, outcome.err
+    scores = json.loads((tmp_path / "run/scores.json").read_text())
+    metrics = ("mse", "psnr", "psnr_pooled", "ssim", "dssim")
+    assert set(scores["scores"]) == {
+        f"{metric}_{picture}_{region}"
+        for metric in metrics
+        for picture in ("raw", "composite")
+        for region in ("whole", "hole")
+    }
+    assert (scores["split"], scores["batchnorm"], scores["model"]["width"]) == ("test", "recalibrated", 2)
+    assert len(scores["checkpoint"]["sha256"]) == len(scores["masks_sha256"]) == 64
+    assert sum(group["n"] for group in scores["by_hidden_share"].values()) == 4
+    for row in ("composite, whole", "composite, hole", "raw, whole", "raw, hole", "By hidden share"):
+        assert row in outcome.out
+
+
+def test_the_rows_of_the_csv_have_the_scores_mean(command, tiny_data, tmp_path):
+    assert run(command, tiny_data, tmp_path, "model=mean").status == 0
+    scores = json.loads((tmp_path / "run/scores.json").read_text())["scores"]
+    with (tmp_path / "run/scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == ["000.png", "001.png", "002.png", "003.png"]
+    for name in ("mse_composite_hole", "psnr_raw_whole", "dssim_composite_whole"):
+        assert sum(float(row[name]) for row in rows) / 4 == pytest.approx(scores[name], rel=1e-6)
+
+
+def test_the_sheet_shows_best_median_and_worst(command, tiny_data, tmp_path):
+    assert run(command, tiny_data, tmp_path, "model=mean", "sheet.each=1").status == 0
+    sheet = Image.open(tmp_path / "run/sheet.png")
+    assert sheet.width == 4 * 36 + 4
+    assert sheet.height > 3 * 36
+
+
+def test_batch_size_changes_no_score(command, tiny_data, tiny_checkpoint, tmp_path):
+    found = []
+    for size in (1, 4):
+        more = [f"checkpoint={tiny_checkpoint}", f"data.batch_size={size}", f"hydra.run.dir={tmp_path}/{size}"]
+        assert run(command, tiny_data, tmp_path, *more).status == 0
+        found.append(json.loads((tmp_path / f"{size}/scores.json").read_text()))
+    assert found[0]["masks_sha256"] == found[1]["masks_sha256"]
+    assert found[0]["scores"] == pytest.approx(found[1]["scores"], abs=1e-5)
+
+
+def test_any_folder_of_pictures_is_scored(command, tiny_data, tmp_path):
+    more = ["data=folder", f"data.root={tiny_data}/train/Y", "mask=squares", "model=mean"]
+    more += ["data.source.fractions=[0.3,0.2,0.5]"]
+    assert run(command, tiny_data, tmp_path, *more).status == 0
+    assert json.loads((tmp_path / "run/scores.json").read_text())["n"] > 0
