@@ -54,7 +54,9 @@ def run(config: DictConfig) -> None:
     _demand_rankable(settings)
     inspections = data.inspect(settings.split)
     if inspections[0].blind:
-        message = f"split={settings.split}: {inspections[0].blind} pictures have no original to score against; use predict"
+        message = (
+            f"split={settings.split}: {inspections[0].blind} pictures have no original to score against; use predict"
+        )
         raise InputError(message)
     scores = score_split(
         inpainter, data, settings.split, settings.metric, device, settings.seed, settings.pictures, settings.regions

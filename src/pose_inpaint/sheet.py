@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("input", "raw", "composite", "original")
 GAP = 4  # pixels between pictures
+SMALLEST = 128  # pixels: narrower pictures are shown at a whole multiple of their size
 
 
 def panels(batch: Batch, completion: Completion) -> Float[Tensor, "b 4 3 h w"]:
@@ -31,8 +32,10 @@ def panels(batch: Batch, completion: Completion) -> Float[Tensor, "b 4 3 h w"]:
 def draw_sheet(
     rows: Float[Tensor, "r c 3 h w"], columns: Sequence[str] = COLUMNS, captions: Sequence[str] = ()
 ) -> Image.Image:
-    """A sheet with a heading above each column and, if given, a caption above each row."""
-    count, width, _, height, breadth = rows.shape
+    """A sheet with a heading above each column and, if given, a caption above each row; small pictures are enlarged."""
+    scale = max(1, SMALLEST // rows.shape[-1])
+    pictures = to_bytes(rows.float().cpu()).repeat_interleave(scale, dim=-1).repeat_interleave(scale, dim=-2)
+    count, width, _, height, breadth = pictures.shape
     letters = max(10, min(14, breadth // 8))
     font = ImageFont.load_default(size=letters)
     line = letters + 6
@@ -41,7 +44,6 @@ def draw_sheet(
     draw = ImageDraw.Draw(sheet)
     for column, heading in enumerate(columns):
         draw.text((GAP + column * (breadth + GAP), 2), heading, fill="black", font=font)
-    pictures = to_bytes(rows.float().cpu())
     for row in range(count):
         top = line + row * (height + GAP + caption)
         if captions:

@@ -179,9 +179,7 @@ def test_checkpoints_that_are_none(command, tiny_data, tiny_checkpoint, tmp_path
 
 
 @pytest.mark.parametrize("key", ["resume", "init_from"])
-def test_a_checkpoint_of_another_width_is_refused_by_key_and_values(
-    command, tiny_data, tiny_checkpoint, tmp_path, key
-):
+def test_a_checkpoint_of_another_width_is_refused_by_key_and_values(command, tiny_data, tiny_checkpoint, tmp_path, key):
     outcome = train(command, tiny_data, tmp_path, f"{key}={tiny_checkpoint}", "model.width=4")
     refused(outcome, f"{key}={tiny_checkpoint}", "model.width=2", "model.width=4")
 

@@ -61,8 +61,8 @@ def test_the_rows_of_the_csv_have_the_scores_mean(command, tiny_data, tmp_path):
 def test_the_sheet_shows_best_median_and_worst(command, tiny_data, tmp_path):
     assert run(command, tiny_data, tmp_path, "model=mean", "sheet.each=1").status == 0
     sheet = Image.open(tmp_path / "run/sheet.png")
-    assert sheet.width == 4 * 36 + 4
-    assert sheet.height > 3 * 36
+    assert sheet.width == 4 * (128 + 4) + 4
+    assert sheet.height > 3 * (128 + 4)
 
 
 def test_batch_size_changes_no_score(command, tiny_data, tiny_checkpoint, tmp_path):

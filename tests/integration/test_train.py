@@ -47,7 +47,7 @@ def test_scores_of_the_test_split(tiny_run):
     assert 0 < scores["scores"]["mse_composite_hole"] < 1
     assert scores["mean_fill"]["mse_composite_hole"] > 0
     assert scores["scores"]["mse_raw_whole"] >= scores["scores"]["mse_composite_whole"]
-    assert Image.open(tiny_run / "samples.png").width == 4 * (32 + 4) + 4
+    assert Image.open(tiny_run / "samples.png").width == 4 * (4 * 32 + 4) + 4
 
 
 def test_phases_log_their_own_terms(tiny_run):

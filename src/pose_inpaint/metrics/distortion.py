@@ -55,7 +55,9 @@ def structural_similarity(
     )
     variances, covariance = square_p - mean_p**2 + square_t - mean_t**2, product - mean_p * mean_t
     c1, c2 = STABILISERS
-    similarity: Tensor = (2 * mean_p * mean_t + c1) * (2 * covariance + c2) / ((mean_p**2 + mean_t**2 + c1) * (variances + c2))
+    similarity: Tensor = (
+        (2 * mean_p * mean_t + c1) * (2 * covariance + c2) / ((mean_p**2 + mean_t**2 + c1) * (variances + c2))
+    )
     return similarity
 
 

@@ -1,0 +1,86 @@
+"""What the documents say is true: their commands compose, their example runs, their links lead somewhere."""
+
+import json
+import re
+import shlex
+import sys
+
+import pytest
+from conftest import REPOSITORY, TINY
+
+DOCUMENTS = sorted(REPOSITORY.glob("*.md"))
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(text, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
+
+
+COMMANDS = [
+    line.removeprefix("uv run ")
+    for document in DOCUMENTS
+    for block in blocks(document.read_text(encoding="utf-8"), "bash")
+    for piece in block.splitlines()
+    for line in piece.split(" && ")
+    if "python -m pose_inpaint." in line
+]
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_commands_compose(command, line):
+    words = shlex.split(line)
+    assert words[:2] == ["python", "-m"]
+    arguments = [word for word in words[3:] if word != "-m"]
+    arguments = [re.sub(r"=([^,\[]+),.*", r"=\1", word) for word in arguments]  # of a sweep, the first value
+    outcome = command(words[2].removeprefix("pose_inpaint."), *arguments, "--cfg", "job")
+    assert outcome.status == 0, outcome.err
+
+
+def test_the_two_commands_stand_first_under_their_headings():
+    for heading, text in {
+        "Quick start": "pip install uv && uv run python -m pose_inpaint.train +experiment=quickstart\n",
+        "Tests": "pip install uv && uv run pytest\n",
+    }.items():
+        part = README.split(f"## {heading}\n")[1].split("\n## ")[0]
+        assert blocks(part, "bash")[0] == text
+
+
+def test_links_and_pictures_are_there():
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
+            if not target.startswith("http"):
+                assert (REPOSITORY / target).exists(), f"{document.name}: {target}"
+
+
+def test_the_tree_names_what_is_there():
+    (tree,) = blocks(README, "text")
+    for name in re.findall(r"[\w/]+(?:\.py|/)", tree):
+        places = [REPOSITORY / name, REPOSITORY / "src" / "pose_inpaint" / name]
+        assert any(place.exists() for place in places), name
+
+
+def test_a_loss_is_added_by_one_module_and_one_file(command, tiny_data, tmp_path, monkeypatch):
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (module,), (settings,) = blocks(text, "python"), blocks(text, "yaml")
+    (tmp_path / "squared_error.py").write_text(module)
+    (tmp_path / "conf" / "loss").mkdir(parents=True)
+    (tmp_path / "conf" / "loss" / "squared.yaml").write_text(
+        settings.replace("pose_inpaint.losses.squared.", "squared_error.")
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    tiny = [argument for argument in TINY if not argument.startswith("loss.generator")]
+    outcome = command(
+        "train", "+experiment=authors2018", f"data.root={tiny_data}", f"hydra.run.dir={tmp_path}/run", *tiny,
+        f"hydra.searchpath=[file://{tmp_path}/conf]", "loss=squared", "schedule.phases.0.terms=[squared]",
+        "loss.generator.perceptual.weight=0", "test.enabled=false",
+    )  # fmt: skip
+    sys.modules.pop("squared_error", None)
+    assert outcome.status == 0, outcome.err
+    header = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0]
+    assert "train/generator/squared" in header
+
+
+def test_notebooks_carry_no_output():
+    for path in (REPOSITORY / "notebooks").glob("*.ipynb"):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            assert not cell.get("outputs"), path
