@@ -1,7 +1,7 @@
 """The first 20 training losses of both experiments: what "identical before and after" means for a refactoring.
 
-Made by this test itself: `POSE_INPAINT_RENEW=1 uv run pytest tests/golden` writes the files anew. Do so only for a change
-that is meant to change training, and say so in the commit.
+Made by this test itself: `POSE_INPAINT_RENEW=1 uv run pytest tests/golden` writes the files anew. Do so only for a
+change that is meant to change training, and say so in the commit.
 """
 
 import csv
@@ -20,8 +20,8 @@ def test_the_first_twenty_losses(command, tmp_path, experiment):
         "train", f"+experiment={experiment}", "data=mannequins", "data.source.counts={train: 20, val: 4, test: 4}",
         "data.source.size=32", "data.size=32", "data.batch_size=4", "data.workers=0", "model.width=4", "trainer=cpu",
         "trainer.enable_progress_bar=false", "trainer.log_every_n_steps=1", "test.enabled=false", "batchnorm.batches=2",
-        "trainer.precision=64-true", "schedule.phases.0.epochs=2", "schedule.phases.1.epochs=2", "loss.features.weights=random",
-        "loss.features.layers=[conv1_2]", f"hydra.run.dir={tmp_path}/run",
+        "trainer.precision=64-true", "schedule.phases.0.epochs=2", "schedule.phases.1.epochs=2",
+        "loss.features.weights=random", "loss.features.layers=[conv1_2]", f"hydra.run.dir={tmp_path}/run",
     )  # fmt: skip
     assert outcome.status == 0, outcome.err
     with (tmp_path / "run/metrics.csv").open() as file:
