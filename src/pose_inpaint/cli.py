@@ -37,6 +37,11 @@ def run_command(name: str, run: Callable[[DictConfig], Any], short: Mapping[str,
     traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors of its own and exits before they can be put shortly
     arguments = sys.argv
+    for argument in arguments[1:]:
+        key, _, value = argument.partition("=")
+        if value == "null" and (CONF / key).is_dir():
+            options = ", ".join(sorted(path.stem for path in (CONF / key).glob("*.yaml")))
+            _fail(f"{argument}: {key} is a choice between files, and null is none of them: {options}")
     sys.argv = [arguments[0], *(_expand(argument, short or {}) for argument in arguments[1:])]
 
     started = False
