@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pose_inpaint.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from omegaconf import DictConfig
 
@@ -37,13 +37,7 @@ def run_command(name: str, run: Callable[[DictConfig], Any], short: Mapping[str,
     traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors of its own and exits before they can be put shortly
     arguments = sys.argv
-    for argument in arguments[1:]:
-        key, _, value = argument.partition("=")
-        if value == "null" and (CONF / key).is_dir():
-            options = ", ".join(sorted(path.stem for path in (CONF / key).glob("*.yaml")))
-            _fail(f"{argument}: {key} is a choice between files, and null is none of them: {options}")
     sys.argv = [arguments[0], *(_expand(argument, short or {}) for argument in arguments[1:])]
-
     started = False
 
     def guarded(config: DictConfig) -> Any:
@@ -58,6 +52,7 @@ def run_command(name: str, run: Callable[[DictConfig], Any], short: Mapping[str,
             _fail(str(error))
 
     try:
+        _refuse_null_choices(sys.argv[1:])
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)()
     except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
         ours = started and isinstance(error, ValueError)  # Hydra composes before it starts us
@@ -73,6 +68,15 @@ def run_command(name: str, run: Callable[[DictConfig], Any], short: Mapping[str,
 def _expand(argument: str, short: Mapping[str, str]) -> str:
     key, equals, value = argument.partition("=")
     return f"{short[key]}={value}" if equals and key in short else argument
+
+
+def _refuse_null_choices(arguments: Iterable[str]) -> None:
+    """Says which key `critic=null` and the like are about; Hydra does not."""
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        if value == "null" and (CONF / key).is_dir():
+            options = ", ".join(sorted(path.stem for path in (CONF / key).glob("*.yaml")))
+            _fail(f"{argument}: {key} is a choice between files, and null is none of them: {options}")
 
 
 def _leave_no_trace() -> None:
