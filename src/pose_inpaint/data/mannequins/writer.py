@@ -7,6 +7,7 @@ import json
 import math
 import multiprocessing
 import os
+import sys
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +27,7 @@ SPLITS = ("train", "val", "test")
 MOST_HIDDEN = 0.66  # share of a picture
 LARGEST_SIDE = 0.8  # of a square, so that one alone hides 0.64 at most
 CHUNK = 8  # pictures that a worker draws at a time
-FEWEST_FOR_POOL = 256  # below, starting workers (which import PyTorch with this package) takes longer than drawing
+FEWEST_FOR_POOL = 32  # below, starting workers takes longer than drawing
 
 Joints = list[list[float]]
 Square = list[int]
@@ -45,7 +46,7 @@ def prepare(
     The decoded pixels and the JSON files depend on seed, size and counts alone. The PNG files are compressed at a
     fixed level without metadata and so are equal too, but for machines whose zlib packs in another way.
 
-    A spawned worker imports the calling script, so a script must guard its own work by ``if __name__ == "__main__"``.
+    Where workers are spawned (not on Linux) each imports the calling script, so a script must guard its own work by ``if __name__ == "__main__"``.
 
     Args:
         cache: folder of all caches; made when absent.
@@ -128,7 +129,9 @@ def _drawn(jobs: list[tuple[Path, int, int, int]]) -> Iterator[tuple[str, str, J
     if workers == 1 or len(jobs) < FEWEST_FOR_POOL:
         yield from map(_draw_one, jobs)
         return
-    context = multiprocessing.get_context("spawn")  # a fork of a process with PyTorch's threads may hang
+    # A spawned worker would import the command that started us, PyTorch and all, which takes longer than drawing a few
+    # hundred pictures. A forked one lacks PyTorch's threads, but drawing calls neither them nor BLAS.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         yield from pool.map(_draw_one, jobs, chunksize=CHUNK)
 
