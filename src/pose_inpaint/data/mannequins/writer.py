@@ -7,8 +7,8 @@ import json
 import math
 import multiprocessing
 import os
-import sys
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -46,7 +46,8 @@ def prepare(
     The decoded pixels and the JSON files depend on seed, size and counts alone. The PNG files are compressed at a
     fixed level without metadata and so are equal too, but for machines whose zlib packs in another way.
 
-    Where workers are spawned (not on Linux) each imports the calling script, so a script must guard its own work by ``if __name__ == "__main__"``.
+    Where workers are spawned (not on Linux) each imports the calling script, so a script must guard its own work by
+    ``if __name__ == "__main__"``.
 
     Args:
         cache: folder of all caches; made when absent.
