@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import OmegaConfBaseException
 
 from pose_inpaint.errors import InputError
@@ -89,6 +89,11 @@ def _leave_no_trace() -> None:
 def _shorten(error: Exception) -> str:
     """Hydra's errors say the same in several lines; the first ones name key and value."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: can't be read as KEY=VALUE; write $HOME for ~ and quote other marks: 'KEY=\"VALUE\"'"
+    if isinstance(error, MissingConfigException):
+        end = lines.index("Config search path:") if "Config search path:" in lines else len(lines)
+        return f"{lines[0]}; there are {', '.join(lines[2:end])}" if lines[2:end] else lines[0]
     cause = error.__cause__
     if isinstance(error, OmegaConfBaseException) or cause is None:
         return "; ".join(lines[:2])
