@@ -4,6 +4,9 @@ The system of Pandey and Patel (ChaLearn LAP Inpainting 2018, Track 1) and what 
 Lightning experiment package with Hydra configs. Start with ``python -m pose_inpaint.train +experiment=quickstart``.
 """
 
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
-__version__ = version("pose-inpaint")
+try:
+    __version__ = version("pose-inpaint")
+except PackageNotFoundError:  # run from src/ without being installed
+    __version__ = "unknown"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 from torch import nn
 
 from pose_inpaint.data.datamodule import InpaintingData
@@ -17,7 +17,7 @@ from pose_inpaint.losses.term import check_weight
 from pose_inpaint.schedule import Phase, Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lightning.pytorch import Callback, Trainer
     from lightning.pytorch.loggers import Logger
@@ -53,11 +53,30 @@ def build_inpainter(model: Mapping[str, Any]) -> Inpainter:
     return cast("Inpainter", build("model", model))
 
 
-def build_generator_loss(loss: LossSettings, phases: Iterable[Phase]) -> GeneratorLoss:
+def build_network(model: Mapping[str, Any]) -> nn.Module:
+    """The network of a checkpoint's configuration; nothing but a network class is called, whatever the file says.
+
+    Raises:
+        InputError: the target is no network, or refuses its arguments.
+    """
+    arguments = {key: value for key, value in model.items() if key != "_target_"}
+    try:
+        network = get_class(str(model.get("_target_")))
+        if not issubclass(network, nn.Module):
+            raise TypeError(f"{network.__name__} is no network")  # noqa: EM102, TRY003, TRY301
+        return network(**arguments)
+    except InputError:
+        raise
+    except Exception as error:
+        message = f"the checkpoint's model {dict(model)} can't be built: {error}"
+        raise InputError(message) from error
+
+
+def build_generator_loss(loss: LossSettings, phases: Sequence[Phase]) -> GeneratorLoss:
     """The generator's terms; one whose weight is 0 is left out, and its own parts (VGG16, say) are not loaded.
 
     Raises:
-        InputError: a phase names a term that `loss.generator` has not.
+        InputError: a phase names a term that `loss.generator` has not, or only terms of weight 0.
     """
     check_weight("loss.alpha", loss.alpha)
     check_weight("loss.beta", loss.beta)
@@ -71,6 +90,12 @@ def build_generator_loss(loss: LossSettings, phases: Iterable[Phase]) -> Generat
                 raise InputError(message)
     used = {term for phase in phases for term in phase.terms}
     counting = {name: block for name, block in blocks.items() if name in used and block.get("weight") != 0}
+    for phase in phases:
+        if phase.generator and not set(phase.terms) & set(counting):
+            message = (
+                f"schedule.phases: every term of {phase.name} ({', '.join(phase.terms)}) has weight 0 in loss.generator"
+            )
+            raise InputError(message)
     return GeneratorLoss({name: build(f"loss.generator.{name}", block) for name, block in counting.items()})
 
 

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 
-from pose_inpaint.build import build_inpainter
+from pose_inpaint.build import build_network
 from pose_inpaint.errors import InputError
 from pose_inpaint.lightning_module import CHECKPOINT_FORMAT
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from pose_inpaint.lightning_module import InpaintingModule
 
@@ -90,11 +89,12 @@ def read_checkpoint(path: str | Path, key: str = "checkpoint") -> Checkpoint:
 
 def load_generator(checkpoint: Checkpoint) -> nn.Module:
     """The network of a checkpoint with its released weights, in evaluation mode."""
-    generator = build_inpainter(checkpoint.config["model"])
-    if not isinstance(generator, nn.Module):
-        message = f"checkpoint={checkpoint.path}: its model {checkpoint.config['model']} is no network"
-        raise InputError(message)
-    generator.load_state_dict(checkpoint.released)
+    generator = build_network(checkpoint.config["model"])
+    try:
+        generator.load_state_dict(checkpoint.released)
+    except RuntimeError as error:
+        message = f"checkpoint={checkpoint.path}: its weights don't fit its model: {str(error).splitlines()[-1]}"
+        raise InputError(message) from error
     return generator.eval()
 
 

@@ -34,7 +34,7 @@ def hidden_pixels(source: str, *, invert: bool = False) -> HiddenPixels:
         InputError: there is no such file or folder, or it can't be read.
     """
     if source == "black":
-        return lambda name, picture: _demand(find_black(picture), name)
+        return _black
     path = Path(source)
     if path.suffix == ".json" and path.is_file():
         return _from_maskdata(path)
@@ -57,6 +57,16 @@ def find_black(picture: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
     black = (picture.amax(0) == 0).float()[None, None]
     squares = -F.max_pool2d(-black, side, stride=1)  # 1 at the top left corner of each black square
     return F.max_pool2d(F.pad(squares, (side - 1,) * 4), side, stride=1)[0, 0] > 0
+
+
+def _black(name: str, picture: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
+    hidden = find_black(picture)
+    if not hidden.any():
+        message = (
+            f"{name}: no black square of {SMALLEST_BLACK_SQUARE} pixels or more in it; JPEG blurs black, give a mask"
+        )
+        raise InputError(message)
+    return _demand(hidden, name)
 
 
 def _from_maskdata(path: Path) -> HiddenPixels:

@@ -60,9 +60,10 @@ def run(config: DictConfig) -> None:
         try:
             _complete_file(inpainter, name, source, target, hidden, settings, device)
             done += 1
-        except InputError as error:
-            faults.append(str(error))
-            tqdm.write(f"skipped: {error}", file=sys.stderr)
+        except (InputError, OSError, torch.OutOfMemoryError) as error:
+            reason = str(error) if name in str(error) else f"{source}: {str(error).splitlines()[0]}"
+            faults.append(reason)
+            tqdm.write(f"skipped: {reason}", file=sys.stderr)
     print(f"{done} pictures completed, {skipped} were there already, {len(faults)} skipped: {settings.output.dir}")
     if faults:
         raise SystemExit(1)
@@ -150,6 +151,9 @@ def complete(
     known, mask_in = _pad(known, stride), _pad(mask[None].float(), stride)
     with torch.no_grad():
         raw = inpainter(known[None].to(device), mask_in[None].to(device)).raw[0, 0].cpu()
+    if not raw.isfinite().all():
+        message = "the completion has values that are not finite; the system is broken"
+        raise InputError(message)
     if size is not None:
         return to_bytes(resize(raw[:, :size, :size], height, width))
     return to_bytes(raw[:, :height, :width])

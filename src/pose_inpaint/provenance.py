@@ -24,9 +24,16 @@ PACKAGES = (
 )  # fmt: skip
 
 
-def versions() -> dict[str, str]:
-    """Version of Python and of each package the results depend on."""
-    return {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in PACKAGES}
+def versions() -> dict[str, str | None]:
+    """Version of Python and of each package the results depend on; None for one that is not installed."""
+    return {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def commit() -> str | None:

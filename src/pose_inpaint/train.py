@@ -58,25 +58,52 @@ def run(config: DictConfig) -> float:
     inspections = data.inspect(*splits)
     data.train_dataloader()  # refuses a batch size that the split can't fill, before anything is written
     trainer = _make_trainer(settings, module, data, folder)
+    rehearse(module, data)
     records = describe_run(plain, inspections, str(trainer.strategy.root_device), _features(settings, module))
-    write_records(folder, plain, records)
     with recorded(trainer.loggers, {**plain, "run": records}):
+        _keep_history(folder)
+        write_records(folder, plain, records)
         trainer.fit(module, data, ckpt_path=settings.resume, weights_only=True)
         best = _best(trainer, module)
         if "test" in splits and trainer.is_global_zero and not _is_blind(inspections):
-            _score_test(settings, data, folder, best if settings.test.checkpoint == "best" else None)
+            wanted = best if settings.test.checkpoint == "best" else None
+            _score_test(settings, data, folder, wanted, trainer.strategy.root_device)
     return float(best.best_model_score) if best.best_model_score is not None else float("nan")
 
 
 def _refuse_used(folder: Path, resume: str | None) -> None:
     """A run never writes over another one."""
-    if (folder / CHECKPOINTS).exists() and (resume is None or folder not in Path(resume).parents):
+    own = resume is not None and folder.resolve() in Path(resume).resolve().parents
+    if (folder / CHECKPOINTS).exists() and not own:
         last = folder / CHECKPOINTS / "last.ckpt"
         message = f"hydra.run.dir={folder}: holds a run already; choose another folder, or resume={last}"
         raise InputError(message)
-    if resume is not None and (folder / "metrics.csv").exists():  # Lightning would begin it anew
+
+
+def _keep_history(folder: Path) -> None:
+    """Puts the history of a run that goes on in its own folder aside, since Lightning begins it anew."""
+    if (folder / "metrics.csv").exists():
         count = len(list(folder.glob("metrics*.csv")))
         (folder / "metrics.csv").rename(folder / f"metrics-before-resume-{count}.csv")
+
+
+def rehearse(module: InpaintingModule, data: InpaintingData) -> None:
+    """Takes every phase's losses once, on two validation pictures: what doesn't fit shows before anything is written.
+
+    Raises:
+        InputError: networks, losses and pictures don't fit together.
+    """
+    pictures = data.pictures("val")
+    batch = collate([pictures[i] for i in range(min(2, len(pictures)))])
+    module.eval()
+    with torch.no_grad():
+        completion = module.generator(batch.known, batch.mask)
+        for phase in module.schedule.phases:
+            if phase.generator:
+                module.generator_loss(batch, completion, module.critic, phase.terms)
+            if phase.discriminator and module.critic is not None and module.discriminator_loss is not None:
+                module.discriminator_loss(batch, completion, module.critic)
+    module.train()
 
 
 def _take_weights(settings: TrainSettings, module: InpaintingModule, plain: dict[str, Any]) -> None:
@@ -85,11 +112,12 @@ def _take_weights(settings: TrainSettings, module: InpaintingModule, plain: dict
         raise InputError(message)
     if settings.resume is not None:
         checkpoint = read_checkpoint(settings.resume, "resume")
-        demand_same_model(checkpoint, plain, "resume", "model", "critic", "ema")
-        if checkpoint.epoch >= module.schedule.epochs:
+        demand_same_model(checkpoint, plain, "resume", "model", "critic", "ema", "optim", "loss", "mask")
+        epochs = min(module.schedule.epochs, settings.trainer.get("max_epochs") or module.schedule.epochs)
+        if checkpoint.epoch >= epochs:
             message = (
                 f"resume={settings.resume}: all {checkpoint.epoch} epochs are done; give the last phase of "
-                "schedule.phases more epochs"
+                "schedule.phases, or trainer.max_epochs, more epochs"
             )
             raise InputError(message)
     if settings.init_from is not None:
@@ -134,11 +162,12 @@ def _best(trainer: pl.Trainer, module: InpaintingModule) -> BestOfPhase:
     return next(c for c in trainer.callbacks if isinstance(c, BestOfPhase) and c.phase == last_phase)  # type: ignore[attr-defined]
 
 
-def _score_test(settings: TrainSettings, data: InpaintingData, folder: Path, best: BestOfPhase | None) -> None:
+def _score_test(
+    settings: TrainSettings, data: InpaintingData, folder: Path, best: BestOfPhase | None, device: torch.device
+) -> None:
     """Scores the chosen checkpoint and a mean fill on the test split, and says in words what came out."""
     path = Path(best.best_model_path) if best and best.best_model_path else folder / CHECKPOINTS / "last.ckpt"
     checkpoint = read_checkpoint(path if path.is_file() else folder / CHECKPOINTS / "last.ckpt")
-    device = build.choose_device("auto" if torch.cuda.is_available() else "cpu")
     generator = load_generator(checkpoint).to(device)
     scores = score_split(generator, data, "test", settings.metric, device, settings.seed)
     summary = scores.summary((0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 1.0))

@@ -34,6 +34,9 @@ def run(config: DictConfig) -> None:
     data = build_data(settings.data, settings.mask, settings.seed)
     problems = []
     for split in settings.splits:
+        if split == "test" and not data.source.has(split):
+            print("test: there is none; training will not be scored")
+            continue
         with tqdm(desc=f"Reading {split}", unit="picture", leave=False) as bar:
             found = inspect(data.source, data.masks, settings.data.size, split, on_picture=bar.update)
         print(describe(found))

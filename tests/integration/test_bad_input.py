@@ -36,6 +36,9 @@ def refused(outcome, *words):
         (["data.batch_size=13"], ["data.batch_size=13", "12 training pictures"]),
         (["data.size=0"], ["data.size=0"]),
         (["schedule.phases.0.epochs=0"], ["'reconstruction'", "epochs=0"]),
+        (["loss.generator.hole.weight=0", "loss.generator.known.weight=0"], ["all terms of reconstruction", "weigh 0"]),
+        (["loss=slides2018", "schedule=slides2018", "model.predict_mask=false"], ["model.predict_mask=true"]),
+        (["data.size=66"], ["critic.size=66"]),
         (["schedule.phases.0.terms=[hole,charm]"], ["'charm'", "hole, known"]),
         (["optim.lr=0"], ["optim.lr=0"]),
         (["optim.clip_norm=-1"], ["optim.clip_norm=-1"]),
@@ -185,6 +188,25 @@ def test_a_checkpoint_of_another_width_is_refused_by_key_and_values(command, tin
     refused(outcome, f"{key}={tiny_checkpoint}", "model.width=2", "model.width=4")
 
 
+def test_resuming_with_other_settings_is_refused_by_key_and_values(command, tiny_data, tiny_checkpoint, tmp_path):
+    refused(train(command, tiny_data, tmp_path, f"resume={tiny_checkpoint}", "optim.lr=1e-4"), "optim.lr=0.001", "1e-4")
+
+
+def test_a_mistyped_resume_leaves_the_old_run_as_it_was(command, tiny_data, tiny_run):
+    before = sorted((path, path.stat().st_mtime_ns) for path in tiny_run.rglob("*"))
+    for wrong in ("lst.ckpt", "last.ckpt"):  # none, and a finished one
+        refused(train(command, tiny_data, tiny_run.parent, f"resume={tiny_run}/checkpoints/{wrong}"), wrong)
+    assert sorted((path, path.stat().st_mtime_ns) for path in tiny_run.rglob("*")) == before
+
+
+def test_a_checkpoint_runs_no_code_of_its_own(command, tiny_checkpoint, tmp_path):
+    content = torch.load(tiny_checkpoint, weights_only=True)
+    content["pose_inpaint"]["config"]["model"] = {"_target_": "os.mkdir", "path": str(tmp_path / "made")}
+    torch.save(content, tmp_path / "evil.ckpt")
+    refused(command("evaluate", f"checkpoint={tmp_path}/evil.ckpt"), "can't be built")
+    assert not (tmp_path / "made").exists()
+
+
 def test_resuming_a_finished_run_says_what_to_do(command, tiny_data, tiny_checkpoint, tmp_path):
     refused(train(command, tiny_data, tmp_path, f"resume={tiny_checkpoint}"), "all 4 epochs are done", "more epochs")
 
@@ -211,6 +233,7 @@ def test_a_folder_that_cannot_be_written(command, tiny_data, tmp_path, name):
         (["model=mean", "checkpoint=a"], ["not both"]),
         (["model=unet2018"], ["without weights"]),
         (["checkpoint=/no.ckpt"], ["checkpoint=/no.ckpt", "no such file"]),
+        (["model=mean", "data.size=8"], ["at least 11 pixels"]),
         (["model=mean", "split=exam"], ["split=exam", "train, val, test"]),
         (["model=mean", "pictures=[sketch]", "sheet.rank_by=mse_sketch_hole"], ["sketch"]),
         (["model=mean", "sheet.rank_by=beauty"], ["sheet.rank_by=beauty"]),

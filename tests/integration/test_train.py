@@ -94,15 +94,13 @@ def test_resuming_gives_the_weights_of_an_unbroken_run(command, tiny_data, tmp_p
     assert len(rows(tmp_path / "cut")) + len(rows(tmp_path / "rest")) == len(rows(tmp_path / "whole"))
 
 
-def test_resuming_in_the_same_folder_loses_no_history(command, tiny_data, tmp_path):
+def test_resuming_in_the_same_folder_loses_no_history(command, tiny_data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # and the checkpoint may be named by a relative path
     more = ["test.enabled=false", f"hydra.run.dir={tmp_path}/run"]
     command("train", *arguments(tiny_data, tmp_path / "run", "trainer.max_epochs=1", *more))
     first = (tmp_path / "run/metrics.csv").read_text()
     assert (
-        command(
-            "train", *arguments(tiny_data, tmp_path / "run", f"resume={tmp_path}/run/checkpoints/last.ckpt", *more)
-        ).status
-        == 0
+        command("train", *arguments(tiny_data, tmp_path / "run", "resume=run/checkpoints/last.ckpt", *more)).status == 0
     )
     assert (tmp_path / "run/metrics-before-resume-1.csv").read_text() == first
     assert len(rows(tmp_path / "run")) == 3 * 4  # three epochs of three batches and a validation

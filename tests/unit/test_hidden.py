@@ -131,3 +131,8 @@ def test_a_mask_that_hides_everything_asks_for_its_polarity(tmp_path):
     save_mask(tmp_path / "m.png", np.full((4, 6), 255))
     with pytest.raises(InputError, match=r"a\.png: its mask hides the whole picture; .*mask\.invert=true"):
         hidden_pixels(str(tmp_path / "m.png"))("a.png", GREY)
+
+
+def test_a_picture_without_a_black_square_is_refused():
+    with pytest.raises(InputError, match=r"a\.jpg: no black square"):
+        hidden_pixels("black")("a.jpg", torch.full((3, 8, 8), 3, dtype=torch.uint8))

@@ -41,9 +41,11 @@ class Perceptual(LossTerm):
     def forward(self, batch: Batch, completion: Completion, critic: nn.Module | None) -> Float[Tensor, ""]:
         """The distance, at least 0. The original's features are taken once, without a graph."""
         pictures = completion.picture(self.picture, batch)
-        with torch.no_grad():
-            of_target = self.features(self._rescale(batch.target))
-        found = self.features(self._rescale(pictures.flatten(0, 1)))
+        # In full precision: features run into the thousands, and half of it would lose their differences.
+        with torch.autocast(pictures.device.type, enabled=False):
+            with torch.no_grad():
+                of_target = self.features(self._rescale(batch.target))
+            found = self.features(self._rescale(pictures.flatten(0, 1)))
         samples = pictures.shape[1]
         distances = [
             (b.unflatten(0, (-1, samples)) - a[:, None]).square().mean() for a, b in zip(of_target, found, strict=True)
@@ -51,4 +53,5 @@ class Perceptual(LossTerm):
         return torch.stack(distances).sum()
 
     def _rescale(self, pictures: Tensor) -> Tensor:
+        pictures = pictures if pictures.dtype == torch.float64 else pictures.float()
         return pictures * 255 if self.scale == "-255..255" else (pictures + 1) * 127.5

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from pose_inpaint.errors import InputError
 from pose_inpaint.metrics.per_picture import PictureMetric, region_weights
 
 if TYPE_CHECKING:
@@ -49,7 +50,14 @@ def structural_similarity(
 
     Window 11x11, Gaussian, sigma 1.5, population covariance, data range 1, as scikit-image's `structural_similarity`
     with `gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1`.
+
+    Raises:
+        InputError: a picture is smaller than the window.
     """
+    smallest = min(prediction.shape[-2:])
+    if smallest < WINDOW:
+        message = f"data.size: SSIM needs pictures of at least {WINDOW} pixels a side, these have {smallest}"
+        raise InputError(message)
     mean_p, mean_t, square_p, square_t, product = blur(
         torch.stack([prediction, target, prediction**2, target**2, prediction * target])
     )

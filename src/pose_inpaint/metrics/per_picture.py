@@ -72,7 +72,7 @@ class PictureMetric(Metric):
         measured = self.measure(
             to_unit(prediction.flatten(0, 1)),
             to_unit(batch.target.repeat_interleave(samples, dim=0)),
-            batch.mask.repeat_interleave(samples, dim=0).double(),
+            to_double(batch.mask.repeat_interleave(samples, dim=0)),
         )
         self.values.append(measured.reshape(-1, samples, *measured.shape[1:]).mean(1))
 
@@ -88,7 +88,12 @@ class PictureMetric(Metric):
 
 def to_unit(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:
     """From [-1, 1] to [0, 1] in double precision; values outside are clipped, as saving a picture would."""
-    return ((pictures.double() + 1) / 2).clamp(0, 1)
+    return ((to_double(pictures) + 1) / 2).clamp(0, 1)
+
+
+def to_double(values: Float[Tensor, " ..."]) -> Float[Tensor, " ..."]:
+    """In double precision, which Apple's GPUs don't have: from there on the CPU."""
+    return values.cpu().double() if values.device.type == "mps" else values.double()
 
 
 def region_weights(mask: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 3 h w"]:
