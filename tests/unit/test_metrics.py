@@ -8,6 +8,7 @@ from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structu
 from pose_inpaint.data.dataset import collate, read_record
 from pose_inpaint.data.masks import MaskData
 from pose_inpaint.data.sources import Chalearn
+from pose_inpaint.errors import InputError
 from pose_inpaint.metrics import DSSIM, MSE, PSNR, SSIM, PooledPSNR
 from pose_inpaint.metrics.per_picture import collect
 from pose_inpaint.types import Batch, Completion
@@ -143,3 +144,9 @@ def test_collected_metrics_score_as_alone(by_hand):
         alone = MSE(*kind)
         alone.update(*by_hand)
         assert found[name].item() == pytest.approx(alone.compute().item()), name
+
+
+def test_pictures_below_the_window_have_no_ssim():
+    small = Batch(torch.zeros(1, 3, 10, 16), torch.zeros(1, 1, 10, 16), ("a",))
+    with pytest.raises(InputError, match="at least 11 pixels a side, these have 10"):
+        SSIM("raw").update(small, Completion(small.target[:, None]))

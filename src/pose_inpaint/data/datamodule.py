@@ -46,7 +46,7 @@ class InpaintingData(LightningDataModule):
         limit: int | None = None,
     ) -> None:
         super().__init__()
-        checks = {"data.size": (size, 4), "data.batch_size": (batch_size, 1), "data.workers": (workers, 0)}
+        checks = {"data.size": (size, 16), "data.batch_size": (batch_size, 1), "data.workers": (workers, 0)}
         checks |= {} if limit is None else {"data.limit": (limit, 1)}
         for key, (value, least) in checks.items():
             if value < least:
