@@ -245,7 +245,7 @@ def test_a_batch_larger_than_a_ranks_part_is_refused(tiny_data):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"size": 3}, r"data\.size=3: must be at least 4"),
+        ({"size": 3}, r"data\.size=3: must be at least 16"),
         ({"batch_size": 0}, r"data\.batch_size=0: must be at least 1"),
         ({"workers": -1}, r"data\.workers=-1: must be at least 0"),
         ({"limit": 0}, r"data\.limit=0: must be at least 1"),
