@@ -140,7 +140,7 @@ def test_any_folder_is_verified_with_drawn_squares(tiny_data, command):
         ([], "data.root"),
         (["data.root=.", "splits=[train,exam]"], "error: splits=['train', 'exam']: give some of train, val, test"),
         (["data.root=.", "splits=[]"], "error: splits=[]: give some of train, val, test"),
-        (["data.root=.", "data.size=3"], "error: data.size=3: must be at least 4"),
+        (["data.root=.", "data.size=3"], "error: data.size=3: must be at least 16"),
         (["data.root=.", "mask=sketch"], "mask/sketch"),
         (["data.root=.", "mask=folder", "mask.root=nowhere"], "error: mask.root=nowhere: no such folder"),
         (["data.root=.", "data.sizes=32"], "sizes"),
@@ -152,3 +152,12 @@ def test_faults_of_the_command_line_are_one_line_and_status_2(command, arguments
     assert says in found.err
     assert len(found.err.splitlines()) == 1
     assert found.err.startswith("error: ")
+
+
+def test_a_data_set_without_a_test_split_is_sound(command, tiny_data):
+    for path in sorted((tiny_data / "test").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    (tiny_data / "test").rmdir()
+    found = command("verify", "data=chalearn", f"data.root={tiny_data}", "data.size=48")
+    assert found.status == 0, found.err
+    assert "test: there is none" in found.out
