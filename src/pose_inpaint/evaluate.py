@@ -21,7 +21,7 @@ from pose_inpaint.sheet import draw_sheet, panels
 from pose_inpaint.systems.mean import MeanFill
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from omegaconf import DictConfig
 
@@ -75,7 +75,7 @@ def run(config: DictConfig) -> None:
 
 def _demand_rankable(settings: EvaluateSettings) -> None:
     """Raises `InputError`, before anything is scored, unless the score that ranks pictures will be taken."""
-    names = [f"{m}_{p}_{r}" for m in settings.metric for p in settings.pictures for r in settings.regions]
+    names = score_names(settings.metric, settings.pictures, settings.regions)
     if settings.sheet.rank_by not in names:
         message = f"sheet.rank_by={settings.sheet.rank_by}: not one of {', '.join(names)}"
         raise InputError(message)
@@ -102,6 +102,11 @@ def choose_inpainter(
     return inpainter, None
 
 
+def score_names(metrics: Iterable[str], pictures: Sequence[str], regions: Sequence[str]) -> list[str]:
+    """Full names METRIC_PICTURE_REGION of every combination."""
+    return [f"{metric}_{picture}_{region}" for metric in metrics for picture in pictures for region in regions]
+
+
 def score_split(
     inpainter: Inpainter,
     data: InpaintingData,
@@ -113,7 +118,7 @@ def score_split(
     regions: Sequence[str] = REGIONS,
 ) -> Scores:
     """Every metric, of every picture and region asked for, over a split."""
-    names = [f"{metric}_{picture}_{region}" for metric in metric_blocks for picture in pictures for region in regions]
+    names = score_names(metric_blocks, pictures, regions)
     metrics = {name: build.build_metric(name, metric_blocks) for name in names}
     return score(inpainter, data.split_dataloader(split), metrics, device, seed=seed, title=f"Scoring {split}")
 
