@@ -14,6 +14,7 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.lightning_module import InpaintingModule
 from pose_inpaint.losses import DiscriminatorLoss, GeneratorLoss
 from pose_inpaint.losses.term import check_weight
+from pose_inpaint.pose.judge import PoseJudge
 from pose_inpaint.schedule import Phase, Schedule
 
 if TYPE_CHECKING:
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
     from lightning.pytorch import Callback, Trainer
     from lightning.pytorch.loggers import Logger
 
-    from pose_inpaint.config import DataSettings, LossSettings, PhaseSettings, TrainSettings
+    from pose_inpaint.config import DataSettings, LossSettings, PhaseSettings, PoseSettings, TrainSettings
     from pose_inpaint.data.masks import Masks
     from pose_inpaint.data.sources import Source
     from pose_inpaint.metrics import PictureMetric
+    from pose_inpaint.pose.judge import ReferenceKind
     from pose_inpaint.types import Inpainter
 
 
@@ -108,10 +110,10 @@ def build_data(data: DataSettings, mask: Mapping[str, Any], seed: int) -> Inpain
     """Pictures and masks."""
     masks: Masks = build("mask", mask)
     source: Source = build("data.source", data.source)
-    return InpaintingData(source, masks, data.size, data.batch_size, data.workers, seed, data.limit)
+    return InpaintingData(source, masks, data.size, data.batch_size, data.workers, seed, data.limit, data.names)
 
 
-def build_metric(name: str, blocks: Mapping[str, Any]) -> PictureMetric:
+def build_metric(name: str, blocks: Mapping[str, Any], **arguments: Any) -> PictureMetric:
     """A score by its full name METRIC_PICTURE_REGION, such as `mse_composite_hole`.
 
     Raises:
@@ -121,7 +123,21 @@ def build_metric(name: str, blocks: Mapping[str, Any]) -> PictureMetric:
     if len(parts) != 3 or parts[0] not in blocks:
         message = f"{name}: no such score; give METRIC_PICTURE_REGION with a metric of {', '.join(blocks)}"
         raise InputError(message)
-    return cast("PictureMetric", build("metric", blocks[parts[0]], picture=parts[1], region=parts[2]))
+    return cast("PictureMetric", build("metric", blocks[parts[0]], picture=parts[1], region=parts[2], **arguments))
+
+
+def build_judge(pose: PoseSettings, device: torch.device) -> PoseJudge | None:
+    """The pose estimator with its reference, or None where no poses are scored.
+
+    Raises:
+        InputError: the estimator can't be built.
+    """
+    if pose.estimator is None:
+        return None
+    block = dict(pose.estimator)
+    if "device" in block:
+        block["device"] = device
+    return PoseJudge(build("pose", block), cast("ReferenceKind", pose.reference))
 
 
 def build_module(settings: TrainSettings, data: InpaintingData, config: dict[str, Any]) -> InpaintingModule:
@@ -182,20 +198,22 @@ def _check_rates(settings: TrainSettings) -> None:
         raise InputError(message)
 
 
-def build_trainer(settings: TrainSettings, epochs: int, callbacks: list[Callback], loggers: list[Logger]) -> Trainer:
+def build_trainer(
+    trainer: Mapping[str, Any], run_dir: str, epochs: int, callbacks: list[Callback], loggers: list[Logger]
+) -> Trainer:
     """Lightning's trainer, limited by epochs (its steps count every optimizer's).
 
     Raises:
         InputError: the trainer's settings can't be used.
     """
-    limit = settings.trainer.get("max_epochs")
+    limit = trainer.get("max_epochs")
     if limit is not None and not (isinstance(limit, int) and limit >= 1):
         message = f"trainer.max_epochs={limit}: must be at least 1, or null for as many as the schedule has"
         raise InputError(message)
     block = {
-        **settings.trainer,
+        **trainer,
         "max_epochs": epochs if limit is None else min(limit, epochs),
-        "default_root_dir": settings.run_dir,
+        "default_root_dir": run_dir,
         "callbacks": callbacks,
         "logger": loggers,
         "use_distributed_sampler": False,  # the data module partitions the pictures itself

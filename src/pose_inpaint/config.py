@@ -27,6 +27,7 @@ class DataSettings:
     source: dict[str, Any]
     root: Optional[str] = None
     limit: Optional[int] = None
+    names: str = "*"
 
 
 @dataclass
@@ -142,11 +143,52 @@ class TrainSettings:
 
 
 @dataclass
+class HourglassSettings:
+    """`network` of the train_pose command."""
+
+    width: int
+    stacks: int
+    depth: int
+
+
+@dataclass
+class TrainPoseSettings:
+    """`conf/train_pose.yaml`."""
+
+    name: str
+    seed: int
+    run_dir: str
+    data: DataSettings
+    mask: dict[str, Any]
+    trainer: dict[str, Any]
+    logger: dict[str, Any]
+    network: HourglassSettings
+    epochs: int
+    lr: float
+    weight_decay: float
+
+
+@dataclass
 class SheetSettings:
     """`sheet`: the sheet of best, median and worst pictures."""
 
     rank_by: str
     each: int
+
+
+@dataclass
+class PoseSettings:
+    """`pose`: an estimator of joints, and what its answers are compared with."""
+
+    reference: str
+    joints: str
+    pictures: list[str]
+    bounds: bool
+    resave_quality: int
+    scores: dict[str, Any]
+    estimator: Optional[dict[str, Any]] = None
+    weights: Optional[str] = None
+    model_dir: Optional[str] = None
 
 
 @dataclass
@@ -164,6 +206,10 @@ class EvaluateSettings:
     regions: list[str]
     share_edges: list[float]
     sheet: SheetSettings
+    pose: PoseSettings
+    examples: int
+    name: Optional[str] = None
+    predictions: Optional[str] = None
     model: Optional[dict[str, Any]] = None
     checkpoint: Optional[str] = None
 

@@ -1,24 +1,30 @@
-"""`python -m pose_inpaint.evaluate checkpoint=PATH data=...` or `model=mean data=...`: scores a system."""
+"""`python -m pose_inpaint.evaluate checkpoint=PATH data=...`, `model=mean` or `predictions=DIR`: scores a system."""
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from hydra.core.hydra_config import HydraConfig
 from torch import nn
 
 from pose_inpaint import build
 from pose_inpaint.checkpoint import Checkpoint, load_generator, read_checkpoint
 from pose_inpaint.cli import run_command
 from pose_inpaint.config import EvaluateSettings, plain_config, read_settings
-from pose_inpaint.data.dataset import collate
 from pose_inpaint.data.sources import SPLITS
 from pose_inpaint.errors import InputError
+from pose_inpaint.examples import draw_ranked, write_examples
+from pose_inpaint.metrics import PictureMetric
+from pose_inpaint.pose_bounds import score_bounds
+from pose_inpaint.predictions import Predictions
 from pose_inpaint.provenance import describe_run, write_json, write_records
-from pose_inpaint.scoring import Scores, score
-from pose_inpaint.sheet import draw_sheet, panels
+from pose_inpaint.scoring import completing, score
 from pose_inpaint.systems.mean import MeanFill
+from pose_inpaint.tables import describe_seconds, score_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,11 +32,29 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from pose_inpaint.data.datamodule import InpaintingData
+    from pose_inpaint.data.inspection import Inspection
+    from pose_inpaint.pose.judge import PoseJudge
+    from pose_inpaint.scoring import Complete, Scores
     from pose_inpaint.types import Inpainter
 
 PICTURES = ("composite", "raw")
 REGIONS = ("whole", "hole")
-DECIMALS = {"mse": 4, "psnr": 2, "psnr_pooled": 2, "ssim": 4, "dssim": 4}
+JOINTS = {"all": ("whole",), "hidden": ("hole",), "both": ("whole", "hole")}
+
+
+@dataclass(frozen=True)
+class System:
+    """What is scored.
+
+    Attributes:
+        name: in tables.
+        complete: how it completes a batch.
+        origin: what it is, as plain data.
+    """
+
+    name: str
+    complete: Complete
+    origin: dict[str, Any]
 
 
 def main() -> None:
@@ -45,40 +69,98 @@ def run(config: DictConfig) -> None:
         InputError: something that the user gave can't be used; nothing is written then.
     """
     settings = read_settings(config, EvaluateSettings)
-    if settings.split not in SPLITS:
-        message = f"split={settings.split}: not one of {', '.join(SPLITS)}"
-        raise InputError(message)
+    _check(settings)
     device = build.choose_device(settings.device)
-    inpainter, checkpoint = choose_inpainter(settings.model, settings.checkpoint, device)
     data = build.build_data(settings.data, settings.mask, settings.seed)
-    _demand_rankable(settings)
+    judge = build.build_judge(settings.pose, device)
+    metrics = build_metrics(settings, judge)
+    started = time.perf_counter()
     inspections = data.inspect(settings.split)
     if inspections[0].blind:
         message = (
             f"split={settings.split}: {inspections[0].blind} pictures have no original to score against; use predict"
         )
         raise InputError(message)
-    scores = score_split(
-        inpainter, data, settings.split, settings.metric, device, settings.seed, settings.pictures, settings.regions
-    )
-    ranked = scores.ranked(settings.sheet.rank_by)
-    folder = Path(settings.run_dir)
-    plain = plain_config(config)
+    checking = time.perf_counter() - started
+    system = choose_system(settings, data, device)
+    batches = data.split_dataloader(settings.split)
+    scores = score(system.complete, batches, metrics, device, seed=settings.seed, title=f"Scoring {settings.split}")
+    started = time.perf_counter()
+    bounds = score_bounds(judge, settings.pose, JOINTS[settings.pose.joints], batches) if judge else None
+    seconds = {"checking": checking, **scores.seconds, "pose bounds": time.perf_counter() - started}
     summary = scores.summary(settings.share_edges)
-    write_records(folder, plain, describe_run(plain, inspections, str(device), None))
-    write_json(folder / "scores.json", {"split": settings.split, **_origin(settings, checkpoint), **summary})
-    scores.write_csv(folder / "scores.csv")
-    _draw_ranked(inpainter, data, settings, scores, ranked, device, folder / "sheet.png")
-    print(table(summary, settings.pictures, settings.regions))
-    print(f"\n{summary['n']} pictures, {summary['mean_hidden_share']:.1%} hidden on average. Written to {folder}")
+    write_results(settings, plain_config(config), system, scores, summary, inspections, device, judge, bounds)
+    started = time.perf_counter()
+    draw_ranked(system.complete, data.pictures(settings.split), settings.sheet, scores, device, settings.run_dir)
+    write_examples(system.complete, data.pictures(settings.split), settings.examples, device, settings.run_dir)
+    seconds["drawing"] = time.perf_counter() - started
+    print(score_table(summary, settings.sheet.rank_by, None if judge is None else judge.describe(), bounds))
+    print(f"\n{describe_seconds(seconds, summary['n'])}")
+    print(f"{summary['n']} pictures, {summary['mean_hidden_share']:.1%} hidden on average: {settings.run_dir}")
 
 
-def _demand_rankable(settings: EvaluateSettings) -> None:
-    """Raises `InputError`, before anything is scored, unless the score that ranks pictures will be taken."""
-    names = score_names(settings.metric, settings.pictures, settings.regions)
-    if settings.sheet.rank_by not in names:
-        message = f"sheet.rank_by={settings.sheet.rank_by}: not one of {', '.join(names)}"
+def _check(settings: EvaluateSettings) -> None:
+    """Refuses, before anything is read, what can be seen from the settings alone."""
+    if settings.split not in SPLITS:
+        message = f"split={settings.split}: not one of {', '.join(SPLITS)}"
         raise InputError(message)
+    if settings.examples < 0:
+        message = f"examples={settings.examples}: must be at least 0"
+        raise InputError(message)
+    if settings.pose.joints not in JOINTS:
+        message = f"pose.joints={settings.pose.joints}: not one of {', '.join(JOINTS)}"
+        raise InputError(message)
+    if not 1 <= settings.pose.resave_quality <= 100:
+        message = f"pose.resave_quality={settings.pose.resave_quality}: must be in 1..100"
+        raise InputError(message)
+
+
+def build_metrics(settings: EvaluateSettings, judge: PoseJudge | None) -> dict[str, Any]:
+    """Every score asked for, by its full name METRIC_PICTURE_REGION.
+
+    Raises:
+        InputError: a score can't be built, or the one that ranks pictures is not among them.
+    """
+    metrics: dict[str, Any] = {}
+    for name in score_names(settings.metric, settings.pictures, settings.regions):
+        metric = build.build_metric(name, settings.metric)
+        if isinstance(metric, PictureMetric) or name.endswith("_whole"):  # a set's score is of whole pictures
+            metrics[name] = metric
+    if judge is not None:
+        regions = JOINTS[settings.pose.joints]
+        for name in score_names(settings.pose.scores, settings.pose.pictures, regions):
+            metrics[name] = build.build_metric(name, settings.pose.scores, judge=judge)
+    ranking = [name for name, metric in metrics.items() if isinstance(metric, PictureMetric)]
+    if settings.sheet.rank_by not in ranking or "pooled" in settings.sheet.rank_by:
+        message = f"sheet.rank_by={settings.sheet.rank_by}: not one of {', '.join(ranking)}"
+        raise InputError(message)
+    return metrics
+
+
+def choose_system(settings: EvaluateSettings, data: InpaintingData, device: torch.device) -> System:
+    """What `checkpoint`, `model` or `predictions` names.
+
+    Raises:
+        InputError: not exactly one is given, or it can't be used.
+    """
+    if settings.predictions is not None:
+        if settings.model is not None or settings.checkpoint is not None:
+            message = "predictions and a system are both given; give predictions=DIR alone"
+            raise InputError(message)
+        predictions = Predictions(settings.predictions, data.pictures(settings.split).records)
+        origin: dict[str, Any] = {"predictions": Path(settings.predictions).name}
+        return System(settings.name or Path(settings.predictions).name, predictions, origin)
+    inpainter, checkpoint = choose_inpainter(settings.model, settings.checkpoint, device)
+    complete = completing(inpainter, device, settings.seed)
+    if checkpoint is None:
+        chosen = HydraConfig.get().runtime.choices.get("model") or "system"
+        return System(settings.name or str(chosen), complete, {"model": settings.model})
+    origin = {
+        "model": checkpoint.config["model"],
+        "checkpoint": {"file": checkpoint.path.name, "sha256": checkpoint.sha256(), "phase": checkpoint.phase},
+        "batchnorm": checkpoint.config["batchnorm"]["statistics"],
+    }
+    return System(settings.name or f"{checkpoint.config['name']}, {checkpoint.phase}", complete, origin)
 
 
 def choose_inpainter(
@@ -120,81 +202,57 @@ def score_split(
     """Every metric, of every picture and region asked for, over a split."""
     names = score_names(metric_blocks, pictures, regions)
     metrics = {name: build.build_metric(name, metric_blocks) for name in names}
-    return score(inpainter, data.split_dataloader(split), metrics, device, seed=seed, title=f"Scoring {split}")
+    batches = data.split_dataloader(split)
+    complete = completing(inpainter, device, seed)
+    return score(complete, batches, metrics, device, seed=seed, title=f"Scoring {split}")
 
 
 def compare_with_mean(
     scores: Scores, data: InpaintingData, split: str, metric_blocks: Mapping[str, Any], seed: int
-) -> tuple[str, dict[str, float]]:
+) -> tuple[str, dict[str, Any]]:
     """What the scores mean beside filling every hole with the picture's mean colour, in words and in numbers."""
     every = torch.ones(len(scores.names), dtype=torch.bool)
     ours = scores.over(every)
     mean = score_split(MeanFill(), data, split, metric_blocks, "cpu", seed, ("composite",)).over(every)
-    error, baseline = ours["mse_composite_hole"], mean["mse_composite_hole"]
+    error, baseline = ours["mse_composite_hole"]["value"], mean["mse_composite_hole"]["value"]
     better = f"{1 - error / baseline:.0%} less error than" if error < baseline else "no better than"
     words = (
         f"On the {len(scores.names)} pictures of the {split} split the mean squared error inside the holes is "
         f"{error:.4f} (lower is better). Filling each hole with the picture's mean colour gives {baseline:.4f}: "
-        f"the network makes {better} that.\nPSNR of the whole picture: {ours['psnr_composite_whole']:.2f} dB, "
-        f"mean colour {mean['psnr_composite_whole']:.2f} dB (higher is better)."
+        f"the network makes {better} that.\nPSNR of the whole picture: {ours['psnr_composite_whole']['value']:.2f} dB, "
+        f"mean colour {mean['psnr_composite_whole']['value']:.2f} dB (higher is better)."
     )
     return words, mean
 
 
-def table(summary: Mapping[str, Any], pictures: Sequence[str], regions: Sequence[str]) -> str:
-    """The scores as text: a row a picture and region, then one a group of hidden share."""
-    metrics = list(dict.fromkeys(name.rsplit("_", 2)[0] for name in summary["scores"]))
-    lines = [f"{'':<24}{'n':>6}" + "".join(f"{metric:>13}" for metric in metrics)]
-
-    def row(label: str, count: int, scores: Mapping[str, float], suffix: str) -> str:
-        cells = (f"{scores[f'{metric}_{suffix}']:>13.{DECIMALS.get(metric, 4)}f}" for metric in metrics)
-        return f"{label:<24}{count:>6}" + "".join(cells)
-
-    for picture in pictures:
-        for region in regions:
-            suffix = f"{picture}_{region}"
-            lines.append(row(f"{picture}, {region}", summary["n"], summary["scores"], suffix))
-    suffix = f"{pictures[0]}_{regions[-1]}"
-    lines.append(f"\nBy hidden share ({pictures[0]}, {regions[-1]})")
-    lines += [row(label, g["n"], g["scores"], suffix) for label, g in summary["by_hidden_share"].items()]
-    return "\n".join(lines)
-
-
-def _origin(settings: EvaluateSettings, checkpoint: Checkpoint | None) -> dict[str, Any]:
-    if checkpoint is None:
-        return {"model": settings.model}
-    return {
-        "model": checkpoint.config["model"],
-        "checkpoint": {"file": checkpoint.path.name, "sha256": checkpoint.sha256(), "phase": checkpoint.phase},
-        "batchnorm": checkpoint.config["batchnorm"]["statistics"],
-    }
-
-
-def _draw_ranked(
-    inpainter: Inpainter,
-    data: InpaintingData,
+def write_results(
     settings: EvaluateSettings,
+    plain: dict[str, Any],
+    system: System,
     scores: Scores,
-    ranked: list[int],
+    summary: dict[str, Any],
+    inspections: Sequence[Inspection],
     device: torch.device,
-    path: Path,
+    judge: PoseJudge | None,
+    bounds: dict[str, Any] | None,
 ) -> None:
-    """The best, the median and the worst pictures."""
-    each = min(settings.sheet.each, max(1, len(ranked) // 3))
-    middle = len(ranked) // 2 - each // 2
-    chosen = {"best": ranked[:each], "median": ranked[middle : middle + each], "worst": ranked[-each:]}
-    places = [place for group in chosen.values() for place in group]
-    pictures = data.pictures(settings.split)
-    batch = collate([pictures[place] for place in places]).to(device)
-    with torch.no_grad():
-        completion = inpainter(batch.known, batch.mask, generator=torch.Generator(device).manual_seed(settings.seed))
-    values = scores.metrics[settings.sheet.rank_by].per_picture()
-    captions = [
-        f"{label}: {scores.names[place]}  {settings.sheet.rank_by} {float(values[place]):.4f}"
-        for label, group in chosen.items()
-        for place in group
-    ]
-    draw_sheet(panels(batch, completion), captions=captions).save(path)
+    """Writes `scores.json`, `scores.csv` and the records of the run."""
+    folder = Path(settings.run_dir)
+    write_records(folder, plain, describe_run(plain, inspections, str(device), None))
+    pose = None
+    if judge is not None:
+        pose = {"estimator": judge.estimator.name, "reference": judge.kind, **(bounds or {})}
+    record = {
+        "name": system.name,
+        "split": settings.split,
+        "data": {"name": Path(settings.data.root or "mannequins").name, "sha256": inspections[0].digest},
+        "seed": settings.seed,
+        **system.origin,
+        "pose": pose,
+        **summary,
+    }
+    write_json(folder / "scores.json", record)
+    scores.write_csv(folder / "scores.csv")
 
 
 if __name__ == "__main__":

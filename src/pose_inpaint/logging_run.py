@@ -1,7 +1,9 @@
-"""Weights & Biases: one run a job, opened before training and closed whatever happens."""
+"""What is logged of a run: W&B, one run a job, opened before training and closed whatever happens; less noise."""
 
 from __future__ import annotations
 
+import logging
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -43,3 +45,18 @@ def recorded(loggers: Sequence[Logger], record: dict[str, Any]) -> Iterator[None
         failed = False
     finally:
         wandb.finish(exit_code=int(failed))
+
+
+def quieten() -> None:
+    """Leaves out what Lightning says of every run like ours."""
+    for logger in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(logger).setLevel(logging.WARNING)
+    for text in (
+        ".*does not have many workers.*",
+        ".*LeafSpec.*",
+        "Checkpoint directory .* exists and is not empty.*",
+        ".*smaller than the logging interval.*",
+        "Experiment logs directory .* exists and is not empty.*",
+        "The dirpath has changed from .*",
+    ):
+        warnings.filterwarnings("ignore", message=text)

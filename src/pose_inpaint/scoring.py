@@ -1,28 +1,47 @@
-"""Scores any `Inpainter` over pictures: the one evaluator of the package."""
+"""Scores any way of completing pictures: the one evaluator of the package."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-from dataclasses import dataclass
+import re
+import time
+from collections import defaultdict
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from torchmetrics import Metric
 from tqdm import tqdm
 
 from pose_inpaint.errors import InputError
-from pose_inpaint.metrics.per_picture import collect
+from pose_inpaint.metrics.per_picture import PictureMetric, collect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from jaxtyping import Float
     from torch import Tensor
 
-    from pose_inpaint.metrics import PictureMetric
-    from pose_inpaint.types import Batch, Inpainter
+    from pose_inpaint.types import Batch, Completion, Inpainter
+
+    Complete = Callable[[Batch], Completion]
+    """A batch (on its device) to its completion: an `Inpainter`, or pictures read from files."""
+
+HIGHER_IS_BETTER = ("psnr", "ssim", "pck", "found")
+
+
+def higher_is_better(name: str) -> bool:
+    """Which way a score is better, by its full name METRIC_PICTURE_REGION."""
+    return name.startswith(HIGHER_IS_BETTER)
+
+
+def source_of(name: str) -> str:
+    """Where a picture comes from: the letters that its name begins with, before a mark or a digit; "other" for none."""
+    found = re.match(r"[A-Za-z]+(?=[-_0-9])", name.rsplit("/", 1)[-1])
+    return found.group().lower() if found else "other"
 
 
 @dataclass(frozen=True)
@@ -34,37 +53,54 @@ class Scores:
         hidden: the hidden share of each, (n,).
         metrics: the scores by full name METRIC_PICTURE_REGION, each holding the pictures' values.
         masks_sha256: digest of the masks, in the pictures' order.
+        of_sets: scores that a set of pictures has and a picture has not (FID), by full name.
+        seconds: by stage: reading, completing, and each stage of scoring.
+        seed: of the intervals.
     """
 
     names: list[str]
     hidden: Float[Tensor, " n"]
     metrics: Mapping[str, PictureMetric]
     masks_sha256: str
+    of_sets: Mapping[str, float] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    seed: int = 0
 
-    def over(self, chosen: Tensor) -> dict[str, float]:
-        """Every score over the pictures that a boolean or index tensor chooses."""
-        return {name: float(metric.reduce(metric.per_picture()[chosen])) for name, metric in self.metrics.items()}
+    def over(self, chosen: Tensor) -> dict[str, dict[str, Any]]:
+        """Every score over the pictures that a boolean or index tensor chooses, with its 95 % interval."""
+        return {name: m.estimate(m.per_picture()[chosen], self.seed) for name, m in self.metrics.items()}
 
     def summary(self, edges: Sequence[float]) -> dict[str, Any]:
-        """Scores over all pictures and by hidden share, as plain data.
+        """Scores over all pictures, by hidden share and by source, as plain data.
 
         Args:
             edges: rising shares; a group holds shares from one edge up to, but without, the next.
         """
-        groups = {}
-        for low, high in pairwise(edges):
-            chosen = (self.hidden >= low) & ((self.hidden < high) | (high >= 1))
-            if chosen.any():
-                label = f"{low:.0%}-{high:.0%}".replace("%", "", 1)
-                groups[label] = {"n": int(chosen.sum()), "scores": self.over(chosen)}
         every = torch.ones(len(self.names), dtype=torch.bool)
+        sources = [source_of(name) for name in self.names]
+        shares = {}
+        for low, high in pairwise(edges):
+            label = f"{low:.0%}-{high:.0%}".replace("%", "", 1)
+            shares[label] = (self.hidden >= low) & ((self.hidden < high) | (high >= 1))
+        origins = {name: torch.tensor([source == name for source in sources]) for name in sorted(set(sources))}
         return {
             "n": len(self.names),
             "masks_sha256": self.masks_sha256,
             "mean_hidden_share": float(self.hidden.mean()),
             "scores": self.over(every),
-            "by_hidden_share": groups,
+            "of_sets": dict(self.of_sets),
+            "by_hidden_share": self._groups(shares),
+            "by_source": self._groups(origins),
+            "seconds": dict(self.seconds),
         }
+
+    def _groups(self, chosen: Mapping[str, Tensor]) -> dict[str, Any]:
+        return {label: {"n": int(c.sum()), "scores": self.over(c)} for label, c in chosen.items() if c.any()}
+
+    def values(self) -> dict[str, Float[Tensor, " n"]]:
+        """The pictures' values of each score that has one a picture."""
+        found = {name: metric.per_picture() for name, metric in self.metrics.items()}
+        return {name: value for name, value in found.items() if value.ndim == 1}
 
     def ranked(self, name: str) -> list[int]:
         """Places of the pictures from the best to the worst by a score.
@@ -72,29 +108,36 @@ class Scores:
         Raises:
             InputError: the score was not taken, or has no single value a picture.
         """
-        if name not in self.metrics or self.metrics[name].per_picture().ndim != 1:
-            usable = [key for key, metric in self.metrics.items() if metric.per_picture().ndim == 1]
-            message = f"sheet.rank_by={name}: not one of {', '.join(usable)}"
+        values = self.values()
+        if name not in values:
+            message = f"sheet.rank_by={name}: not one of {', '.join(values)}"
             raise InputError(message)
-        values = self.metrics[name].per_picture()
-        rising = values.nan_to_num(torch.inf).argsort(stable=True).tolist()
-        return rising[::-1] if name.startswith(("psnr", "ssim")) else rising
+        worst = -torch.inf if higher_is_better(name) else torch.inf
+        places: list[int] = values[name].nan_to_num(worst, torch.inf, -torch.inf).argsort(stable=True).tolist()
+        return places[::-1] if higher_is_better(name) else places
 
     def write_csv(self, path: Path) -> None:
-        """A row a picture: name, hidden share, each score that has a value of its own for it."""
-        columns = {name: m.per_picture().tolist() for name, m in self.metrics.items() if m.per_picture().ndim == 1}
+        """A row a picture: name, source, hidden share, each score that has a value of its own for it."""
+        columns = {name: value.tolist() for name, value in self.values().items()}
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(["name", "hidden_share", *columns])
+            writer.writerow(["name", "source", "hidden_share", *columns])
             shares = self.hidden.tolist()
             for place, name in enumerate(self.names):
-                writer.writerow([name, f"{shares[place]:.6f}", *(f"{c[place]:.8g}" for c in columns.values())])
+                values = (f"{column[place]:.10g}" for column in columns.values())
+                writer.writerow([name, source_of(name), f"{shares[place]:.6f}", *values])
+
+
+def completing(inpainter: Inpainter, device: torch.device | str, seed: int) -> Complete:
+    """A system as `score` calls it; those that draw do so from `seed`."""
+    generator = torch.Generator(device).manual_seed(seed)
+    return lambda batch: inpainter(batch.known, batch.mask, generator=generator)
 
 
 def score(
-    inpainter: Inpainter,
+    complete: Complete,
     batches: Iterable[Batch],
-    metrics: Mapping[str, PictureMetric],
+    metrics: Mapping[str, Metric],
     device: torch.device | str = "cpu",
     *,
     seed: int = 0,
@@ -103,35 +146,71 @@ def score(
     """Completes every picture and takes its scores.
 
     Args:
-        inpainter: the system; a network must be on `device` and in evaluation mode.
+        complete: the system; a network must be on `device` and in evaluation mode.
         batches: the pictures, with their originals.
-        metrics: the scores to take, by name.
+        metrics: the scores to take, by name: `PictureMetric`, or any `Metric` with `update(batch, completion)`.
         device: where to compute.
-        seed: of systems that draw.
+        seed: of the intervals.
         title: of the progress bar.
 
     Raises:
         InputError: a picture has no original, or a completion is not finite.
     """
-    generator = torch.Generator(device).manual_seed(seed)
-    together = collect(metrics).to(device)
+    of_pictures = {name: metric for name, metric in metrics.items() if isinstance(metric, PictureMetric)}
+    of_sets = {name: metric.to(device) for name, metric in metrics.items() if name not in of_pictures}
+    stages: dict[str, dict[str, PictureMetric]] = defaultdict(dict)
+    for name, metric in of_pictures.items():
+        stages[metric.stage][name] = metric
+    together = {stage: collect(members).to(device) for stage, members in stages.items()}
     names: list[str] = []
     hidden: list[Tensor] = []
     masks = hashlib.sha256()
+    seconds: dict[str, float] = defaultdict(float)
     with torch.no_grad():
-        for batch in tqdm(batches, desc=title, unit="batch", leave=False):
-            if batch.target.isnan().any():
-                message = f"{batch.names[0]}: no original to score against; complete blind pictures with predict"
-                raise InputError(message)
+        for batch in _timed(tqdm(batches, desc=title, unit="batch", leave=False), seconds, "reading"):
+            _demand_originals(batch)
             masks.update(batch.mask.to(torch.uint8).numpy().tobytes())
-            here = batch.to(device)
-            completion = inpainter(here.known, here.mask, generator=generator)
-            if not completion.raw.isfinite().all():
-                bad = [n for n, raw in zip(batch.names, completion.raw, strict=True) if not raw.isfinite().all()]
-                message = f"{bad[0]}: its completion has values that are not finite; the system is broken"
-                raise InputError(message)
-            together.update(here, completion)
             names += batch.names
             hidden.append(batch.mask.mean((1, 2, 3)))
-    taken = {name: cast("PictureMetric", together[name].cpu()) for name in metrics}
-    return Scores(names, torch.cat(hidden), taken, masks.hexdigest())
+            started = time.perf_counter()
+            here = batch.to(device)
+            completion = complete(here)
+            _demand_finite(completion, batch)
+            started = _note(seconds, "completing", started)
+            for stage, members in together.items():
+                members.update(here, completion)
+                started = _note(seconds, stage, started)
+            for distance in of_sets.values():
+                distance.update(here, completion)
+                started = _note(seconds, "distribution", started)
+    taken = {name: cast("PictureMetric", together[of_pictures[name].stage][name].cpu()) for name in of_pictures}
+    found = {name: float(metric.compute()) for name, metric in of_sets.items()}
+    return Scores(names, torch.cat(hidden), taken, masks.hexdigest(), found, dict(seconds), seed)
+
+
+def _timed(batches: Iterable[Batch], seconds: dict[str, float], stage: str) -> Iterator[Batch]:
+    started = time.perf_counter()
+    for batch in batches:
+        seconds[stage] += time.perf_counter() - started
+        yield batch
+        started = time.perf_counter()
+
+
+def _note(seconds: dict[str, float], stage: str, started: float) -> float:
+    """Adds the time since `started` to a stage; returns now."""
+    now = time.perf_counter()
+    seconds[stage] += now - started
+    return now
+
+
+def _demand_originals(batch: Batch) -> None:
+    if batch.target.isnan().any():
+        message = f"{batch.names[0]}: no original to score against; complete blind pictures with predict"
+        raise InputError(message)
+
+
+def _demand_finite(completion: Completion, batch: Batch) -> None:
+    if not completion.raw.isfinite().all():
+        bad = [n for n, raw in zip(batch.names, completion.raw, strict=True) if not raw.isfinite().all()]
+        message = f"{bad[0]}: its completion has values that are not finite; the system is broken"
+        raise InputError(message)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +18,7 @@ from pose_inpaint.config import TrainSettings, plain_config, read_settings
 from pose_inpaint.data.dataset import collate
 from pose_inpaint.errors import InputError
 from pose_inpaint.evaluate import compare_with_mean, score_split
-from pose_inpaint.logging_run import recorded
+from pose_inpaint.logging_run import quieten, recorded
 from pose_inpaint.provenance import describe_run, write_json, write_records
 
 if TYPE_CHECKING:
@@ -45,7 +43,7 @@ def run(config: DictConfig) -> float:
     Raises:
         InputError: something that the user gave can't be used; nothing is written then.
     """
-    _quieten()
+    quieten()
     settings = read_settings(config, TrainSettings)
     plain = plain_config(config)
     folder = Path(settings.run_dir)
@@ -145,7 +143,7 @@ def _make_trainer(settings: TrainSettings, module: InpaintingModule, data: Inpai
     loggers: list[Logger] = [CSVLogger(folder, name="", version="")]
     if settings.logger.get("_target_"):
         loggers.append(build.build("logger", settings.logger))
-    return build.build_trainer(settings, module.schedule.epochs, callbacks, loggers)
+    return build.build_trainer(settings.trainer, settings.run_dir, module.schedule.epochs, callbacks, loggers)
 
 
 def _features(settings: TrainSettings, module: InpaintingModule) -> str | None:
@@ -186,21 +184,6 @@ def _score_test(
         f"composite, the original.\nAll scores are in {folder / 'scores.json'}, the losses in "
         f"{folder / 'metrics.csv'}, the weights in {checkpoint.path}."
     )
-
-
-def _quieten() -> None:
-    """Leaves out what Lightning says of every run like ours."""
-    for logger in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(logger).setLevel(logging.WARNING)
-    for text in (
-        ".*does not have many workers.*",
-        ".*LeafSpec.*",
-        "Checkpoint directory .* exists and is not empty.*",
-        ".*smaller than the logging interval.*",
-        "Experiment logs directory .* exists and is not empty.*",
-        "The dirpath has changed from .*",
-    ):
-        warnings.filterwarnings("ignore", message=text)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,6 +30,7 @@ class InpaintingData(LightningDataModule):
         batch_size: pictures a batch, on each device.
         workers: processes that read pictures; 0 reads in the training process.
         seed: of the order of training pictures.
+        names: use only pictures whose name fits this pattern ("lspet_*").
         limit: use at most this many pictures of each split (the first ones by name); None uses all.
 
     Raises:
@@ -44,6 +46,7 @@ class InpaintingData(LightningDataModule):
         workers: int,
         seed: int,
         limit: int | None = None,
+        names: str = "*",
     ) -> None:
         super().__init__()
         checks = {"data.size": (size, 16), "data.batch_size": (batch_size, 1), "data.workers": (workers, 0)}
@@ -53,7 +56,7 @@ class InpaintingData(LightningDataModule):
                 message = f"{key}={value}: must be at least {least}"
                 raise InputError(message)
         self.source, self.masks, self.size = source, masks, size
-        self.batch_size, self.workers, self.seed, self.limit = batch_size, workers, seed, limit
+        self.batch_size, self.workers, self.seed, self.limit, self.names = batch_size, workers, seed, limit, names
         self._pictures: dict[str, Pictures] = {}
 
     def inspect(self, *splits: str) -> list[Inspection]:
@@ -72,7 +75,11 @@ class InpaintingData(LightningDataModule):
             listing = self.source.listing(split, maskdata=self.masks.uses_maskdata(split))
             if listing.problems:
                 raise InputError(listing.problems[0])
-            self._pictures[split] = Pictures(listing.records[: self.limit], self.masks, self.size)
+            chosen = [record for record in listing.records if fnmatch.fnmatch(record.name, self.names)]
+            if not chosen:
+                message = f"data.names={self.names}: fits none of the {len(listing.records)} pictures of {split}"
+                raise InputError(message)
+            self._pictures[split] = Pictures(chosen[: self.limit], self.masks, self.size)
         return self._pictures[split]
 
     def train_dataloader(self) -> DataLoader[Batch]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
 
+ORIENTATION = 0x0112  # EXIF
+
 DAMAGED = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, struct.error, Image.DecompressionBombError
 )  # fmt: skip
@@ -60,10 +62,29 @@ def open_picture(path: Path) -> Image.Image:
         raise InputError(message) from error
 
 
+def picture_size(path: Path) -> tuple[int, int]:
+    """Height and width in pixels, upright, without reading the pixels.
+
+    Raises:
+        InputError: no such file, or not a picture.
+    """
+    try:
+        with Image.open(path) as picture:
+            turned = picture.getexif().get(ORIENTATION, 1) >= 5  # 5 to 8 lie on their side
+            width, height = picture.size
+            return (width, height) if turned else (height, width)
+    except (UnidentifiedImageError, *DAMAGED) as error:
+        message = f"{path}: not a picture that can be read ({error}); replace or remove it"
+        raise InputError(message) from error
+
+
 def _to_rgb(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I"):  # 16 bits a pixel: Pillow's own conversion would clip at 255
         grey = np.asarray(picture).astype(np.float64) / 257
         return Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8)).convert("RGB")
+    if picture.mode == "F" and not np.isfinite(np.asarray(picture)).all():
+        message = "has pixels that are not finite"
+        raise ValueError(message)
     if picture.mode == "P" and "transparency" in picture.info:
         picture = picture.convert("RGBA")
     return picture.convert("RGB")

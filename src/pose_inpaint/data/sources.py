@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import torch
 from tqdm import tqdm
 
 from pose_inpaint.data.cache import cache_folder
@@ -14,6 +15,7 @@ from pose_inpaint.data.maskdata import Block, read_maskdata
 from pose_inpaint.data.masks import digest
 from pose_inpaint.data.picture import list_pictures
 from pose_inpaint.errors import InputError
+from pose_inpaint.joints import to_common
 
 SPLITS = ("train", "val", "test")
 
@@ -29,7 +31,7 @@ class Record:
         original: the file without holes; None in a blind test split.
         masked: the file with black holes, where there is one.
         blocks: its squares of `maskdata.json`, where listed.
-        joints: x, y in pixels and visible, where listed.
+        joints: x, y in pixels and visible, of each of `pose_inpaint.joints.JOINTS`, where listed.
     """
 
     name: str
@@ -222,16 +224,18 @@ def _read_blocks(
 
 
 def read_joints(path: Path) -> dict[str, Joints]:
-    """Joints by picture; empty where there is no such file.
+    """Joints by picture, in the order of `pose_inpaint.joints.JOINTS`; empty where there is no such file.
 
     Raises:
-        InputError: the file is not of the form `{"joint_names": [...], "joints": {NAME: [[x, y, visible], ...]}}`.
+        InputError: the file is not of the form `{"joint_names": [...], "joints": {NAME: [[x, y, visible], ...]}}`, or
+            its set of joints is unknown.
     """
     if not path.is_file():
         return {}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        count = len(content["joint_names"])
+        order = [str(name) for name in content["joint_names"]]
+        count = len(order)
         joints = {
             name: tuple((float(x), float(y), float(v)) for x, y, v in rows) for name, rows in content["joints"].items()
         }
@@ -244,4 +248,11 @@ def read_joints(path: Path) -> dict[str, Joints]:
     if wrong:
         message = f"{path}: {wrong[0]} has {len(joints[wrong[0]])} joints, joint_names {count}; correct it"
         raise InputError(message)
-    return joints
+    if not joints:
+        return {}
+    try:
+        common = to_common(order, torch.tensor(list(joints.values()), dtype=torch.float64))
+    except InputError as error:
+        message = f"{path}: {error}"
+        raise InputError(message) from error
+    return {name: tuple(map(tuple, rows)) for name, rows in zip(joints, common.tolist(), strict=True)}

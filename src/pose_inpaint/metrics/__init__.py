@@ -2,5 +2,6 @@
 
 from pose_inpaint.metrics.distortion import DSSIM, MSE, PSNR, SSIM, PooledPSNR
 from pose_inpaint.metrics.per_picture import PictureMetric
+from pose_inpaint.metrics.pose import PCK, WNJD, PeopleFound
 
-__all__ = ["DSSIM", "MSE", "PSNR", "SSIM", "PictureMetric", "PooledPSNR"]
+__all__ = ["DSSIM", "MSE", "PCK", "PSNR", "SSIM", "WNJD", "PeopleFound", "PictureMetric", "PooledPSNR"]

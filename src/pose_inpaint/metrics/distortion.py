@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from pose_inpaint.bootstrap import ratio
 from pose_inpaint.errors import InputError
 from pose_inpaint.metrics.per_picture import PictureMetric, region_weights
 
@@ -102,11 +103,14 @@ class PooledPSNR(PictureMetric):
         squared = ((prediction - target).square().sum(1, keepdim=True) * weights).sum((2, 3))
         return torch.stack([squared, weights.sum((2, 3)) * prediction.shape[1]], dim=2)
 
-    def reduce(self, values: Float[Tensor, "n 2"]) -> Float[Tensor, ""]:
+    def terms(self, values: Float[Tensor, "n 2"]) -> Float[Tensor, "n 2"]:
+        """The pair as it is."""
+        return values
+
+    def finish(self, sums: Float[Tensor, "... 2"]) -> Float[Tensor, ...]:
         """The pooled ratio."""
-        squared, counted = values.sum(0)
-        ratio: Tensor = -10 * (squared / counted).log10()
-        return ratio
+        pooled: Tensor = -10 * ratio(sums).log10()
+        return pooled
 
 
 class SSIM(PictureMetric):

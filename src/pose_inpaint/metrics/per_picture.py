@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.utilities import dim_zero_cat
 
+from pose_inpaint.bootstrap import estimate, ratio
 from pose_inpaint.types import Picture, Region, check_choice, region_weight
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class PictureMetric(Metric):
     """A score of pictures that is reduced from a value of each.
 
     A subclass gives `measure`, for all regions at once so that scores that differ in the region alone, or in `convert`,
-    share the work; `convert` where the value printed is a function of the one measured; `reduce` where the
+    share the work; `convert` where the value printed is a function of the one measured; `terms` and `finish` where the
     score is not the plain mean. Of several samples of a picture the mean of what was measured counts.
 
     Args:
@@ -37,6 +38,8 @@ class PictureMetric(Metric):
 
     full_state_update = False
     values: list[Tensor]
+    stage = "distortion"
+    """Under which name its time is printed."""
 
     def __init__(self, picture: Picture = "composite", region: Region = "whole") -> None:
         super().__init__()
@@ -61,9 +64,27 @@ class PictureMetric(Metric):
         """From what was measured to what is printed."""
         return measured
 
-    def reduce(self, values: Float[Tensor, " n"]) -> Float[Tensor, ""]:
-        """The score of the pictures that have these values: their mean, leaving out NaN (nothing of theirs counts)."""
-        return values.nanmean(0)
+    def terms(self, values: Float[Tensor, "n ..."]) -> Float[Tensor, "n k"]:
+        """What each picture adds to the sums that the score is made of.
+
+        Here its value and a 1, for a mean; pictures without a value (NaN) add nothing.
+        """
+        return torch.stack([values.nan_to_num(0, torch.inf, -torch.inf), (~values.isnan()).to(values)], dim=1)
+
+    def finish(self, sums: Float[Tensor, "... k"]) -> Float[Tensor, ...]:
+        """From the sums to the score."""
+        return ratio(sums)
+
+    def estimate(self, values: Float[Tensor, "n ..."], seed: int) -> dict[str, Any]:
+        """The score of the pictures that have these values, with its 95 % interval.
+
+        Returns:
+            `value`, `low`, `high`, and `n`, how many pictures have a value.
+        """
+        valued = ~values.isnan() if values.ndim == 1 else ~values.isnan().any(1)
+        if not valued.any():
+            return {"value": float("nan"), "low": float("nan"), "high": float("nan"), "n": 0}
+        return estimate(self.terms(values[valued]), self.finish, seed)
 
     def update(self, batch: Batch, completion: Completion) -> None:
         """Adds a batch."""
@@ -83,7 +104,7 @@ class PictureMetric(Metric):
 
     def compute(self) -> Float[Tensor, ""]:
         """The score over all pictures so far."""
-        return self.reduce(self.per_picture())
+        return self.finish(self.terms(self.per_picture()).sum(0))
 
 
 def to_unit(pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n 3 h w"]:

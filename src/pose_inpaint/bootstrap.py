@@ -1,0 +1,66 @@
+"""Intervals by resampling pictures (Efron 1979): the percentile bootstrap, seeded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+RESAMPLES = 2000
+LEVEL = 0.95
+
+
+def draw_counts(pictures: int, seed: int, resamples: int = RESAMPLES) -> Float[Tensor, "r n"]:
+    """How often each picture is drawn in each resample: as many draws as there are pictures, with replacement."""
+    draws = np.random.default_rng(seed).integers(0, pictures, (resamples, pictures))
+    shifted = draws + pictures * np.arange(resamples)[:, None]
+    counts = np.bincount(shifted.ravel(), minlength=resamples * pictures)
+    return torch.from_numpy(counts.reshape(resamples, pictures).astype(np.float64))
+
+
+def percentile_interval(estimates: Float[Tensor, " r"], level: float = LEVEL) -> tuple[float, float]:
+    """The middle `level` of the resamples' estimates; resamples without one (NaN) are left out, (NaN, NaN) for none."""
+    sound = estimates[~estimates.isnan()].numpy()
+    if not len(sound):
+        return float("nan"), float("nan")
+    tail = (1 - level) / 2
+    low, high = np.percentile(sound, [100 * tail, 100 * (1 - tail)])
+    return float(low), float(high)
+
+
+def estimate(
+    terms: Float[Tensor, "n k"], finish: Callable[[Float[Tensor, "... k"]], Float[Tensor, ...]], seed: int
+) -> dict[str, Any]:
+    """A score over pictures with its interval.
+
+    Args:
+        terms: each picture's contributions.
+        finish: from the contributions' sums to the score.
+        seed: of the resampling.
+
+    Returns:
+        `value`, `low` and `high` (95 %) and `n`, the pictures.
+    """
+    low, high = percentile_interval(finish(draw_counts(len(terms), seed) @ terms))
+    return {"value": float(finish(terms.sum(0))), "low": low, "high": high, "n": len(terms)}
+
+
+def estimate_mean(values: Float[Tensor, " n"], seed: int) -> dict[str, Any]:
+    """The mean of the values that are not NaN, with its interval; `n` counts those."""
+    sound = values[~values.isnan()].double()
+    if not len(sound):
+        return {"value": float("nan"), "low": float("nan"), "high": float("nan"), "n": 0}
+    return estimate(torch.stack([sound, torch.ones_like(sound)], dim=1), ratio, seed)
+
+
+def ratio(sums: Float[Tensor, "... 2"]) -> Float[Tensor, ...]:
+    """The first sum over the second."""
+    quotient: Tensor = sums[..., 0] / sums[..., 1]
+    return quotient

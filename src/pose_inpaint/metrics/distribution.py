@@ -1,0 +1,175 @@
+"""Distances between the restored pictures of a set and its originals: FID, KID, and Fréchet's over other features.
+
+They are scores of a set, not of a picture, and depend on how many pictures there are: compare only sets of one size.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.error import URLError
+
+import torch
+from torch import nn
+from torchmetrics import Metric
+from torchmetrics.image.fid import FrechetInceptionDistance
+from torchmetrics.image.kid import KernelInceptionDistance
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.losses.vgg import VGG16Features
+from pose_inpaint.metrics.per_picture import to_unit
+from pose_inpaint.types import Picture, Region, check_choice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jaxtyping import Float, UInt8
+    from torch import Tensor
+
+    from pose_inpaint.types import Batch, Completion
+
+FEATURES_DEPTH = 512  # channels of VGG16's last two blocks
+INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
+
+
+class DistributionMetric(Metric):
+    """A distance between two sets of pictures, by one of torchmetrics' metrics.
+
+    Args:
+        picture: whether the raw or the composite picture is scored.
+        region: "whole"; a part of a picture has no such distance.
+        distance: takes 8-bit pictures, real or not, and computes.
+    """
+
+    def __init__(self, picture: Picture, region: Region, distance: Metric) -> None:
+        super().__init__()
+        check_choice("metric: picture", picture, Picture)
+        check_choice("metric: region", region, Region)
+        self.picture, self.region, self.distance = picture, region, distance
+
+    def update(self, batch: Batch, completion: Completion) -> None:
+        """Adds a batch, the first sample of each picture."""
+        self.distance.update(_to_bytes(batch.target), real=True)
+        self.distance.update(_to_bytes(completion.picture(self.picture, batch)[:, 0]), real=False)
+
+    def compute(self) -> Float[Tensor, ""]:
+        """The distance."""
+        found = self.distance.compute()
+        value: Tensor = found[0] if isinstance(found, tuple) else found  # KID: mean and deviation over subsets
+        return value
+
+
+class FID(DistributionMetric):
+    """Fréchet Inception distance (Heusel et al. 2017), at least 0, lower is better.
+
+    Args:
+        picture: raw or composite.
+        region: whole.
+        weights: torch-fidelity's file of Inception v3; downloaded if not given.
+
+    Raises:
+        InputError: torch-fidelity or the weights are not to be had.
+    """
+
+    def __init__(self, picture: Picture = "composite", region: Region = "whole", weights: str | None = None) -> None:
+        _demand_file("fid", weights)
+        make = FrechetInceptionDistance
+        super().__init__(picture, region, _build("fid", lambda: make(feature_extractor_weights_path=weights)))
+
+
+class KID(DistributionMetric):
+    """Kernel Inception distance (Binkowski et al. 2018), mean over random subsets, lower is better; unbiased.
+
+    Args:
+        picture: raw or composite.
+        region: whole.
+        weights: torch-fidelity's file of Inception v3; downloaded if not given.
+        subset_size: pictures a subset.
+
+    Raises:
+        InputError: torch-fidelity or the weights are not to be had.
+    """
+
+    def __init__(
+        self,
+        picture: Picture = "composite",
+        region: Region = "whole",
+        weights: str | None = None,
+        subset_size: int = 50,
+    ) -> None:
+        _demand_file("kid", weights)
+        super().__init__(
+            picture,
+            region,
+            _build(
+                "kid",
+                lambda: KernelInceptionDistance(subset_size=subset_size, feature_extractor_weights_path=weights),
+            ),
+        )
+
+
+class FrechetVGG16(DistributionMetric):
+    """The Fréchet distance of FID over mean activations of a layer of VGG16: no FID, whatever the weights.
+
+    Args:
+        picture: raw or composite.
+        region: whole.
+        weights: as in `loss.features.weights`: a file, or "imagenet" or "coco", which torchvision downloads.
+        channels: input order of a file's weights, "rgb" or "bgr".
+        layer: of VGG16's fourth or fifth block.
+
+    Raises:
+        InputError: the weights are not to be had.
+    """
+
+    def __init__(
+        self,
+        picture: Picture = "composite",
+        region: Region = "whole",
+        weights: str = "imagenet",
+        channels: str = "rgb",
+        layer: str = "conv5_3",
+    ) -> None:
+        if not layer.startswith(("conv4", "conv5")):
+            message = f"metric.frechet_vgg16.layer={layer}: must be of the fourth or fifth block, such as conv5_3"
+            raise InputError(message)
+        features = _PooledFeatures(VGG16Features(weights, channels=channels, layers=[layer]))  # type: ignore[arg-type]
+        super().__init__(picture, region, FrechetInceptionDistance(feature=features))
+
+
+class _PooledFeatures(nn.Module):
+    """8-bit pictures to a layer's mean activations, in the form that torchmetrics calls."""
+
+    num_features = FEATURES_DEPTH
+
+    def __init__(self, features: VGG16Features) -> None:
+        super().__init__()
+        self.features = features
+
+    def forward(self, pictures: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n c"]:
+        found: Tensor = self.features(pictures.float())[0]
+        return found.mean((2, 3))
+
+
+def _build(name: str, make: Callable[[], Metric]) -> Metric:
+    try:
+        return make()
+    except ModuleNotFoundError as error:
+        message = f"metric.{name} needs torch-fidelity: pip install 'pose-inpaint[fid]'"
+        raise InputError(message) from error
+    except (URLError, OSError, RuntimeError) as error:
+        message = (
+            f"metric.{name}: Inception v3's weights can't be had ({error}); give metric.{name}.weights=FILE "
+            f"({INCEPTION}), or leave {name} out of metric=[...]"
+        )
+        raise InputError(message) from error
+
+
+def _demand_file(name: str, weights: str | None) -> None:
+    if weights is not None and not Path(weights).is_file():
+        message = f"metric.{name}.weights={weights}: no such file; give torch-fidelity's {INCEPTION}, or null"
+        raise InputError(message)
+
+
+def _to_bytes(pictures: Float[Tensor, "n 3 h w"]) -> UInt8[Tensor, "n 3 h w"]:
+    return (to_unit(pictures) * 255).round().to(torch.uint8)

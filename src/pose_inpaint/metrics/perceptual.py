@@ -1,0 +1,58 @@
+"""LPIPS by torchmetrics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+from urllib.error import URLError
+
+import torch
+from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.metrics.per_picture import PictureMetric
+from pose_inpaint.types import Picture, Region, check_choice
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+Net = Literal["alex", "vgg", "squeeze"]
+BACKBONES = {"alex": "AlexNet", "vgg": "VGG16", "squeeze": "SqueezeNet 1.1"}
+
+
+class LPIPS(PictureMetric):
+    """Learned perceptual image patch similarity, at least 0, lower is better (Zhang et al. 2018, arXiv 1801.03924).
+
+    The linear weights come with torchmetrics. The backbone's, trained on ImageNet, are downloaded by torchvision into
+    `torch.hub.get_dir()`/checkpoints, and taken from there afterwards. It has no region but the whole picture.
+
+    Args:
+        picture: whether the raw or the composite picture is scored.
+        region: "whole"; others have no value.
+        net: the backbone: "alex" (the authors' choice for scoring), "vgg" or "squeeze".
+
+    Raises:
+        InputError: the backbone's weights are not to be had.
+    """
+
+    stage = "perceptual"
+
+    def __init__(self, picture: Picture = "composite", region: Region = "whole", net: Net = "alex") -> None:
+        super().__init__(picture, region)
+        check_choice("metric.lpips.net", net, Net)
+        try:
+            self.network = LearnedPerceptualImagePatchSimilarity(net_type=net, normalize=True).net
+        except (URLError, OSError, RuntimeError) as error:
+            message = (
+                f"metric.lpips: torchvision could not download {BACKBONES[net]}'s weights ({error}); put the file into "
+                f"{torch.hub.get_dir()}/checkpoints, or leave lpips out of metric=[...]"
+            )
+            raise InputError(message) from error
+
+    def measure(
+        self, prediction: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "n 1 h w"]
+    ) -> Float[Tensor, "n 3"]:
+        """The distance of the whole pictures; NaN for the other regions."""
+        self.network.to(prediction.device)
+        distance = self.network(prediction.float(), target.float(), normalize=True).reshape(-1, 1).double()
+        return torch.cat([distance, torch.full_like(distance, torch.nan).expand(-1, 2)], dim=1)

@@ -1,0 +1,120 @@
+"""The stacked hourglass: one map of heat a joint (Newell, Yang and Deng 2016, https://arxiv.org/abs/1603.06937)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from pose_inpaint.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+STRIDE = 4
+"""Pixels of the picture a cell of the heat maps: the stem halves the resolution twice (paper, section 3.2)."""
+
+
+class Residual(nn.Module):
+    """The bottleneck of the paper's figure 4: 1x1, 3x3 and 1x1, each after batch normalisation and ReLU, plus input."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        half = outputs // 2
+        self.body = nn.Sequential(
+            nn.BatchNorm2d(inputs), nn.ReLU(), nn.Conv2d(inputs, half, 1, bias=False),
+            nn.BatchNorm2d(half), nn.ReLU(), nn.Conv2d(half, half, 3, padding=1, bias=False),
+            nn.BatchNorm2d(half), nn.ReLU(), nn.Conv2d(half, outputs, 1),
+        )  # fmt: skip
+        self.skip = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
+        """The input plus what the bottleneck makes of it."""
+        total: Tensor = self.skip(x) + self.body(x)
+        return total
+
+
+class Hourglass(nn.Module):
+    """One hourglass of figure 3: down to the lowest resolution and back, with a skip branch at each."""
+
+    def __init__(self, depth: int, width: int) -> None:
+        super().__init__()
+        self.skip, self.down, self.up = (Residual(width, width) for _ in range(3))
+        self.inner = Hourglass(depth - 1, width) if depth > 1 else Residual(width, width)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Features that have seen the whole picture."""
+        low = self.up(self.inner(self.down(F.max_pool2d(x, 2))))
+        total: Tensor = self.skip(x) + F.interpolate(low, size=x.shape[-2:], mode="nearest")
+        return total
+
+
+def _feature_block(width: int) -> nn.Sequential:
+    mix = nn.Conv2d(width, width, 1, bias=False)
+    return nn.Sequential(Residual(width, width), mix, nn.BatchNorm2d(width), nn.ReLU())
+
+
+class StackedHourglass(nn.Module):
+    """Hourglasses one after the other, each with heat maps of its own (paper, sections 3.2 and 3.3).
+
+    Args:
+        joints: how many maps.
+        width: channels; the paper has 256.
+        stacks: how many hourglasses; the paper has 8.
+        depth: how often an hourglass halves the resolution; the paper has 4, from 64x64 to 4x4.
+
+    Raises:
+        InputError: an argument is out of range.
+    """
+
+    def __init__(self, joints: int, width: int = 64, stacks: int = 2, depth: int = 4) -> None:
+        super().__init__()
+        least = {"joints": (joints, 1), "width": (width, 4), "stacks": (stacks, 1), "depth": (depth, 1)}
+        for key, (value, smallest) in least.items():
+            if value < smallest or (key == "width" and value % 4):
+                shape = " and a multiple of 4" if key == "width" else ""
+                message = f"network.{key}={value}: must be at least {smallest}{shape}"
+                raise InputError(message)
+        self.joints, self.side = joints, STRIDE * 2**depth
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, width // 4, 7, stride=2, padding=3, bias=False), nn.BatchNorm2d(width // 4), nn.ReLU(),
+            Residual(width // 4, width // 2), nn.MaxPool2d(2), Residual(width // 2, width // 2),
+            Residual(width // 2, width),
+        )  # fmt: skip
+        self.hourglasses = nn.ModuleList(Hourglass(depth, width) for _ in range(stacks))
+        self.features = nn.ModuleList(_feature_block(width) for _ in range(stacks))
+        heads = [nn.Conv2d(width, joints, 1) for _ in range(stacks)]
+        for head in heads:  # nearly empty maps to begin with, which most cells stay (Xiao et al. 2018)
+            nn.init.normal_(head.weight, std=1e-3)
+            if head.bias is not None:
+                nn.init.zeros_(head.bias)
+        self.heads = nn.ModuleList(heads)
+        self.merge_features = nn.ModuleList(nn.Conv2d(width, width, 1) for _ in range(stacks - 1))
+        self.merge_heat = nn.ModuleList(nn.Conv2d(joints, width, 1) for _ in range(stacks - 1))
+
+    def forward(self, pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b s j h4 w4"]:
+        """Heat maps of each stack, the last being the network's answer.
+
+        Args:
+            pictures: in [0, 1]; height and width multiples of `side` pixels.
+
+        Raises:
+            InputError: the picture's size is no such multiple.
+        """
+        if pictures.shape[-2] % self.side or pictures.shape[-1] % self.side:
+            message = (
+                f"data.size: the hourglass takes multiples of {self.side} pixels, these pictures have "
+                f"{pictures.shape[-2]}x{pictures.shape[-1]}"
+            )
+            raise InputError(message)
+        x = self.stem(pictures * 2 - 1)
+        heat = []
+        for number, hourglass in enumerate(self.hourglasses):
+            features = self.features[number](hourglass(x))
+            heat.append(self.heads[number](features))
+            if number < len(self.merge_features):
+                x = x + self.merge_features[number](features) + self.merge_heat[number](heat[-1])
+        return torch.stack(heat, dim=1)

@@ -1,0 +1,61 @@
+"""From joints to maps of heat and back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+SIGMA = 1.0  # cells; Newell et al. 2016, section 3.1
+
+
+def draw_heat(
+    joints: Float[Tensor, "b j 3"], height: int, width: int, stride: int, sigma: float = SIGMA
+) -> Float[Tensor, "b j h w"]:
+    """A Gaussian of height 1 around each joint.
+
+    Args:
+        joints: x, y in pixels of the picture.
+        height: of a map in cells.
+        width: of a map in cells.
+        stride: pixels a cell.
+        sigma: of the Gaussian in cells.
+    """
+    rows = torch.arange(height, device=joints.device) + 0.5
+    columns = torch.arange(width, device=joints.device) + 0.5
+    x, y = joints[..., 0, None] / stride, joints[..., 1, None] / stride
+    across = (-((columns - x) ** 2) / (2 * sigma**2)).exp()
+    down = (-((rows - y) ** 2) / (2 * sigma**2)).exp()
+    return down[..., :, None] * across[..., None, :]
+
+
+def find_joints(heat: Float[Tensor, "b j h w"], stride: int) -> Float[Tensor, "b j 3"]:
+    """X and y in pixels, and confidence, of the hottest place of each map.
+
+    Between cells the place is where a parabola through the logarithms of the peak and its two neighbours is highest,
+    which is exact for a Gaussian (the quadratic form of Zhang et al. 2020, https://arxiv.org/abs/1910.06278).
+
+    Returns:
+        (b, j, 3); confidence is the peak, limited to [0, 1].
+    """
+    height, width = heat.shape[-2:]
+    peak, place = heat.flatten(2).max(2)
+    row, column = place // width, place % width
+    logarithm = heat.clamp(min=1e-6).log()
+    x = column + 0.5 + _offset(logarithm.gather(2, row[..., None, None].expand(-1, -1, 1, width))[:, :, 0], column)
+    y = row + 0.5 + _offset(logarithm.gather(3, column[..., None, None].expand(-1, -1, height, 1))[..., 0], row)
+    return torch.stack([x * stride, y * stride, peak.clamp(0, 1)], dim=-1)
+
+
+def _offset(line: Float[Tensor, "b j n"], place: Float[Tensor, "b j"]) -> Float[Tensor, "b j"]:
+    """How far the top of the parabola around `place` is from it, in cells; 0 at the edge of the map."""
+    last = line.shape[-1] - 1
+    inner = place.clamp(1, last - 1)[..., None]
+    before, at, after = (line.gather(2, inner + step)[..., 0] for step in (-1, 0, 1))
+    bend = before - 2 * at + after
+    offset = torch.where(bend < 0, (before - after) / (2 * bend), 0.0).clamp(-0.5, 0.5)
+    return torch.where((place > 0) & (place < last), offset, 0.0)

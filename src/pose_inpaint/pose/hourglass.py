@@ -1,0 +1,84 @@
+"""Our own stacked hourglass as an estimator."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.joints import JOINTS
+from pose_inpaint.networks.hourglass import STRIDE, StackedHourglass
+from pose_inpaint.pose.estimator import Poses
+from pose_inpaint.pose.heat import find_joints
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+HOURGLASS_FORMAT = 1
+PREFIX = "network."
+
+
+class HourglassEstimator:
+    """The person that a stacked hourglass sees in the whole picture.
+
+    Args:
+        weights: a checkpoint of `python -m pose_inpaint.train_pose`.
+        min_confidence: least mean confidence of the joints for a person to be found.
+        device: where to compute.
+
+    Raises:
+        InputError: the checkpoint can't be used, or an argument is out of range.
+    """
+
+    joint_names = JOINTS
+
+    def __init__(self, weights: str | None, min_confidence: float = 0.1, device: torch.device | str = "cpu") -> None:
+        if not 0 < min_confidence < 1:
+            message = f"pose.estimator.min_confidence={min_confidence}: must be in (0, 1)"
+            raise InputError(message)
+        self.network = load_hourglass(weights).to(device)
+        self.device, self.min_confidence = torch.device(device), min_confidence
+        digest = hashlib.sha256(Path(weights or "").read_bytes()).hexdigest()
+        self.name = f"hourglass {digest[:8]} ({min_confidence:g})"
+
+    def __call__(self, pictures: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
+        """Finds the joints of the whole batch at once, in the whole pictures, whether `near` is given or not."""
+        with torch.no_grad():
+            joints = find_joints(self.network(pictures.float().to(self.device))[:, -1], STRIDE).cpu()
+        height, width = pictures.shape[-2:]
+        whole = torch.tensor([[0.0, 0.0], [width, 0.0], [0.0, height]]).expand(len(joints), -1, -1)
+        return Poses(joints, joints[..., 2].mean(1) >= self.min_confidence, whole)
+
+
+def load_hourglass(weights: str | None) -> StackedHourglass:
+    """The network of a checkpoint, in evaluation mode.
+
+    Raises:
+        InputError: no file is given, or it is not one of ours.
+    """
+    if weights is None:
+        message = "pose.weights is missing: give pose.weights=FILE, a checkpoint of python -m pose_inpaint.train_pose"
+        raise InputError(message)
+    if not Path(weights).is_file():
+        message = f"pose.weights={weights}: no such file; train one with python -m pose_inpaint.train_pose"
+        raise InputError(message)
+    try:
+        content: dict[str, Any] = torch.load(weights, map_location="cpu", weights_only=True)
+        ours = content["pose_inpaint_pose"]
+        if ours["format"] != HOURGLASS_FORMAT:
+            message = f"pose.weights={weights}: format {ours['format']}, but this version reads {HOURGLASS_FORMAT}"
+            raise InputError(message)
+        network = StackedHourglass(len(JOINTS), **ours["network"])
+        state = content["state_dict"].items()
+        network.load_state_dict({key.removeprefix(PREFIX): v for key, v in state if key.startswith(PREFIX)})
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, zipfile.BadZipFile, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        message = f"pose.weights={weights}: not a checkpoint of python -m pose_inpaint.train_pose ({reason})"
+        raise InputError(message) from error
+    return network.eval()

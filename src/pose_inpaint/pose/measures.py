@@ -1,0 +1,48 @@
+"""How far poses are apart, in sizes of the person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+    from torch import Tensor
+
+PCK_SHARE = 0.2
+
+
+def person_scale(joints: Float[Tensor, "b j 3"]) -> Float[Tensor, " b"]:
+    """The longer side, in pixels, of the upright box around the joints with a confidence over 0; NaN with none.
+
+    The torso, which Leeds Sports Pose divides by, vanishes for people seen from above or turned sideways; the box does
+    not.
+    """
+    known = (joints[..., 2] > 0)[..., None]
+    largest = torch.where(known, joints[..., :2], -torch.inf).amax(1)
+    smallest = torch.where(known, joints[..., :2], torch.inf).amin(1)
+    side = (largest - smallest).amax(1)
+    return torch.where(side > 0, side, torch.nan)
+
+
+def relative_distance(joints: Float[Tensor, "b j 3"], reference: Float[Tensor, "b j 3"]) -> Float[Tensor, "b j"]:
+    """Distance of each joint from the reference's, in scales of the reference person."""
+    distance: Tensor = (joints[..., :2] - reference[..., :2]).norm(dim=-1)
+    return distance / person_scale(reference)[:, None]
+
+
+def correct_keypoints(
+    joints: Float[Tensor, "b j 3"], found: Bool[Tensor, " b"], reference: Float[Tensor, "b j 3"]
+) -> tuple[Float[Tensor, "b j"], Float[Tensor, "b j"]]:
+    """PCK@0.2: which joints lie within a fifth of the person's scale of the reference's, and which count at all.
+
+    A joint counts where the reference has it. All joints of a person who was not found are wrong. (Yang and Ramanan
+    2013 name the score, over the longer side of the person's box.)
+
+    Returns:
+        1 for each right joint, and 1 for each that counts.
+    """
+    counts = reference[..., 2] > 0
+    near = relative_distance(joints, reference) <= PCK_SHARE
+    return (near & counts & found[:, None]).double(), counts.double()

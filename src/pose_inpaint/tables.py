@@ -1,0 +1,76 @@
+"""Scores as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DECIMALS = {"psnr": 2, "psnr_pooled": 2, "fid": 2, "frechet_vgg16": 1}
+LABEL = 28  # letters
+
+
+def format_number(name: str, value: float | None) -> str:
+    """A score's value with as many digits as its kind deserves; a dash where there is none."""
+    if value is None or value != value:
+        return "-"
+    return f"{value:.{DECIMALS.get(name.rsplit('_', 2)[0], 4)}f}"
+
+
+def format_estimate(name: str, estimate: Mapping[str, Any]) -> str:
+    """Value and 95 % interval."""
+    value, low, high = (format_number(name, estimate[key]) for key in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
+
+
+def score_table(
+    summary: Mapping[str, Any], rank_by: str, estimator: str | None, bounds: Mapping[str, Any] | None
+) -> str:
+    """All scores with interval and n; then the ranking score, and WNJD, by hidden share and source."""
+    lines = [f"{'':<{LABEL}}{'value':>10}   95 % interval          n"]
+    groups: dict[str, list[str]] = {}
+    for name in summary["scores"]:
+        picture, region = name.rsplit("_", 2)[1:]
+        groups.setdefault(f"{picture}, {region}", []).append(name)
+    for heading, names in groups.items():
+        lines.append(heading)
+        lines += [_row(f"  {name.rsplit('_', 2)[0]}", name, summary["scores"][name]) for name in names]
+    for name, value in summary["of_sets"].items():
+        lines.append(f"{name:<{LABEL}}{format_number(name, value):>10}   of the set as a whole")
+    if estimator is not None:
+        lines.append(f"\nPoses: {estimator}")
+        lines += _bounds(bounds)
+    for name in [rank_by, *(n for n in summary["scores"] if n.startswith("wnjd_"))]:
+        for title, key in {"hidden share": "by_hidden_share", "source": "by_source"}.items():
+            if len(summary[key]) > 1:
+                lines.append(f"\n{name} by {title}")
+                lines += [_row(f"  {label}", name, g["scores"][name]) for label, g in summary[key].items()]
+    return "\n".join(lines)
+
+
+def _row(label: str, name: str, estimate: Mapping[str, Any]) -> str:
+    value, low, high = (format_number(name, estimate[key]) for key in ("value", "low", "high"))
+    return f"{label:<{LABEL}}{value:>10}   {f'[{low}, {high}]':<20}{estimate['n']:>4}"
+
+
+def _bounds(bounds: Mapping[str, Any] | None) -> list[str]:
+    lines = []
+    for which, scores in (bounds or {}).items():
+        wnjd = {name: each for name, each in scores["scores"].items() if name.startswith("wnjd_")}
+        found = next(each for name, each in scores["scores"].items() if name.startswith("found_"))
+        lines += [
+            f"  {which} ({scores['what']}): WNJD {format_estimate(name, each)} over "
+            f"{'all' if name.endswith('whole') else 'hidden'} joints, {found['value']:.0%} found, n {each['n']}"
+            for name, each in wnjd.items()
+        ]
+    return lines
+
+
+def describe_seconds(seconds: Mapping[str, float], pictures: int) -> str:
+    """Time by stage, and of the stages that work on each picture the milliseconds each took."""
+    spent = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items() if value >= 0.05)
+    line = f"Seconds: {spent}"
+    if "pose" in seconds:
+        line += f" (pose {1000 * seconds['pose'] / pictures:.0f} ms a picture)"
+    return line

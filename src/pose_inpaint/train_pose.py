@@ -1,0 +1,100 @@
+"""`python -m pose_inpaint.train_pose data=...`: trains a stacked hourglass on any data set with joints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lightning.pytorch as pl
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+
+from pose_inpaint import build
+from pose_inpaint.cli import run_command
+from pose_inpaint.config import TrainPoseSettings, plain_config, read_settings
+from pose_inpaint.errors import InputError
+from pose_inpaint.joints import JOINTS
+from pose_inpaint.logging_run import quieten, recorded
+from pose_inpaint.networks.hourglass import StackedHourglass
+from pose_inpaint.pose.evaluation import describe_accuracy, measure_accuracy
+from pose_inpaint.pose.hourglass import HourglassEstimator
+from pose_inpaint.pose.module import PoseModule
+from pose_inpaint.provenance import describe_run, write_json, write_records
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from pose_inpaint.data.datamodule import InpaintingData
+
+CHECKPOINTS = "checkpoints"
+
+
+def main() -> None:
+    """The command."""
+    run_command("train_pose", run)
+
+
+def run(config: DictConfig) -> float:
+    """Trains as configured and returns the best PCK@0.2 of validation.
+
+    Raises:
+        InputError: something that the user gave can't be used; nothing is written then.
+    """
+    quieten()
+    settings = read_settings(config, TrainPoseSettings)
+    plain = plain_config(config)
+    folder = Path(settings.run_dir)
+    if (folder / CHECKPOINTS).exists():
+        message = f"hydra.run.dir={folder}: holds a run already; choose another folder"
+        raise InputError(message)
+    _check(settings)
+    pl.seed_everything(settings.seed, workers=True, verbose=False)
+    data = build.build_data(settings.data, settings.mask, settings.seed)
+    splits = ["train", "val", *(["test"] if data.source.has("test") else [])]
+    for split in splits:
+        _demand_joints(data, split)
+    inspections = data.inspect(*splits)
+    network = StackedHourglass(len(JOINTS), **vars(settings.network))
+    steps = settings.epochs * len(data.train_dataloader())
+    module = PoseModule(network, settings.lr, settings.weight_decay, steps, vars(settings.network), plain)
+    best = ModelCheckpoint(folder / CHECKPOINTS, "best", monitor="val/pck", mode="max", save_top_k=1, save_last=True)
+    loggers: list[Any] = [CSVLogger(folder, name="", version="")]
+    if settings.logger.get("_target_"):
+        loggers.append(build.build("logger", settings.logger))
+    trainer = build.build_trainer(settings.trainer, settings.run_dir, settings.epochs, [best], loggers)
+    records = describe_run(plain, inspections, str(trainer.strategy.root_device), None)
+    with recorded(trainer.loggers, {**plain, "run": records}):
+        write_records(folder, plain, records)
+        trainer.fit(module, data)
+    if "test" in splits and trainer.is_global_zero:
+        estimator = HourglassEstimator(best.best_model_path, device=trainer.strategy.root_device)
+        accuracy = measure_accuracy(estimator, data.split_dataloader("test"), settings.seed)
+        write_json(folder / "scores.json", {"split": "test", "estimator": estimator.name, **accuracy})
+        print(f"\nDone: {folder}\n{describe_accuracy(accuracy)}")
+        print(f"Use it: pose=hourglass pose.weights={best.best_model_path}")
+    return float(best.best_model_score or 0)
+
+
+def _check(settings: TrainPoseSettings) -> None:
+    for key, value in {"epochs": settings.epochs, "lr": settings.lr}.items():
+        if not value > 0:
+            message = f"{key}={value}: must be positive"
+            raise InputError(message)
+    if settings.weight_decay < 0:
+        message = f"weight_decay={settings.weight_decay}: must be at least 0"
+        raise InputError(message)
+
+
+def _demand_joints(data: InpaintingData, split: str) -> None:
+    """Raises `InputError`, before anything is trained, unless every picture has joints."""
+    lacking = [record.name for record in data.pictures(split).records if record.joints is None]
+    if lacking:
+        message = (
+            f"{split}: {lacking[0]} and {len(lacking) - 1} more pictures have no joints; list them in joints.json, or "
+            "leave them out with data.names=PATTERN"
+        )
+        raise InputError(message)
+
+
+if __name__ == "__main__":
+    main()
