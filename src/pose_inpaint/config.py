@@ -215,6 +215,21 @@ class EvaluateSettings:
 
 
 @dataclass
+class ReportSettings:
+    """`conf/report.yaml`."""
+
+    name: str
+    runs: list[str]
+    output: str
+    run_dir: str
+    seed: int
+    share_edges: list[float]
+    pictures: str
+    logger: dict[str, Any]
+    scores: Optional[list[str]] = None
+
+
+@dataclass
 class PredictMaskSettings:
     """`mask` of the predict command."""
 
@@ -227,8 +242,9 @@ class OutputSettings:
     """`output` of the predict command."""
 
     dir: str
-    raw: bool
+    form: str
     overwrite: bool
+    raw: Optional[bool] = None
 
 
 @dataclass

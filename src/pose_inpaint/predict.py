@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch.nn import functional as F
@@ -18,7 +18,7 @@ from pose_inpaint.data.picture import list_pictures, read_picture, resize, save_
 from pose_inpaint.errors import InputError
 from pose_inpaint.evaluate import choose_inpainter
 from pose_inpaint.hidden import hidden_pixels
-from pose_inpaint.types import EMPTY
+from pose_inpaint.types import EMPTY, check_choice
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float, UInt8
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pose_inpaint.hidden import HiddenPixels
     from pose_inpaint.types import Inpainter
 
+Form = Literal["photo", "challenge"]
+CHALLENGE_SIZE = 128  # pixels; the release
 SHORT = {"mask": "mask.source", "output": "output.dir"}
 
 
@@ -46,6 +48,10 @@ def run(config: DictConfig) -> None:
     if settings.size is not None and (settings.size < 4 or settings.size % 4):
         message = f"size={settings.size}: must be a multiple of 4, or null for the picture's own resolution"
         raise InputError(message)
+    check_choice("output.form", settings.output.form, Form)
+    challenge = settings.output.form == "challenge"
+    size = CHALLENGE_SIZE if challenge and settings.size is None else settings.size
+    as_raw = challenge if settings.output.raw is None else settings.output.raw
     device = choose_device(settings.device)
     inpainter, _ = choose_inpainter(settings.model, settings.checkpoint, device)
     hidden = hidden_pixels(settings.mask.source, invert=settings.mask.invert)
@@ -58,7 +64,7 @@ def run(config: DictConfig) -> None:
             skipped += 1
             continue
         try:
-            _complete_file(inpainter, name, source, target, hidden, settings, device)
+            _complete_file(inpainter, name, source, target, hidden, size, device, as_raw=as_raw)
             done += 1
         except (InputError, OSError, torch.OutOfMemoryError) as error:
             reason = str(error) if name in str(error) else f"{source}: {str(error).splitlines()[0]}"
@@ -115,13 +121,15 @@ def _complete_file(
     source: Path,
     target: Path,
     hidden: HiddenPixels,
-    settings: PredictSettings,
+    size: int | None,
     device: torch.device,
+    *,
+    as_raw: bool,
 ) -> None:
     picture = read_picture(source)
     holes = hidden(name, picture)
-    raw = complete(inpainter, picture, holes, settings.size, device)
-    save_picture(to_image(raw if settings.output.raw else torch.where(holes, raw, picture)), target)
+    raw = complete(inpainter, picture, holes, size, device)
+    save_picture(to_image(raw if as_raw else torch.where(holes, raw, picture)), target)
 
 
 def complete(

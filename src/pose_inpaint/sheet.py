@@ -29,6 +29,16 @@ def panels(batch: Batch, completion: Completion) -> Float[Tensor, "b 4 3 h w"]:
     )
 
 
+def _shorten(heading: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """As much of a heading as fits above its column."""
+    if font.getlength(heading) <= width:
+        return heading
+    return next(
+        (heading[:end] + "..." for end in range(len(heading), 0, -1) if font.getlength(heading[:end] + "...") <= width),
+        heading[:1],
+    )
+
+
 def draw_sheet(
     rows: Float[Tensor, "r c 3 h w"], columns: Sequence[str] = COLUMNS, captions: Sequence[str] = ()
 ) -> Image.Image:
@@ -43,7 +53,8 @@ def draw_sheet(
     sheet = Image.new("RGB", (width * (breadth + GAP) + GAP, line + count * (height + GAP + caption) + GAP), "white")
     draw = ImageDraw.Draw(sheet)
     for column, heading in enumerate(columns):
-        draw.text((GAP + column * (breadth + GAP), 2), heading, fill="black", font=font)
+        shown = _shorten(heading, breadth, font)
+        draw.text((GAP + column * (breadth + GAP), 2), shown, fill="black", font=font)
     for row in range(count):
         top = line + row * (height + GAP + caption)
         if captions:

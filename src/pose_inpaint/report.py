@@ -1,0 +1,153 @@
+"""`python -m pose_inpaint.report runs=[DIR,...] output=DIR`: one table, sheet and chart of any number of systems."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from lightning.pytorch.loggers import WandbLogger
+
+from pose_inpaint import build
+from pose_inpaint.charts import draw_curves
+from pose_inpaint.cli import run_command
+from pose_inpaint.comparison import best_system, compare
+from pose_inpaint.config import ReportSettings, plain_config, read_settings
+from pose_inpaint.data.picture import read_picture, to_signed
+from pose_inpaint.errors import InputError
+from pose_inpaint.examples import EXAMPLES
+from pose_inpaint.logging_run import recorded
+from pose_inpaint.report_files import (
+    Comparison,
+    cell,
+    describe,
+    label,
+    write_csv,
+    write_differences,
+    write_latex,
+    write_markdown,
+)
+from pose_inpaint.scored_run import ScoredRun, demand_comparable, read_scored_run
+from pose_inpaint.sheet import draw_sheet
+from pose_inpaint.types import Picture, check_choice
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+HEADLINE = (
+    "mse_composite_whole", "mse_composite_hole", "psnr_composite_whole", "dssim_composite_whole",
+    "lpips_composite_whole", "fid_composite_whole", "kid_composite_whole", "frechet_vgg16_composite_whole",
+    "wnjd_composite_whole", "wnjd_composite_hole", "pck_composite_whole", "found_composite_whole",
+)  # fmt: skip
+
+
+def main() -> None:
+    """The command; exits with 1 if a run had to be left out."""
+    run_command("report", run)
+
+
+def run(config: DictConfig) -> None:
+    """Reports as configured.
+
+    Raises:
+        InputError: nothing that was given can be used; a single bad run is named and left out.
+    """
+    settings = read_settings(config, ReportSettings)
+    check_choice("pictures", settings.pictures, Picture)
+    runs, faults = read_runs(settings.runs)
+    scores = choose_scores(runs, settings.scores)
+    differences = compare(runs, scores, settings.seed)
+    best = {score: best_system(score, differences, len(runs)) for score in scores}
+    found = Comparison(runs, scores, differences, best)
+    folder = Path(settings.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_markdown(found, folder / "table.md")
+    write_csv(found, folder / "table.csv")
+    write_latex(found, folder / "table.tex")
+    write_differences(found, folder / "differences.csv")
+    pictured = draw_examples(found, settings.pictures, folder / "sheet.png")
+    draw_curves(found, settings.share_edges, settings.seed, folder / "curves.png")
+    _send(settings, plain_config(config), found, folder)
+    print((folder / "table.md").read_text(encoding="utf-8"))
+    if not pictured:
+        print("no sheet.png: the runs have no examples in common; score them with the same examples=N", file=sys.stderr)
+    print(f"Written to {folder}: table.md, table.csv, table.tex, differences.csv, curves.png{', sheet.png' * pictured}")
+    for fault in faults:
+        print(f"left out: {fault}", file=sys.stderr)
+    if faults:
+        raise SystemExit(1)
+
+
+def read_runs(folders: list[str]) -> tuple[list[ScoredRun], list[str]]:
+    """The runs that can be compared with the first sound one, and what is wrong with the others.
+
+    Raises:
+        InputError: not one is sound.
+    """
+    if len(set(folders)) != len(folders):
+        message = f"runs={folders}: the same folder twice; name each once"
+        raise InputError(message)
+    runs: list[ScoredRun] = []
+    faults = []
+    for folder in folders:
+        try:
+            found = read_scored_run(folder)
+            if runs:
+                demand_comparable(runs[0], found)
+            runs.append(found)
+        except InputError as error:
+            faults.append(str(error))
+    if not runs:
+        message = faults[0] if faults else "runs=[]: give at least one folder that evaluate wrote"
+        raise InputError(message)
+    return runs, faults
+
+
+def choose_scores(runs: list[ScoredRun], wanted: list[str] | None) -> list[str]:
+    """The scores to report.
+
+    Raises:
+        InputError: one was asked for that no run has.
+    """
+    available = list(dict.fromkeys(name for run in runs for name in (*run.record["scores"], *run.record["of_sets"])))
+    if wanted is None:
+        return [name for name in HEADLINE if name in available] or available
+    for name in wanted:
+        if name not in available:
+            message = f"scores: {name} was taken in no run; there are {', '.join(available)}"
+            raise InputError(message)
+    return wanted
+
+
+def draw_examples(found: Comparison, picture: str, path: Path) -> bool:
+    """Draws the pictures that all runs kept: input, each system's, original. False where there is none."""
+    folders = [run.folder / EXAMPLES for run in found.runs]
+    kept = [{p.relative_to(f / picture).as_posix() for p in (f / picture).rglob("*.png")} for f in folders]
+    names = sorted(set.intersection(*kept))
+    if not names:
+        return False
+    columns = [folders[0] / "input", *(folder / picture for folder in folders), folders[0] / "original"]
+    rows = torch.stack([torch.stack([to_signed(read_picture(c / name)) for c in columns]) for name in names])
+    draw_sheet(rows, ["input", *found.names, "original"], names).save(path)
+    return True
+
+
+def _send(settings: ReportSettings, plain: dict[str, object], found: Comparison, folder: Path) -> None:
+    """The same table and pictures to W&B, if that is logged to."""
+    if not settings.logger.get("_target_"):
+        return
+    logger = build.build("logger", settings.logger)
+    if not isinstance(logger, WandbLogger):
+        message = "logger: a report goes to files or to W&B; choose logger=csv or logger=wandb"
+        raise InputError(message)
+    with recorded([logger], plain):
+        systems = zip(found.names, found.runs, strict=True)
+        rows = [[name, *(cell(run, score) for score in found.scores)] for name, run in systems]
+        logger.log_table("table", columns=["system", *map(label, found.scores)], data=rows)
+        images = [str(path) for path in (folder / "sheet.png", folder / "curves.png") if path.is_file()]
+        logger.log_image("report", images, caption=[describe(found)[0]] * len(images))
+
+
+if __name__ == "__main__":
+    main()

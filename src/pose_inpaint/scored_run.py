@@ -1,0 +1,122 @@
+"""What `evaluate` wrote of one system, read back for comparison."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from pose_inpaint.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+NOT_SCORES = ("name", "source", "hidden_share")
+
+
+@dataclass(frozen=True)
+class ScoredRun:
+    """A system's scores.
+
+    Attributes:
+        folder: that it was read from.
+        name: of the system.
+        record: `scores.json`.
+        pictures: their names, in order.
+        hidden: the hidden share of each, (n,).
+        values: each picture's value of each score that has one, (n,); NaN where a picture has none.
+    """
+
+    folder: Path
+    name: str
+    record: dict[str, Any]
+    pictures: tuple[str, ...]
+    hidden: Float[Tensor, " n"]
+    values: Mapping[str, Float[Tensor, " n"]]
+
+    @property
+    def checkpoint(self) -> str:
+        """The first digits of the checkpoint's digest; a dash for a system without one."""
+        return str(self.record["checkpoint"]["sha256"][:12]) if "checkpoint" in self.record else "-"
+
+    @property
+    def estimator(self) -> str | None:
+        """Pose estimator and reference, if poses were scored."""
+        pose = self.record.get("pose")
+        return f"{pose['estimator']}, {pose['reference']} reference" if pose else None
+
+    def estimate(self, score: str) -> dict[str, Any] | None:
+        """A score over all pictures with its interval, None where it was not taken."""
+        if score in self.record["scores"]:
+            return dict(self.record["scores"][score])
+        if score in self.record["of_sets"]:
+            return {"value": self.record["of_sets"][score], "low": None, "high": None, "n": self.record["n"]}
+        return None
+
+
+def read_scored_run(folder: str) -> ScoredRun:
+    """Reads `scores.json` and `scores.csv`.
+
+    Raises:
+        InputError: there is no such folder, it holds no scores, or they can't be read.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        message = f"runs: {folder}: no such folder; give folders that python -m pose_inpaint.evaluate wrote"
+        raise InputError(message)
+    for name in ("scores.json", "scores.csv"):
+        if not (path / name).is_file():
+            message = f"runs: {folder}: no {name} in it; score the system with python -m pose_inpaint.evaluate"
+            raise InputError(message)
+    try:
+        record = json.loads((path / "scores.json").read_text(encoding="utf-8"))
+        with (path / "scores.csv").open(encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        columns = [name for name in rows[0] if name not in NOT_SCORES]
+        values = {name: torch.tensor([float(row[name]) for row in rows], dtype=torch.float64) for name in columns}
+        hidden = torch.tensor([float(row["hidden_share"]) for row in rows], dtype=torch.float64)
+        names = tuple(row["name"] for row in rows)
+        found = ScoredRun(path, str(record["name"]), record, names, hidden, values)
+        _ = record["masks_sha256"], record["data"]["sha256"], record["split"], record["of_sets"], record["scores"]
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        message = f"runs: {folder}: its scores can't be read ({type(error).__name__}: {error}); score the system anew"
+        raise InputError(message) from error
+    return found
+
+
+def demand_comparable(first: ScoredRun, other: ScoredRun) -> None:
+    """Raises `InputError` unless both runs are over the same pictures, masks, and pose estimator."""
+    for what, ours, theirs in (
+        ("split", first.record["split"], other.record["split"]),
+        ("pictures", f"{len(first.pictures)} pictures", f"{len(other.pictures)} pictures"),
+        ("names of pictures", first.pictures, other.pictures),
+        ("masks", first.record["masks_sha256"][:12], other.record["masks_sha256"][:12]),
+        ("data", first.record["data"]["sha256"][:12], other.record["data"]["sha256"][:12]),
+    ):
+        if ours != theirs:
+            shown = "" if isinstance(ours, tuple) else f" ({theirs}, not {ours})"
+            message = (
+                f"runs: {other.folder}: scored over other {what} than {first.folder}{shown}; score both on the same"
+            )
+            raise InputError(message)
+    if first.estimator and other.estimator and first.estimator != other.estimator:
+        message = (
+            f"runs: {other.folder}: poses by {other.estimator}, those of {first.folder} by {first.estimator}; "
+            "score both with the same"
+        )
+        raise InputError(message)
+
+
+def distinct_names(runs: Sequence[ScoredRun]) -> list[str]:
+    """The systems' names, with the folder's added where two are the same."""
+    names = [run.name for run in runs]
+    return [
+        f"{name} ({run.folder.name})" if names.count(name) > 1 else name for name, run in zip(names, runs, strict=True)
+    ]
