@@ -21,7 +21,7 @@ from pose_inpaint.examples import draw_ranked, write_examples
 from pose_inpaint.metrics import PictureMetric
 from pose_inpaint.pose_bounds import score_bounds
 from pose_inpaint.predictions import Predictions
-from pose_inpaint.provenance import describe_run, write_json, write_records
+from pose_inpaint.provenance import describe_run, describe_scores, write_json, write_records
 from pose_inpaint.scoring import completing, score
 from pose_inpaint.systems.mean import MeanFill
 from pose_inpaint.tables import describe_seconds, score_table
@@ -242,15 +242,16 @@ def write_results(
     pose = None
     if judge is not None:
         pose = {"estimator": judge.estimator.name, "reference": judge.kind, **(bounds or {})}
-    record = {
-        "name": system.name,
-        "split": settings.split,
-        "data": {"name": Path(settings.data.root or "mannequins").name, "sha256": inspections[0].digest},
-        "seed": settings.seed,
-        **system.origin,
-        "pose": pose,
-        **summary,
-    }
+    record = describe_scores(
+        system.name,
+        settings.split,
+        settings.data.root,
+        inspections[0],
+        settings.seed,
+        system.origin,
+        pose,
+        summary,
+    )
     write_json(folder / "scores.json", record)
     scores.write_csv(folder / "scores.csv")
 

@@ -71,6 +71,32 @@ def describe_run(
     }
 
 
+def describe_scores(
+    name: str,
+    split: str,
+    root: str | None,
+    inspection: Inspection,
+    seed: int,
+    origin: dict[str, Any],
+    pose: dict[str, Any] | None,
+    summary: dict[str, Any],
+) -> dict[str, Any]:
+    """`scores.json`: a system's scores and all that they depend on.
+
+    Args:
+        name: of the system.
+        split: that was scored.
+        root: folder of the data.
+        inspection: of the split.
+        seed: of systems that draw, and of the intervals.
+        origin: what the system is.
+        pose: estimator, reference, floor and ceiling, if poses were scored.
+        summary: the scores.
+    """
+    data = {"name": Path(root).resolve().name if root else "mannequins", "sha256": inspection.digest}
+    return {"name": name, "split": split, "data": data, "seed": seed, **origin, "pose": pose, **summary}
+
+
 def write_records(folder: Path, config: dict[str, Any], run: dict[str, Any]) -> None:
     """Writes `config.yaml` (resolved) and `run.json`."""
     folder.mkdir(parents=True, exist_ok=True)

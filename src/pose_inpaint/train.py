@@ -18,8 +18,10 @@ from pose_inpaint.config import TrainSettings, plain_config, read_settings
 from pose_inpaint.data.dataset import collate
 from pose_inpaint.errors import InputError
 from pose_inpaint.evaluate import compare_with_mean, score_split
+from pose_inpaint.examples import write_examples
 from pose_inpaint.logging_run import quieten, recorded
-from pose_inpaint.provenance import describe_run, write_json, write_records
+from pose_inpaint.provenance import describe_run, describe_scores, write_json, write_records
+from pose_inpaint.scoring import completing
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from pose_inpaint.lightning_module import InpaintingModule
 
 CHECKPOINTS = "checkpoints"
+EXAMPLES = 8  # test pictures kept in full, as evaluate keeps them
 
 
 def main() -> None:
@@ -65,7 +68,7 @@ def run(config: DictConfig) -> float:
         best = _best(trainer, module)
         if "test" in splits and trainer.is_global_zero and not _is_blind(inspections):
             wanted = best if settings.test.checkpoint == "best" else None
-            _score_test(settings, data, folder, wanted, trainer.strategy.root_device)
+            _score_test(settings, data, inspections[-1], folder, wanted, trainer.strategy.root_device)
     return float(best.best_model_score) if best.best_model_score is not None else float("nan")
 
 
@@ -161,7 +164,12 @@ def _best(trainer: pl.Trainer, module: InpaintingModule) -> BestOfPhase:
 
 
 def _score_test(
-    settings: TrainSettings, data: InpaintingData, folder: Path, best: BestOfPhase | None, device: torch.device
+    settings: TrainSettings,
+    data: InpaintingData,
+    inspection: Inspection,
+    folder: Path,
+    best: BestOfPhase | None,
+    device: torch.device,
 ) -> None:
     """Scores the chosen checkpoint and a mean fill on the test split, and says in words what came out."""
     path = Path(best.best_model_path) if best and best.best_model_path else folder / CHECKPOINTS / "last.ckpt"
@@ -170,15 +178,19 @@ def _score_test(
     scores = score_split(generator, data, "test", settings.metric, device, settings.seed)
     summary = scores.summary((0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 1.0))
     words, mean = compare_with_mean(scores, data, "test", settings.metric, settings.seed)
-    record = {
-        "split": "test",
+    origin = {
+        "model": settings.model,
         "checkpoint": {"file": path.name, "sha256": checkpoint.sha256(), "phase": checkpoint.phase},
         "batchnorm": settings.batchnorm.statistics,
-        **summary,
         "mean_fill": mean,
     }
+    record = describe_scores(
+        settings.name, "test", settings.data.root, inspection, settings.seed, origin, None, summary
+    )
     write_json(folder / "scores.json", record)
     scores.write_csv(folder / "scores.csv")
+    complete = completing(generator, device, settings.seed)
+    write_examples(complete, data.pictures("test"), EXAMPLES, device, str(folder))
     print(
         f"\nDone: {folder}\n{words}\nLook at {folder / 'samples.png'}: input, the network's raw picture, the "
         f"composite, the original.\nAll scores are in {folder / 'scores.json'}, the losses in "

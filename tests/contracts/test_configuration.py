@@ -1,6 +1,7 @@
 """Every option in conf/ is found on disk, composed, checked against the schema and built."""
 
 import ast
+from urllib.error import URLError
 
 import pytest
 import torch
@@ -10,10 +11,22 @@ from torch import nn
 
 from pose_inpaint import build
 from pose_inpaint.cli import CONF
-from pose_inpaint.config import EvaluateSettings, PredictSettings, TrainSettings, VerifySettings, read_settings
+from pose_inpaint.config import (
+    EvaluateSettings,
+    PredictSettings,
+    ReportSettings,
+    TrainPoseSettings,
+    TrainSettings,
+    VerifySettings,
+    read_settings,
+)
+from pose_inpaint.errors import InputError
 from pose_inpaint.types import Completion
 
-ROOTS = {"train": TrainSettings, "evaluate": EvaluateSettings, "predict": PredictSettings, "verify": VerifySettings}
+ROOTS = {
+    "train": TrainSettings, "evaluate": EvaluateSettings, "predict": PredictSettings, "verify": VerifySettings,
+    "report": ReportSettings, "train_pose": TrainPoseSettings,
+}  # fmt: skip
 
 
 def options(group):
@@ -35,8 +48,8 @@ def settings(root, *overrides):
 
 def test_every_root_fits_its_schema():
     for root in ROOTS:
-        extra = ["input=a", "mask.source=black", "output.dir=b"] if root == "predict" else []
-        assert isinstance(settings(root, *extra), ROOTS[root])
+        extra = {"predict": ["input=a", "mask.source=black", "output.dir=b"], "report": ["runs=[a]", "output=b"]}
+        assert isinstance(settings(root, *extra.get(root, [])), ROOTS[root])
 
 
 def test_schema_and_roots_name_the_same_keys():
@@ -97,15 +110,35 @@ def test_every_data_set_builds(name, tiny_data):
 
 @pytest.mark.parametrize("name", options("metric"))
 def test_every_metric_builds_by_its_full_name(name):
-    blocks = settings("evaluate", f"metric={name}").metric
+    blocks = settings("evaluate", f"metric=[{name}]").metric
+    if name == "frechet":
+        blocks["frechet_vgg16"]["weights"] = "random"
     for metric in blocks:
+        if metric in ("fid", "kid", "lpips"):  # need downloads: tests/unit/test_perceptual.py
+            continue
         found = build.build_metric(f"{metric}_raw_hole", blocks)
         assert (found.picture, found.region) == ("raw", "hole")
 
 
+def offline(*_, **__):
+    raise URLError("offline")
+
+
+@pytest.mark.parametrize("name", options("pose"))
+def test_every_pose_estimator_builds_or_names_the_files_it_needs(name, monkeypatch):
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
+    found = settings("evaluate", f"pose={name}").pose
+    assert set(found.scores) == {"wnjd", "pck", "found"}
+    if name == "none":
+        assert build.build_judge(found, torch.device("cpu")) is None
+        return
+    with pytest.raises(InputError, match=r"pose\.(weights|model_dir) is missing"):
+        build.build_judge(found, torch.device("cpu"))
+
+
 @pytest.mark.parametrize("name", [name for name in options("trainer") if name != "gpu"])
 def test_every_trainer_builds(name):
-    trainer = build.build_trainer(settings("train", f"trainer={name}"), 1, [], [])
+    trainer = build.build_trainer(settings("train", f"trainer={name}").trainer, "unused", 1, [], [])
     assert trainer.max_epochs == 1
 
 
@@ -147,15 +180,32 @@ def test_the_numbers_of_the_release():
 
 
 LAYERS = [
-    {"errors", "types"},
+    {"errors", "types", "joints", "bootstrap"},
     {"data", "layers", "random_state", "sheet", "nonfinite", "schedule"},
     {"networks"},
+    {"pose"},
     {"systems", "losses", "metrics"},
-    {"lightning_module", "scoring", "callbacks", "provenance", "hidden", "config", "cli", "logging_run"},
+    {
+        "lightning_module",
+        "scoring",
+        "tables",
+        "callbacks",
+        "provenance",
+        "hidden",
+        "config",
+        "cli",
+        "logging_run",
+        "predictions",
+        "examples",
+        "scored_run",
+        "comparison",
+        "report_files",
+        "charts",
+    },
     {"build"},
-    {"checkpoint"},
+    {"checkpoint", "pose_bounds"},
     {"evaluate"},
-    {"train", "predict", "verify"},
+    {"train", "predict", "verify", "report", "train_pose"},
 ]
 """Each module may import from its own row and the rows above."""
 

@@ -10,8 +10,8 @@ from pose_inpaint.systems.mean import MeanFill
 from pose_inpaint.types import Batch, Completion
 
 
-def black(known, mask, *, samples=1, generator=None):
-    return Completion(torch.full_like(known, -1)[:, None])
+def black(batch):
+    return Completion(torch.full_like(batch.target, -1)[:, None])
 
 
 @pytest.fixture
@@ -27,23 +27,23 @@ def batches():
 METRICS = {"mse_composite_whole": ("composite", "whole"), "mse_raw_hole": ("raw", "hole")}
 
 
-def take(batches, inpainter=black):
-    return score(inpainter, batches, {name: MSE(*kind) for name, kind in METRICS.items()})
+def take(batches, complete=black):
+    return score(complete, batches, {name: MSE(*kind) for name, kind in METRICS.items()})
 
 
 def test_scores_by_hand(batches):
     summary = take(batches).summary((0, 0.2, 0.5, 1.0))
     assert summary["n"] == 4
     assert summary["mean_hidden_share"] == pytest.approx(0.325)
-    assert summary["scores"]["mse_raw_hole"] == pytest.approx(0.25)
-    assert summary["scores"]["mse_composite_whole"] == pytest.approx(0.25 * 0.325)
+    assert summary["scores"]["mse_raw_hole"]["value"] == pytest.approx(0.25)
+    assert summary["scores"]["mse_composite_whole"]["value"] == pytest.approx(0.25 * 0.325)
     assert {label: group["n"] for label, group in summary["by_hidden_share"].items()} == {
         "0-20%": 1,
         "20-50%": 2,
         "50-100%": 1,
     }
     group = summary["by_hidden_share"]["20-50%"]["scores"]
-    assert group["mse_composite_whole"] == pytest.approx(0.25 * 0.25)
+    assert group["mse_composite_whole"]["value"] == pytest.approx(0.25 * 0.25)
 
 
 def test_a_row_for_each_picture(batches, tmp_path):
@@ -73,8 +73,8 @@ def test_blind_pictures_cannot_be_scored(batches):
 
 
 def test_a_broken_system_is_named_with_its_picture(batches):
-    def broken(known, mask, *, samples=1, generator=None):
-        return Completion(torch.full_like(known, torch.nan)[:, None])
+    def broken(batch):
+        return Completion(torch.full_like(batch.target, torch.nan)[:, None])
 
     with pytest.raises(InputError, match="a: its completion has values that are not finite"):
         take(batches, broken)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from pose_inpaint.scoring import higher_is_better
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lightning.pytorch import LightningModule, Trainer
-
-HIGHER_IS_BETTER = ("psnr", "ssim")
 
 
 class BestOfPhase(ModelCheckpoint):
@@ -30,7 +30,7 @@ class BestOfPhase(ModelCheckpoint):
             dirpath=folder,
             filename=f"best-{phase}",
             monitor=f"val/{monitor}",
-            mode="max" if monitor.startswith(HIGHER_IS_BETTER) else "min",
+            mode="max" if higher_is_better(monitor) else "min",
             save_top_k=1,
             save_on_train_epoch_end=True,  # only there can a run be resumed as if it had never stopped
             enable_version_counter=False,

@@ -8,8 +8,9 @@ from PIL import Image
 from pose_inpaint.data.maskdata import Block
 from pose_inpaint.data.sources import SPLITS, Chalearn, Folder, read_joints
 from pose_inpaint.errors import InputError
+from pose_inpaint.joints import JOINTS as COMMON
 
-JOINTS = {"joint_names": ["head", "neck"], "joints": {"a.png": [[1, 2, 1], [3.5, 4, 0]]}}
+JOINTS = {"joint_names": list(COMMON), "joints": {"a.png": [[n, 2 * n, n % 2] for n in range(14)]}}
 
 
 def touch(folder, *names):
@@ -146,7 +147,7 @@ def test_joints_come_with_their_picture(tmp_path, test_split):
     touch(test_split / "Y", "a.png", "b.png")
     write(test_split, maskdata=blocks("a.png", "b.png"), joints=JOINTS)
     records = Chalearn(str(tmp_path)).listing("test", maskdata=True).records
-    assert records[0].joints == ((1, 2, 1), (3.5, 4, 0))
+    assert records[0].joints == tuple((n, 2 * n, n % 2) for n in range(14))
     assert records[1].joints is None
 
 
@@ -166,6 +167,7 @@ def test_a_missing_joints_file_is_no_fault(tmp_path):
         ('{"joint_names": ["head"], "joints": {"a.png": [[1, 2, "there"]]}}', "there"),
         ('{"joint_names": ["head"], "joints": {"a.png": null}}', "not {"),
         ('{"joint_names": ["head"], "joints": {"a.png": [[1, 2, 1], [3, 4, 1]]}}', "a.png has 2 joints, joint_names 1"),
+        ('{"joint_names": ["head"], "joints": {"a.png": [[1, 2, 1]]}}', "unknown set of joints, right_hip"),
     ],
 )
 def test_a_faulty_joints_file_is_named_in_one_line(tmp_path, content, says):
