@@ -71,8 +71,9 @@ def run(config: DictConfig) -> None:
     settings = read_settings(config, EvaluateSettings)
     _check(settings)
     device = build.choose_device(settings.device)
-    data = build.build_data(settings.data, settings.mask, settings.seed)
+    system = choose_system(settings, device) if settings.predictions is None else None
     judge = build.build_judge(settings.pose, device)
+    data = build.build_data(settings.data, settings.mask, settings.seed)
     metrics = build_metrics(settings, judge)
     started = time.perf_counter()
     inspections = data.inspect(settings.split)
@@ -82,7 +83,7 @@ def run(config: DictConfig) -> None:
         )
         raise InputError(message)
     checking = time.perf_counter() - started
-    system = choose_system(settings, data, device)
+    system = system or read_predictions(settings, data)
     batches = data.split_dataloader(settings.split)
     scores = score(system.complete, batches, metrics, device, seed=settings.seed, title=f"Scoring {settings.split}")
     started = time.perf_counter()
@@ -103,6 +104,9 @@ def _check(settings: EvaluateSettings) -> None:
     """Refuses, before anything is read, what can be seen from the settings alone."""
     if settings.split not in SPLITS:
         message = f"split={settings.split}: not one of {', '.join(SPLITS)}"
+        raise InputError(message)
+    if settings.predictions is not None and (settings.model is not None or settings.checkpoint is not None):
+        message = "predictions and a system are both given; give predictions=DIR alone"
         raise InputError(message)
     if settings.examples < 0:
         message = f"examples={settings.examples}: must be at least 0"
@@ -137,19 +141,12 @@ def build_metrics(settings: EvaluateSettings, judge: PoseJudge | None) -> dict[s
     return metrics
 
 
-def choose_system(settings: EvaluateSettings, data: InpaintingData, device: torch.device) -> System:
-    """What `checkpoint`, `model` or `predictions` names.
+def choose_system(settings: EvaluateSettings, device: torch.device) -> System:
+    """What `checkpoint` or `model` names.
 
     Raises:
-        InputError: not exactly one is given, or it can't be used.
+        InputError: neither or both are given, or it can't be used.
     """
-    if settings.predictions is not None:
-        if settings.model is not None or settings.checkpoint is not None:
-            message = "predictions and a system are both given; give predictions=DIR alone"
-            raise InputError(message)
-        predictions = Predictions(settings.predictions, data.pictures(settings.split).records)
-        origin: dict[str, Any] = {"predictions": Path(settings.predictions).name}
-        return System(settings.name or Path(settings.predictions).name, predictions, origin)
     inpainter, checkpoint = choose_inpainter(settings.model, settings.checkpoint, device)
     complete = completing(inpainter, device, settings.seed)
     if checkpoint is None:
@@ -163,6 +160,18 @@ def choose_system(settings: EvaluateSettings, data: InpaintingData, device: torc
     return System(settings.name or f"{checkpoint.config['name']}, {checkpoint.phase}", complete, origin)
 
 
+def read_predictions(settings: EvaluateSettings, data: InpaintingData) -> System:
+    """The completed pictures of a folder.
+
+    Raises:
+        InputError: they don't fit the split.
+    """
+    folder = str(settings.predictions)
+    predictions = Predictions(folder, data.pictures(settings.split).records)
+    name = Path(folder).resolve().name
+    return System(settings.name or name, predictions, {"predictions": name})
+
+
 def choose_inpainter(
     model: Mapping[str, Any] | None, checkpoint: str | None, device: torch.device
 ) -> tuple[Inpainter, Checkpoint | None]:
@@ -172,7 +181,7 @@ def choose_inpainter(
         InputError: neither or both are given, or the model is a network without weights.
     """
     if (model is None) == (checkpoint is None):
-        message = "give either checkpoint=PATH or model=mean|telea|navier_stokes" + (", not both" if model else "")
+        message = "give either checkpoint=PATH or model=black|mean|telea|navier_stokes" + (", not both" if model else "")
         raise InputError(message)
     if checkpoint is not None:
         read = read_checkpoint(checkpoint)

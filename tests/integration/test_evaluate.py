@@ -44,7 +44,7 @@ def test_a_checkpoint_is_scored_raw_and_composite_whole_and_in_holes(command, ti
     assert (scores["split"], scores["batchnorm"], scores["model"]["width"]) == ("test", "recalibrated", 2)
     assert len(scores["checkpoint"]["sha256"]) == len(scores["masks_sha256"]) == 64
     assert sum(group["n"] for group in scores["by_hidden_share"].values()) == 4
-    for row in ("composite, whole", "composite, hole", "raw, whole", "raw, hole", "By hidden share"):
+    for row in ("composite, whole", "composite, hole", "raw, whole", "raw, hole", "mse_composite_hole by hidden share"):
         assert row in outcome.out
 
 

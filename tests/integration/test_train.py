@@ -45,7 +45,7 @@ def test_scores_of_the_test_split(tiny_run):
     assert scores["batchnorm"] == "recalibrated"
     assert scores["checkpoint"]["file"] == "best-adversarial.ckpt"
     assert 0 < scores["scores"]["mse_composite_hole"]["value"] < 1
-    assert scores["mean_fill"]["mse_composite_hole"] > 0
+    assert scores["mean_fill"]["mse_composite_hole"]["value"] > 0
     assert scores["scores"]["mse_raw_whole"]["value"] >= scores["scores"]["mse_composite_whole"]["value"]
     assert Image.open(tiny_run / "samples.png").width == 4 * (4 * 32 + 4) + 4
 

@@ -1,4 +1,4 @@
-"""The simplest fill there is."""
+"""The simplest fills there are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pose_inpaint.types import Completion
+from pose_inpaint.types import EMPTY, Completion
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -28,3 +28,18 @@ class MeanFill:
         visible = 1 - mask
         mean = (known * visible).sum((2, 3), keepdim=True) / visible.sum((2, 3), keepdim=True).clamp(min=1)
         return Completion(raw=torch.where(mask > 0, mean, known)[:, None])
+
+
+class BlackFill:
+    """Leaves the holes black, as the challenge's inputs have them: what a system must beat."""
+
+    def __call__(
+        self,
+        known: Float[Tensor, "b 3 h w"],
+        mask: Float[Tensor, "b 1 h w"],
+        *,
+        samples: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Completion:
+        """The input as it is."""
+        return Completion(raw=torch.where(mask > 0, torch.full_like(known, EMPTY), known)[:, None])
