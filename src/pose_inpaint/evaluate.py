@@ -181,7 +181,9 @@ def choose_inpainter(
         InputError: neither or both are given, or the model is a network without weights.
     """
     if (model is None) == (checkpoint is None):
-        message = "give either checkpoint=PATH or model=black|mean|telea|navier_stokes" + (", not both" if model else "")
+        message = "give either checkpoint=PATH or model=black|mean|telea|navier_stokes" + (
+            ", not both" if model else ""
+        )
         raise InputError(message)
     if checkpoint is not None:
         read = read_checkpoint(checkpoint)

@@ -72,7 +72,9 @@ class FID(DistributionMetric):
     """
 
     def __init__(self, picture: Picture = "composite", region: Region = "whole", weights: str | None = None) -> None:
-        _demand_file("fid", weights)
+        if weights is not None and not Path(weights).is_file():
+            message = f"metric.fid.weights={weights}: no such file; give torch-fidelity's {INCEPTION}, or null"
+            raise InputError(message)
         make = FrechetInceptionDistance
         super().__init__(picture, region, _build("fid", lambda: make(feature_extractor_weights_path=weights)))
 
@@ -83,29 +85,14 @@ class KID(DistributionMetric):
     Args:
         picture: raw or composite.
         region: whole.
-        weights: torch-fidelity's file of Inception v3; downloaded if not given.
         subset_size: pictures a subset.
 
     Raises:
-        InputError: torch-fidelity or the weights are not to be had.
+        InputError: torch-fidelity or its weights, which torchmetrics downloads, are not to be had.
     """
 
-    def __init__(
-        self,
-        picture: Picture = "composite",
-        region: Region = "whole",
-        weights: str | None = None,
-        subset_size: int = 50,
-    ) -> None:
-        _demand_file("kid", weights)
-        super().__init__(
-            picture,
-            region,
-            _build(
-                "kid",
-                lambda: KernelInceptionDistance(subset_size=subset_size, feature_extractor_weights_path=weights),
-            ),
-        )
+    def __init__(self, picture: Picture = "composite", region: Region = "whole", subset_size: int = 50) -> None:
+        super().__init__(picture, region, _build("kid", lambda: KernelInceptionDistance(subset_size=subset_size)))
 
 
 class FrechetVGG16(DistributionMetric):
@@ -159,16 +146,10 @@ def _build(name: str, make: Callable[[], Metric]) -> Metric:
         raise InputError(message) from error
     except (URLError, OSError, RuntimeError) as error:
         message = (
-            f"metric.{name}: Inception v3's weights can't be had ({error}); give metric.{name}.weights=FILE "
-            f"({INCEPTION}), or leave {name} out of metric=[...]"
+            f"metric.{name}: Inception v3's weights can't be had ({error}); put {INCEPTION} into "
+            f"{torch.hub.get_dir()}/checkpoints, or leave {name} out of metric=[...]"
         )
         raise InputError(message) from error
-
-
-def _demand_file(name: str, weights: str | None) -> None:
-    if weights is not None and not Path(weights).is_file():
-        message = f"metric.{name}.weights={weights}: no such file; give torch-fidelity's {INCEPTION}, or null"
-        raise InputError(message)
 
 
 def _to_bytes(pictures: Float[Tensor, "n 3 h w"]) -> UInt8[Tensor, "n 3 h w"]:

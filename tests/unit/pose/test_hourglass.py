@@ -1,0 +1,86 @@
+import pytest
+import torch
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.networks.hourglass import StackedHourglass
+from pose_inpaint.pose.hourglass import HourglassEstimator, load_hourglass
+
+
+def test_parameters_by_hand():
+    """Width 8, one stack, depth 1: the layers of the paper's figures 3 and 4, counted by hand."""
+
+    def residual(inputs, outputs):
+        half = outputs // 2
+        norms = 2 * (inputs + half + half)
+        convolutions = inputs * half + 9 * half * half + half * outputs + outputs
+        return norms + convolutions + (0 if inputs == outputs else inputs * outputs + outputs)
+
+    stem = 3 * 49 * 2 + 2 * 2 + residual(2, 4) + residual(4, 4) + residual(4, 8)
+    hourglass = 4 * residual(8, 8)
+    head = residual(8, 8) + 8 * 8 + 2 * 8 + (8 * 14 + 14)
+    network = StackedHourglass(14, width=8, stacks=1, depth=1)
+    assert sum(parameter.numel() for parameter in network.parameters()) == stem + hourglass + head
+
+
+def test_heat_maps_of_every_stack_at_a_quarter_of_the_resolution():
+    network = StackedHourglass(14, width=8, stacks=3, depth=2)
+    assert network(torch.rand(2, 3, 32, 48)).shape == (2, 3, 14, 8, 12)
+
+
+def test_every_parameter_learns():
+    network = StackedHourglass(14, width=8, stacks=2, depth=2)
+    network(torch.rand(2, 3, 32, 32)).square().sum().backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_it_learns_where_a_spot_is():
+    """A few steps on one bright spot find it within two pixels: the whole way from picture to joints."""
+    from pose_inpaint.pose.heat import find_joints
+    from pose_inpaint.pose.module import heat_loss
+
+    torch.manual_seed(0)
+    places = torch.rand(16, 1, 2) * 40 + 12
+    rows, columns = torch.meshgrid(torch.arange(64) + 0.5, torch.arange(64) + 0.5, indexing="ij")
+    spot = torch.exp(-((columns - places[..., :1]) ** 2 + (rows - places[..., 1:]) ** 2) / 18)
+    pictures = spot[:, None].expand(-1, 3, -1, -1)
+    joints = torch.cat([places, torch.ones(16, 1, 1)], dim=-1)
+    network = StackedHourglass(1, width=16, stacks=1, depth=2)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+    for _ in range(80):
+        optimizer.zero_grad()
+        heat_loss(network(pictures), joints).backward()
+        optimizer.step()
+    found = find_joints(network.eval()(pictures)[:, -1], 4)
+    assert (found - joints)[..., :2].norm(dim=-1).median() < 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [({"width": 6}, "width=6"), ({"width": 0}, "width=0"), ({"stacks": 0}, "stacks=0"), ({"depth": 0}, "depth=0")],
+)
+def test_arguments_out_of_range(arguments, says):
+    with pytest.raises(InputError, match=f"network.{says}: must be at least"):
+        StackedHourglass(14, **arguments)
+
+
+def test_pictures_that_do_not_halve_are_refused():
+    with pytest.raises(InputError, match="takes multiples of 16 pixels, these pictures have 32x40"):
+        StackedHourglass(14, width=8, depth=2)(torch.rand(1, 3, 32, 40))
+
+
+def test_weights_that_cannot_be_used(tmp_path):
+    with pytest.raises(InputError, match=r"pose\.weights is missing: give pose\.weights=FILE"):
+        load_hourglass(None)
+    with pytest.raises(InputError, match="no such file"):
+        load_hourglass(str(tmp_path / "none.ckpt"))
+    (tmp_path / "text.ckpt").write_text("no checkpoint")
+    with pytest.raises(InputError, match=r"not a checkpoint of python -m pose_inpaint\.train_pose"):
+        load_hourglass(str(tmp_path / "text.ckpt"))
+    torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
+    with pytest.raises(InputError, match=r"not a checkpoint of python -m pose_inpaint\.train_pose"):
+        load_hourglass(str(tmp_path / "other.ckpt"))
+    torch.save({"pose_inpaint_pose": {"format": 99}, "state_dict": {}}, tmp_path / "new.ckpt")
+    with pytest.raises(InputError, match="format 99, but this version reads 1"):
+        load_hourglass(str(tmp_path / "new.ckpt"))
+    with pytest.raises(InputError, match="min_confidence=2"):
+        HourglassEstimator(None, min_confidence=2)
