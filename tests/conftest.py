@@ -11,6 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
+from pose_inpaint.joints import JOINTS
+
 REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared"
 
@@ -99,6 +101,36 @@ def tiny_run(tmp_path_factory):
 def tiny_checkpoint(tiny_run):
     """A checkpoint of width 2."""
     return tiny_run / "checkpoints" / "last.ckpt"
+
+
+def add_joints(root, names=JOINTS):
+    """Lists a joint of each name for every picture of a data set: the same for all, so that it can be learnt."""
+    for split in ("train", "val", "test"):
+        joints = [[4 + 2.0 * number, 6 + 2.5 * number, 1] for number in range(len(names))]
+        pictures = sorted(path.name for path in (root / split / "Y").iterdir())
+        content = {"joint_names": list(names), "joints": dict.fromkeys(pictures, joints)}
+        (root / split / "joints.json").write_text(json.dumps(content))
+
+
+TINY_POSE = (
+    "data=chalearn", "data.size=32", "data.batch_size=6", "data.workers=0", "network.width=8", "network.stacks=1",
+    "network.depth=2", "epochs=2", "trainer=cpu", "trainer.enable_progress_bar=false", "trainer.log_every_n_steps=1",
+)  # fmt: skip
+"""A pose network at its smallest: seconds of training."""
+
+
+@pytest.fixture(scope="session")
+def tiny_pose(tmp_path_factory):
+    """The checkpoint of a pose network of width 8."""
+    root = tmp_path_factory.mktemp("tiny_pose")
+    for place, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
+        write_split(root / "data" / split, count, seed=place)
+    add_joints(root / "data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSE_INPAINT_CACHE", str(root / "cache"))
+        patch.setattr(sys, "argv", ["train_pose", f"data.root={root}/data", f"hydra.run.dir={root}/run", *TINY_POSE])
+        importlib.import_module("pose_inpaint.train_pose").main()
+    return root / "run" / "checkpoints" / "best.ckpt"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,8 +49,11 @@ def estimate(
     Returns:
         `value`, `low` and `high` (95 %) and `n`, the pictures.
     """
-    low, high = percentile_interval(finish(draw_counts(len(terms), seed) @ terms))
-    return {"value": float(finish(terms.sum(0))), "low": low, "high": high, "n": len(terms)}
+    value = float(finish(terms.sum(0)))
+    low = high = float("nan")
+    if math.isfinite(value):  # an infinite ratio of one picture (no error at all) leaves nothing to resample
+        low, high = percentile_interval(finish(draw_counts(len(terms), seed) @ terms))
+    return {"value": value, "low": low, "high": high, "n": len(terms)}
 
 
 def estimate_mean(values: Float[Tensor, " n"], seed: int) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from pose_inpaint.data.sources import SPLITS
 from pose_inpaint.errors import InputError
 from pose_inpaint.examples import draw_ranked, write_examples
 from pose_inpaint.metrics import PictureMetric
+from pose_inpaint.metrics.pose import PoseMetric
 from pose_inpaint.pose_bounds import score_bounds
 from pose_inpaint.predictions import Predictions
 from pose_inpaint.provenance import describe_run, describe_scores, write_json, write_records
@@ -86,6 +87,7 @@ def run(config: DictConfig) -> None:
     system = system or read_predictions(settings, data)
     batches = data.split_dataloader(settings.split)
     scores = score(system.complete, batches, metrics, device, seed=settings.seed, title=f"Scoring {settings.split}")
+    _demand_people(scores)
     started = time.perf_counter()
     bounds = score_bounds(judge, settings.pose, JOINTS[settings.pose.joints], batches) if judge else None
     seconds = {"checking": checking, **scores.seconds, "pose bounds": time.perf_counter() - started}
@@ -98,6 +100,17 @@ def run(config: DictConfig) -> None:
     print(score_table(summary, settings.sheet.rank_by, None if judge is None else judge.describe(), bounds))
     print(f"\n{describe_seconds(seconds, summary['n'])}")
     print(f"{summary['n']} pictures, {summary['mean_hidden_share']:.1%} hidden on average: {settings.run_dir}")
+
+
+def _demand_people(scores: Scores) -> None:
+    """Raises `InputError` if poses were to be scored and no original shows a person."""
+    poses = [metric for metric in scores.metrics.values() if isinstance(metric, PoseMetric)]
+    if poses and all(metric.per_picture().isnan().all() for metric in poses):
+        message = (
+            f"pose: no person is found in any of the {len(scores.names)} originals; choose another estimator or "
+            "smaller thresholds in pose.estimator, or pose.reference=annotated"
+        )
+        raise InputError(message)
 
 
 def _check(settings: EvaluateSettings) -> None:

@@ -32,6 +32,12 @@ SHOULDERS = ("right_shoulder", "left_shoulder")
 BODY = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 
 
+def available(names: Sequence[str]) -> Float[Tensor, " 14"]:
+    """1 for each of `JOINTS` that `to_common` gives a place from a set of these names, 0 for the others."""
+    derived = {"neck"} if set(SHOULDERS) <= set(names) else set()
+    return torch.tensor([float(name in names or name in derived) for name in JOINTS])
+
+
 def to_common(names: Sequence[str], joints: Float[Tensor, "*b j 3"]) -> Float[Tensor, "*b 14 3"]:
     """Joints of another set in the order of `JOINTS`.
 

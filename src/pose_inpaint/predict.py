@@ -59,7 +59,7 @@ def run(config: DictConfig) -> None:
     _demand_writable(Path(settings.output.dir))
     done = skipped = 0
     faults = []
-    for name, source, target in tqdm(jobs, desc="Completing", unit="picture", leave=False):
+    for name, source, target in tqdm(jobs, desc="Completing", unit="picture", leave=False, disable=None):
         if target.exists() and not settings.output.overwrite:
             skipped += 1
             continue

@@ -167,7 +167,7 @@ def score(
     masks = hashlib.sha256()
     seconds: dict[str, float] = defaultdict(float)
     with torch.no_grad():
-        for batch in _timed(tqdm(batches, desc=title, unit="batch", leave=False), seconds, "reading"):
+        for batch in _timed(tqdm(batches, desc=title, unit="batch", leave=False, disable=None), seconds, "reading"):
             _demand_originals(batch)
             masks.update(batch.mask.to(torch.uint8).numpy().tobytes())
             names += batch.names

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as pl
+import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
@@ -55,6 +56,7 @@ def run(config: DictConfig) -> float:
         _demand_joints(data, split)
     inspections = data.inspect(*splits)
     network = StackedHourglass(len(JOINTS), **vars(settings.network))
+    network(torch.zeros(2, 3, settings.data.size, settings.data.size))  # refuses a size that does not halve
     steps = settings.epochs * len(data.train_dataloader())
     module = PoseModule(network, settings.lr, settings.weight_decay, steps, vars(settings.network), plain)
     best = ModelCheckpoint(folder / CHECKPOINTS, "best", monitor="val/pck", mode="max", save_top_k=1, save_last=True)

@@ -37,7 +37,7 @@ def run(config: DictConfig) -> None:
         if split == "test" and not data.source.has(split):
             print("test: there is none; training will not be scored")
             continue
-        with tqdm(desc=f"Reading {split}", unit="picture", leave=False) as bar:
+        with tqdm(desc=f"Reading {split}", unit="picture", leave=False, disable=None) as bar:
             found = inspect(data.source, data.masks, settings.data.size, split, on_picture=bar.update)
         print(describe(found))
         problems += found.problems

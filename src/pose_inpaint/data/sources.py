@@ -142,7 +142,7 @@ class Mannequins(Chalearn):
         from pose_inpaint.data.mannequins import prepare
 
         folder = Path(cache) if cache else cache_folder() / "mannequins"
-        with tqdm(desc="Drawing mannequins", unit="picture", leave=False, delay=1) as bar:
+        with tqdm(desc="Drawing mannequins", unit="picture", leave=False, disable=None, delay=1) as bar:
 
             def advance(done: int, total: int) -> None:
                 bar.total = total

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pose_inpaint.bootstrap import estimate, estimate_mean, ratio
-from pose_inpaint.joints import TORSO
+from pose_inpaint.joints import TORSO, available
 from pose_inpaint.pose.estimator import join
 from pose_inpaint.pose.measures import PCK_SHARE, person_scale
 from pose_inpaint.pose.module import demand_poses
@@ -37,7 +37,7 @@ def measure_accuracy(estimator: PoseEstimator, batches: Iterable[Batch], seed: i
         seconds += time.perf_counter() - started
         truth.append(demand_poses(batch))
     poses, reference = join(found), torch.cat(truth)
-    counts = (reference[..., 2] > 0) & (poses.joints[poses.found][..., 2] > 0).any(0)
+    counts = (reference[..., 2] > 0) & (available(estimator.joint_names) > 0)
     shoulder, hip = (reference[:, joint] for joint in TORSO)
     torso = torch.where((shoulder[:, 2] > 0) & (hip[:, 2] > 0), (shoulder - hip)[:, :2].norm(dim=-1), torch.nan)
     scales = {"pck": person_scale(reference), "pck_torso": torso}

@@ -38,7 +38,7 @@ class HourglassEstimator:
 
     joint_names = JOINTS
 
-    def __init__(self, weights: str | None, min_confidence: float = 0.1, device: torch.device | str = "cpu") -> None:
+    def __init__(self, weights: str | None, min_confidence: float = 0.05, device: torch.device | str = "cpu") -> None:
         if not 0 < min_confidence < 1:
             message = f"pose.estimator.min_confidence={min_confidence}: must be in (0, 1)"
             raise InputError(message)

@@ -9,7 +9,7 @@ import torch
 
 from pose_inpaint.data.picture import to_bytes
 from pose_inpaint.errors import InputError
-from pose_inpaint.joints import JOINTS
+from pose_inpaint.joints import available
 from pose_inpaint.pose.cache import remembering
 from pose_inpaint.pose.estimator import Poses
 from pose_inpaint.pose.measures import PCK_SHARE, person_scale, relative_distance
@@ -74,9 +74,8 @@ class PoseJudge:
                     "pictures that have them with data.names=PATTERN, or pose.reference=estimated"
                 )
                 raise InputError(message)
-            names = self.estimator.joint_names
-            has = torch.tensor([name in names or (name == "neck" and "left_shoulder" in names) for name in JOINTS])
-            joints = batch.pose.cpu().float() * torch.stack([torch.ones(14), torch.ones(14), has.float()], dim=-1)
+            joints = batch.pose.cpu().float().clone()
+            joints[..., 2] *= available(self.estimator.joint_names)
             usable = (joints[..., 2] > 0).any(1)
         return Reference(joints, usable & person_scale(joints).isfinite(), near)
 

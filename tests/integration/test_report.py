@@ -1,0 +1,190 @@
+import csv
+import json
+import shutil
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pose_inpaint.comparison import best_system, compare, paired_difference
+from pose_inpaint.scored_run import read_scored_run
+
+
+@pytest.fixture(scope="session")
+def scored(tmp_path_factory):
+    """Three systems scored on the same four pictures, and one on other masks."""
+    import importlib
+
+    from conftest import write_split
+
+    root = tmp_path_factory.mktemp("scored")
+    write_split(root / "data/test", 4, seed=2)
+    for name, more in {
+        "mean": ["model=mean"],
+        "telea": ["model=telea"],
+        "originals": [f"predictions={root}/data/test/Y"],
+        "squares": ["model=mean", "mask=squares"],
+    }.items():
+        arguments = [f"data.root={root}/data", "data=chalearn", "data.size=32", "data.workers=0", *more]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("POSE_INPAINT_CACHE", str(root / "cache"))
+            patch.setattr(sys, "argv", ["evaluate", *arguments, f"hydra.run.dir={root}/{name}"])
+            importlib.import_module("pose_inpaint.evaluate").main()
+    return root
+
+
+def report(command, scored, tmp_path, *names, more=()):
+    runs = ",".join(str(scored / name) if not str(name).startswith("/") else str(name) for name in names)
+    return command("report", f"runs=[{runs}]", f"output={tmp_path}/report", *more)
+
+
+def test_a_report_holds_table_differences_sheet_and_curves(command, scored, tmp_path):
+    outcome = report(command, scored, tmp_path, "mean", "telea", "originals")
+    assert outcome.status == 0, outcome.err
+    assert {path.name for path in (tmp_path / "report").iterdir()} == {
+        "table.md", "table.csv", "table.tex", "differences.csv", "sheet.png", "curves.png",
+    }  # fmt: skip
+    with (tmp_path / "report/table.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        kept = json.loads((scored / row["system"].replace("Y", "originals") / "scores.json").read_text())
+        expected = kept["scores"][f"{row['score']}_{row['picture']}_{row['region']}"]
+        assert row["value"] == ("" if expected["value"] is None else str(expected["value"]))
+        assert (row["n"], row["split"], row["masks_sha256"]) == ("4", "test", kept["masks_sha256"])
+    table = (tmp_path / "report/table.md").read_text()
+    assert table.startswith("| system | checkpoint | MSE, composite, whole | MSE, composite, hole | PSNR (dB)")
+    assert "| Y | - | **0.0000 [0.0000, 0.0000]** |" in table
+    assert "Means over 4 pictures (data, split test" in table
+    tex = (tmp_path / "report/table.tex").read_text()
+    assert tex.count(r"\\") == 4
+    assert r"\textbf{0.0000 [0.0000, 0.0000]}" in tex
+
+
+def test_the_sheet_shows_the_same_pictures_of_every_system(command, scored, tmp_path):
+    report(command, scored, tmp_path, "mean", "originals")
+    sheet = Image.open(tmp_path / "report/sheet.png")
+    assert sheet.width == 4 * (128 + 4) + 4  # input, two systems, original
+    pixels = np.asarray(sheet)
+    columns = [pixels[:, 4 + place * 132 : 132 + place * 132] for place in range(4)]
+    rows = slice(60, 140)  # within the first picture, which is enlarged four times
+    assert (columns[2][rows] == columns[3][rows]).all()  # the originals as predictions
+    assert (columns[0][rows] != columns[3][rows]).any()
+
+
+def test_differences_are_paired(command, scored, tmp_path):
+    report(command, scored, tmp_path, "mean", "telea")
+    first, second = (read_scored_run(str(scored / name)) for name in ("mean", "telea"))
+    with (tmp_path / "report/differences.csv").open() as file:
+        rows = {row["score"]: row for row in csv.DictReader(file)}
+    name = "mse_composite_hole"
+    expected = (first.values[name] - second.values[name]).mean().item()
+    assert float(rows[name]["difference"]) == pytest.approx(expected)
+    assert rows[name]["better"] == ("telea" if float(rows[name]["low"]) > 0 else "")
+
+
+def test_a_lead_on_every_picture_is_marked_and_a_draw_is_not():
+    """A paired interval sees what two intervals of means that overlap don't."""
+    spread = torch.linspace(0, 1, 50, dtype=torch.float64)
+
+    class Run:
+        def __init__(self, values):
+            self.values = {"mse_raw_whole": values}
+
+    lead = [Run(spread), Run(spread + 0.01), Run(spread + 0.02)]
+    assert best_system("mse_raw_whole", compare(lead, ["mse_raw_whole"], 0), 3) == 0
+    noise = torch.linspace(-1, 1, 50, dtype=torch.float64).flip(0)
+    draw = [Run(spread), Run(spread + noise)]
+    assert best_system("mse_raw_whole", compare(draw, ["mse_raw_whole"], 0), 2) is None
+    psnr = [type("Run", (), {"values": {"psnr_raw_whole": run.values["mse_raw_whole"]}})() for run in lead]
+    assert best_system("psnr_raw_whole", compare(psnr, ["psnr_raw_whole"], 0), 3) == 2
+
+
+def test_a_picture_that_one_system_has_no_value_for_is_left_out_of_the_pair():
+    a, b = torch.tensor([1.0, 2.0, torch.nan]), torch.tensor([0.0, torch.nan, 1.0])
+    found = paired_difference(a, b, 0)
+    assert (found["value"], found["n"]) == (1, 1)
+
+
+def test_runs_that_do_not_fit_are_left_out_and_the_others_reported(command, scored, tmp_path):
+    (tmp_path / "empty").mkdir()
+    outcome = report(command, scored, tmp_path, "mean", "squares", "telea", f"{tmp_path}/empty", f"{tmp_path}/none")
+    assert outcome.status == 1
+    faults = outcome.err.strip().splitlines()
+    assert len(faults) == 3
+    assert "squares: scored over other masks than" in faults[0]
+    assert "empty: no scores.json in it" in faults[1]
+    assert "none: no such folder" in faults[2]
+    with (tmp_path / "report/table.csv").open() as file:
+        assert {row["system"] for row in csv.DictReader(file)} == {"mean", "telea"}
+
+
+def test_scores_that_are_broken_are_named(command, scored, tmp_path):
+    shutil.copytree(scored / "mean", tmp_path / "broken")
+    (tmp_path / "broken/scores.json").write_text("{")
+    outcome = report(command, scored, tmp_path, f"{tmp_path}/broken")
+    assert outcome.status == 2
+    assert "broken: its scores can't be read" in outcome.err
+    assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["scores=[beauty_raw_whole]"], "scores: beauty_raw_whole was taken in no run; there are mse_composite_whole"),
+        (["pictures=masked"], "pictures=masked: not one of raw, composite"),
+        (["shares=1"], "shares"),
+    ],
+)
+def test_settings_that_cannot_be_used(command, scored, tmp_path, more, says):
+    outcome = report(command, scored, tmp_path, "mean", more=more)
+    assert outcome.status == 2
+    assert says in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
+def test_a_run_named_twice_is_refused(command, scored, tmp_path):
+    outcome = report(command, scored, tmp_path, "mean", "mean")
+    assert outcome.status == 2
+    assert "the same folder twice" in outcome.err
+
+
+def test_systems_of_one_name_are_told_apart_by_their_folders(command, scored, tmp_path):
+    shutil.copytree(scored / "mean", tmp_path / "again")
+    assert report(command, scored, tmp_path, "mean", f"{tmp_path}/again").status == 0
+    assert "| mean (again) |" in (tmp_path / "report/table.md").read_text()
+
+
+def test_any_score_can_be_asked_for(command, scored, tmp_path):
+    more = ["scores=[psnr_pooled_raw_whole,ssim_composite_hole]"]
+    assert report(command, scored, tmp_path, "mean", "telea", more=more).status == 0
+    table = (tmp_path / "report/table.md").read_text()
+    assert "pooled PSNR (dB), raw, whole | SSIM, composite, hole |" in table
+
+
+def test_a_finished_training_run_is_reported_as_it_is(command, tiny_run, tmp_path):
+    outcome = command("report", f"runs=[{tiny_run}]", f"output={tmp_path}/report")
+    assert outcome.status == 0, outcome.err
+    assert "| authors2018 | " in (tmp_path / "report/table.md").read_text()
+
+
+def test_wandb_gets_the_table_and_the_pictures(command, scored, tmp_path):
+    more = ["logger=wandb", "logger.mode=offline"]
+    outcome = report(command, scored, tmp_path, "mean", "telea", more=more)
+    assert outcome.status == 0, outcome.err
+    (run,) = (tmp_path / "report/wandb").glob("offline-run-*")
+    media = {path.suffix for path in (run / "files/media").rglob("*") if path.is_file()}
+    assert media == {".json", ".png"}
+    (table,) = (run / "files/media/table").rglob("*.json")
+    content = json.loads(table.read_text())
+    assert content["columns"][0] == "system"
+    assert [row[0] for row in content["data"]] == ["mean", "telea"]
+
+
+def test_a_missing_chart_library_is_named(command, scored, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    outcome = report(command, scored, tmp_path, "mean")
+    assert outcome.status == 2
+    assert "pip install 'pose-inpaint[charts]'" in outcome.err
+    assert (tmp_path / "report/table.md").is_file()

@@ -1,0 +1,79 @@
+import json
+
+import pytest
+import torch
+from conftest import TINY_POSE, add_joints
+
+
+def train_pose(command, data, tmp_path, *more):
+    return command("train_pose", f"data.root={data}", f"hydra.run.dir={tmp_path}/run", *TINY_POSE, *more)
+
+
+def test_a_run_leaves_weights_that_evaluate_takes(command, tiny_data, tiny_pose, tmp_path):
+    scores = json.loads((tiny_pose.parents[1] / "scores.json").read_text())
+    assert (scores["split"], scores["pck"]["n"]) == ("test", 4)
+    assert 0 <= scores["pck"]["low"] <= scores["pck"]["value"] <= scores["pck"]["high"] <= 1
+    content = torch.load(tiny_pose, weights_only=True)
+    assert content["pose_inpaint_pose"]["network"] == {"width": 8, "stacks": 1, "depth": 2}
+    assert content["pose_inpaint_pose"]["config"]["seed"] == 2018
+
+
+def test_a_seed_gives_the_same_weights(command, tiny_data, tmp_path):
+    add_joints(tiny_data)
+    states = []
+    for name in ("a", "b"):
+        assert train_pose(command, tiny_data, tmp_path / name).status == 0
+        states.append(torch.load(tmp_path / name / "run/checkpoints/last.ckpt", weights_only=True)["state_dict"])
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def test_pictures_can_be_chosen_by_name(command, tiny_data, tmp_path):
+    add_joints(tiny_data)
+    outcome = train_pose(command, tiny_data, tmp_path, "data.names=00*", "data.batch_size=10", "epochs=1")
+    assert outcome.status == 0, outcome.err
+    outcome = train_pose(command, tiny_data, tmp_path / "other", "data.names=lspet_*")
+    assert outcome.status == 2
+    assert outcome.err.startswith("error: data.names=lspet_*: fits none of the 12 pictures of train")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["epochs=0"], "epochs=0: must be positive"),
+        (["lr=-1"], "lr=-1.0: must be positive"),
+        (["weight_decay=-1"], "weight_decay=-1.0: must be at least 0"),
+        (["network.width=6"], "network.width=6"),
+        (["network.height=6"], "network.height"),
+        (["data.size=36"], "multiples of 16 pixels, these pictures have 36x36"),
+        (["data.batch_size=13"], "data.batch_size=13: only 12 training pictures"),
+    ],
+)
+def test_settings_that_cannot_be_used(command, tiny_data, tmp_path, arguments, says):
+    add_joints(tiny_data)
+    outcome = train_pose(command, tiny_data, tmp_path, *arguments)
+    assert outcome.status == 2
+    assert outcome.err.startswith("error: ")
+    assert says in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_data_without_joints_are_refused(command, tiny_data, tmp_path):
+    outcome = train_pose(command, tiny_data, tmp_path)
+    assert outcome.status == 2
+    assert "train: 000.png and 11 more pictures have no joints; list them in joints.json" in outcome.err
+
+
+def test_joints_of_an_unknown_set_are_refused(command, tiny_data, tmp_path):
+    add_joints(tiny_data, names=["a", "b"])
+    outcome = train_pose(command, tiny_data, tmp_path)
+    assert outcome.status == 2
+    assert "joints.json: joint_names=['a', 'b']: unknown set of joints" in outcome.err
+
+
+def test_a_used_folder_is_refused(command, tiny_data, tmp_path):
+    add_joints(tiny_data)
+    (tmp_path / "run/checkpoints").mkdir(parents=True)
+    outcome = train_pose(command, tiny_data, tmp_path)
+    assert outcome.status == 2
+    assert "holds a run already" in outcome.err
