@@ -180,7 +180,7 @@ def read_predictions(settings: EvaluateSettings, data: InpaintingData) -> System
         InputError: they don't fit the split.
     """
     folder = str(settings.predictions)
-    predictions = Predictions(folder, data.pictures(settings.split).records)
+    predictions = Predictions(folder, data.pictures(settings.split).records, data.records(settings.split))
     name = Path(folder).resolve().name
     return System(settings.name or name, predictions, {"predictions": name})
 

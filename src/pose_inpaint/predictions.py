@@ -24,12 +24,13 @@ class Predictions:
     Args:
         folder: of the files.
         records: the pictures that are to be scored.
+        listed: all pictures of the split, which the folder may hold too.
 
     Raises:
         InputError: there is no such folder, a picture is missing or one too many, or a size differs.
     """
 
-    def __init__(self, folder: str, records: Sequence[Record]) -> None:
+    def __init__(self, folder: str, records: Sequence[Record], listed: Sequence[Record]) -> None:
         self.folder = Path(folder)
         if not self.folder.is_dir():
             message = f"predictions={folder}: no such folder; give one with a completed picture for each of the split"
@@ -42,7 +43,9 @@ class Predictions:
             self.files[_stem(name)] = path
         wanted = {_stem(record.name) for record in records}
         self._demand(sorted(wanted - set(self.files)), "has no picture for", "add it")
-        self._demand(sorted(set(self.files) - wanted), "has a picture too many:", "remove it")
+        self._demand(
+            sorted(set(self.files) - {_stem(record.name) for record in listed}), "has a picture too many:", "remove it"
+        )
         for record in records:
             ours, original = picture_size(self.files[_stem(record.name)]), picture_size(record.path)
             if ours != original:

@@ -29,14 +29,17 @@ def panels(batch: Batch, completion: Completion) -> Float[Tensor, "b 4 3 h w"]:
     )
 
 
-def _shorten(heading: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """As much of a heading as fits above its column."""
+def _fit(heading: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
+    """A heading in one or two lines, each as much of it as fits above its column."""
     if font.getlength(heading) <= width:
-        return heading
-    return next(
-        (heading[:end] + "..." for end in range(len(heading), 0, -1) if font.getlength(heading[:end] + "...") <= width),
-        heading[:1],
-    )
+        return [heading]
+    first, _, second = heading.partition(" ")
+    return [_shorten(line, width, font) for line in (first, second) if line]
+
+
+def _shorten(line: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    cuts = [line, *(line[:end] + "..." for end in range(len(line), 0, -1))]
+    return next((cut for cut in cuts if font.getlength(cut) <= width), line[:1])
 
 
 def draw_sheet(
@@ -50,13 +53,15 @@ def draw_sheet(
     font = ImageFont.load_default(size=letters)
     line = letters + 6
     caption = line if captions else 0
-    sheet = Image.new("RGB", (width * (breadth + GAP) + GAP, line + count * (height + GAP + caption) + GAP), "white")
+    headings = [_fit(heading, breadth, font) for heading in columns]
+    head = line * max(map(len, headings))
+    sheet = Image.new("RGB", (width * (breadth + GAP) + GAP, head + count * (height + GAP + caption) + GAP), "white")
     draw = ImageDraw.Draw(sheet)
-    for column, heading in enumerate(columns):
-        shown = _shorten(heading, breadth, font)
-        draw.text((GAP + column * (breadth + GAP), 2), shown, fill="black", font=font)
+    for column, lines in enumerate(headings):
+        for number, text in enumerate(lines):
+            draw.text((GAP + column * (breadth + GAP), 2 + number * line), text, fill="black", font=font)
     for row in range(count):
-        top = line + row * (height + GAP + caption)
+        top = head + row * (height + GAP + caption)
         if captions:
             draw.text((GAP, top + 2), captions[row], fill="black", font=font)
         for column in range(width):

@@ -8,7 +8,7 @@ import sys
 import pytest
 from conftest import REPOSITORY, TINY
 
-DOCUMENTS = sorted(REPOSITORY.glob("*.md"))
+DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")])
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
@@ -49,7 +49,7 @@ def test_links_and_pictures_are_there():
     for document in DOCUMENTS:
         for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
             if not target.startswith("http"):
-                assert (REPOSITORY / target).exists(), f"{document.name}: {target}"
+                assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
 def test_the_tree_names_what_is_there():

@@ -78,6 +78,13 @@ def test_an_unknown_form_is_refused(command, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_pictures_that_are_not_scored_may_lie_there_too(command, tiny_data, predictions, tmp_path):
+    for number, more in enumerate((["data.limit=2"], ["data.names=*3.png"])):
+        outcome = evaluate(command, tiny_data, tmp_path, f"predictions={predictions}", *more, run=number)
+        assert outcome.status == 0, outcome.err
+    assert (scores(tmp_path, "0")["n"], scores(tmp_path, "1")["n"]) == (2, 1)
+
+
 def test_other_endings_are_matched(command, tiny_data, predictions, tmp_path):
     for path in sorted(predictions.iterdir()):
         Image.open(path).save(path.with_suffix(".bmp"))

@@ -16,7 +16,7 @@ from pose_inpaint.errors import InputError
 if TYPE_CHECKING:
     from pose_inpaint.data.inspection import Inspection
     from pose_inpaint.data.masks import Masks
-    from pose_inpaint.data.sources import Source
+    from pose_inpaint.data.sources import Record, Source
     from pose_inpaint.types import Batch
 
 
@@ -30,8 +30,8 @@ class InpaintingData(LightningDataModule):
         batch_size: pictures a batch, on each device.
         workers: processes that read pictures; 0 reads in the training process.
         seed: of the order of training pictures.
-        names: use only pictures whose name fits this pattern ("lspet_*").
         limit: use at most this many pictures of each split (the first ones by name); None uses all.
+        names: use only pictures whose name fits this pattern ("lspet_*").
 
     Raises:
         InputError: an argument is out of range.
@@ -65,19 +65,28 @@ class InpaintingData(LightningDataModule):
         demand_sound(inspections)
         return inspections
 
+    def records(self, split: str) -> list[Record]:
+        """Everything that is listed of a split, whether it is used or left out by `names` and `limit`.
+
+        Raises:
+            InputError: the split's lists are faulty.
+        """
+        listing = self.source.listing(split, maskdata=self.masks.uses_maskdata(split))
+        if listing.problems:
+            raise InputError(listing.problems[0])
+        return listing.records
+
     def pictures(self, split: str) -> Pictures:
-        """The pictures of a split, listed once.
+        """The pictures of a split that are used, listed once.
 
         Raises:
             InputError: the split's lists are faulty.
         """
         if split not in self._pictures:
-            listing = self.source.listing(split, maskdata=self.masks.uses_maskdata(split))
-            if listing.problems:
-                raise InputError(listing.problems[0])
-            chosen = [record for record in listing.records if fnmatch.fnmatch(record.name, self.names)]
+            every = self.records(split)
+            chosen = [record for record in every if fnmatch.fnmatch(record.name, self.names)]
             if not chosen:
-                message = f"data.names={self.names}: fits none of the {len(listing.records)} pictures of {split}"
+                message = f"data.names={self.names}: fits none of the {len(every)} pictures of {split}"
                 raise InputError(message)
             self._pictures[split] = Pictures(chosen[: self.limit], self.masks, self.size)
         return self._pictures[split]
