@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pose_inpaint.scored_run import distinct_names
-from pose_inpaint.tables import format_estimate, format_number
+from pose_inpaint.tables import WNJD_IN_WORDS, format_estimate, format_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,11 +100,7 @@ def describe(found: Comparison) -> list[str]:
     ]
     posed = next((run for run in found.runs if run.estimator), None)
     if posed and any(score.startswith(POSE) for score in found.scores):
-        lines.append(
-            "WNJD: distance of the joints found in the restored picture from the reference's, over the longer side of "
-            "the person's box, at most 1, and 1 for a person not found, weighted by the reference's confidence. "
-            f"Joints: {posed.estimator}. People not found in the original are left out."
-        )
+        lines.append(f"{WNJD_IN_WORDS} Joints: {posed.estimator}. People not found in the original are left out.")
         for which in ("floor", "ceiling"):
             bound = posed.record["pose"].get(which)
             if bound:

@@ -10,6 +10,11 @@ if TYPE_CHECKING:
 DECIMALS = {"psnr": 2, "psnr_pooled": 2, "fid": 2, "frechet_vgg16": 1}
 LABEL = 28  # letters
 
+WNJD_IN_WORDS = (
+    "WNJD: distance of the joints found in the restored picture from the reference's, over the longer side of the "
+    "person's box, at most 1, and 1 for a person not found, weighted by the reference's confidence."
+)
+
 
 def format_number(name: str, value: float | None) -> str:
     """A score's value with as many digits as its kind deserves; a dash where there is none."""
@@ -39,7 +44,7 @@ def score_table(
     for name, value in summary["of_sets"].items():
         lines.append(f"{name:<{LABEL}}{format_number(name, value):>10}   of the set as a whole")
     if estimator is not None:
-        lines.append(f"\nPoses: {estimator}")
+        lines.append(f"\nPoses: {estimator}\n{WNJD_IN_WORDS}")
         lines += _bounds(bounds)
     for name in [rank_by, *(n for n in summary["scores"] if n.startswith("wnjd_"))]:
         for title, key in {"hidden share": "by_hidden_share", "source": "by_source"}.items():
