@@ -14,6 +14,7 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.lightning_module import InpaintingModule
 from pose_inpaint.losses import DiscriminatorLoss, GeneratorLoss
 from pose_inpaint.losses.term import check_weight
+from pose_inpaint.metrics.per_picture import REGIONS
 from pose_inpaint.pose.judge import PoseJudge
 from pose_inpaint.schedule import Phase, Schedule
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from lightning.pytorch import Callback, Trainer
     from lightning.pytorch.loggers import Logger
+    from torchmetrics import Metric
 
     from pose_inpaint.config import DataSettings, LossSettings, PhaseSettings, PoseSettings, TrainSettings
     from pose_inpaint.data.masks import Masks
@@ -124,6 +126,38 @@ def build_metric(name: str, blocks: Mapping[str, Any], **arguments: Any) -> Pict
         message = f"{name}: no such score; give METRIC_PICTURE_REGION with a metric of {', '.join(blocks)}"
         raise InputError(message)
     return cast("PictureMetric", build("metric", blocks[parts[0]], picture=parts[1], region=parts[2], **arguments))
+
+
+def build_metrics(
+    blocks: Mapping[str, Any], pictures: Sequence[str], regions: Sequence[str], **arguments: Any
+) -> dict[str, Metric]:
+    """Every score of every picture and region asked for that it has values for, by its full name.
+
+    Raises:
+        InputError: a score can't be built.
+    """
+    found: dict[str, Metric] = {}
+    for metric, block in blocks.items():
+        kind = find_class(f"metric.{metric}", block)
+        for picture in pictures:
+            for region in regions:
+                if region in getattr(kind, "regions", REGIONS):
+                    name = f"{metric}_{picture}_{region}"
+                    found[name] = build_metric(name, blocks, **arguments)
+    return found
+
+
+def find_class(key: str, block: Mapping[str, Any]) -> type:
+    """The class that a block's `_target_` names.
+
+    Raises:
+        InputError: there is no such class.
+    """
+    try:
+        return get_class(str(block.get("_target_")))
+    except Exception as error:
+        message = f"{key}: {block.get('_target_')}: {error}"
+        raise InputError(message) from error
 
 
 def build_judge(pose: PoseSettings, device: torch.device) -> PoseJudge | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from pose_inpaint.bootstrap import estimate_mean
-from pose_inpaint.scoring import higher_is_better
+from pose_inpaint.scoring import higher_is_better, share_groups
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,9 +77,8 @@ def by_hidden_share(
 ) -> list[tuple[float, dict[str, Any]]]:
     """Mean hidden share and score of each group of hidden share that has pictures."""
     groups = []
-    for low, high in pairwise(edges):
-        chosen = (run.hidden >= low) & ((run.hidden < high) | (high >= 1))
-        chosen &= ~torch.isnan(run.values[score])
+    for group in share_groups(run.hidden, edges).values():
+        chosen = group & ~torch.isnan(run.values[score])
         if chosen.any():
             groups.append((float(run.hidden[chosen].mean()), estimate_mean(run.values[score][chosen], seed)))
     return groups

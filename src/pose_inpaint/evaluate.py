@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from pose_inpaint.data.sources import SPLITS
 from pose_inpaint.errors import InputError
 from pose_inpaint.examples import draw_ranked, write_examples
 from pose_inpaint.metrics import PictureMetric
+from pose_inpaint.metrics.distribution import DistributionMetric
 from pose_inpaint.metrics.pose import PoseMetric
 from pose_inpaint.pose_bounds import score_bounds
 from pose_inpaint.predictions import Predictions
@@ -28,12 +30,14 @@ from pose_inpaint.systems.mean import MeanFill
 from pose_inpaint.tables import describe_seconds, score_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from omegaconf import DictConfig
+    from torchmetrics import Metric
 
     from pose_inpaint.data.datamodule import InpaintingData
     from pose_inpaint.data.inspection import Inspection
+    from pose_inpaint.data.sources import Record
     from pose_inpaint.pose.judge import PoseJudge
     from pose_inpaint.scoring import Complete, Scores
     from pose_inpaint.types import Inpainter
@@ -75,7 +79,7 @@ def run(config: DictConfig) -> None:
     system = choose_system(settings, device) if settings.predictions is None else None
     judge = build.build_judge(settings.pose, device)
     data = build.build_data(settings.data, settings.mask, settings.seed)
-    metrics = build_metrics(settings, judge)
+    metrics = build_scores(settings, judge, len(data.pictures(settings.split)))
     started = time.perf_counter()
     inspections = data.inspect(settings.split)
     if inspections[0].blind:
@@ -89,10 +93,10 @@ def run(config: DictConfig) -> None:
     scores = score(system.complete, batches, metrics, device, seed=settings.seed, title=f"Scoring {settings.split}")
     _demand_people(scores)
     started = time.perf_counter()
-    bounds = score_bounds(judge, settings.pose, JOINTS[settings.pose.joints], batches) if judge else None
+    bounds = score_bounds(judge, settings.pose, JOINTS[settings.pose.joints], batches, settings.seed) if judge else None
     seconds = {"checking": checking, **scores.seconds, "pose bounds": time.perf_counter() - started}
     summary = scores.summary(settings.share_edges)
-    write_results(settings, plain_config(config), system, scores, summary, inspections, device, judge, bounds)
+    write_results(settings, plain_config(config), system, scores, summary, inspections, data, device, judge, bounds)
     started = time.perf_counter()
     draw_ranked(system.complete, data.pictures(settings.split), settings.sheet, scores, device, settings.run_dir)
     write_examples(system.complete, data.pictures(settings.split), settings.examples, device, settings.run_dir)
@@ -121,6 +125,9 @@ def _check(settings: EvaluateSettings) -> None:
     if settings.predictions is not None and (settings.model is not None or settings.checkpoint is not None):
         message = "predictions and a system are both given; give predictions=DIR alone"
         raise InputError(message)
+    if settings.sheet.each < 1:
+        message = f"sheet.each={settings.sheet.each}: must be at least 1"
+        raise InputError(message)
     if settings.examples < 0:
         message = f"examples={settings.examples}: must be at least 0"
         raise InputError(message)
@@ -132,23 +139,22 @@ def _check(settings: EvaluateSettings) -> None:
         raise InputError(message)
 
 
-def build_metrics(settings: EvaluateSettings, judge: PoseJudge | None) -> dict[str, Any]:
+def build_scores(settings: EvaluateSettings, judge: PoseJudge | None, pictures: int) -> dict[str, Metric]:
     """Every score asked for, by its full name METRIC_PICTURE_REGION.
 
     Raises:
-        InputError: a score can't be built, or the one that ranks pictures is not among them.
+        InputError: a score can't be built or taken of so few pictures, or the one that ranks them is not among them.
     """
-    metrics: dict[str, Any] = {}
-    for name in score_names(settings.metric, settings.pictures, settings.regions):
-        metric = build.build_metric(name, settings.metric)
-        if isinstance(metric, PictureMetric) or name.endswith("_whole"):  # a set's score is of whole pictures
-            metrics[name] = metric
+    metrics = build.build_metrics(settings.metric, settings.pictures, settings.regions)
     if judge is not None:
         regions = JOINTS[settings.pose.joints]
-        for name in score_names(settings.pose.scores, settings.pose.pictures, regions):
-            metrics[name] = build.build_metric(name, settings.pose.scores, judge=judge)
-    ranking = [name for name, metric in metrics.items() if isinstance(metric, PictureMetric)]
-    if settings.sheet.rank_by not in ranking or "pooled" in settings.sheet.rank_by:
+        metrics |= build.build_metrics(settings.pose.scores, settings.pose.pictures, regions, judge=judge)
+    for name, metric in metrics.items():
+        if isinstance(metric, DistributionMetric) and pictures < metric.fewest:
+            message = f"metric: {name} needs at least {metric.fewest} pictures, here are {pictures}; leave it out"
+            raise InputError(message)
+    ranking = [name for name, metric in metrics.items() if isinstance(metric, PictureMetric) and "pooled" not in name]
+    if settings.sheet.rank_by not in ranking:
         message = f"sheet.rank_by={settings.sheet.rank_by}: not one of {', '.join(ranking)}"
         raise InputError(message)
     return metrics
@@ -208,11 +214,6 @@ def choose_inpainter(
     return inpainter, None
 
 
-def score_names(metrics: Iterable[str], pictures: Sequence[str], regions: Sequence[str]) -> list[str]:
-    """Full names METRIC_PICTURE_REGION of every combination."""
-    return [f"{metric}_{picture}_{region}" for metric in metrics for picture in pictures for region in regions]
-
-
 def score_split(
     inpainter: Inpainter,
     data: InpaintingData,
@@ -224,8 +225,7 @@ def score_split(
     regions: Sequence[str] = REGIONS,
 ) -> Scores:
     """Every metric, of every picture and region asked for, over a split."""
-    names = score_names(metric_blocks, pictures, regions)
-    metrics = {name: build.build_metric(name, metric_blocks) for name in names}
+    metrics = build.build_metrics(metric_blocks, pictures, regions)
     batches = data.split_dataloader(split)
     complete = completing(inpainter, device, seed)
     return score(complete, batches, metrics, device, seed=seed, title=f"Scoring {split}")
@@ -256,6 +256,7 @@ def write_results(
     scores: Scores,
     summary: dict[str, Any],
     inspections: Sequence[Inspection],
+    data: InpaintingData,
     device: torch.device,
     judge: PoseJudge | None,
     bounds: dict[str, Any] | None,
@@ -263,21 +264,28 @@ def write_results(
     """Writes `scores.json`, `scores.csv` and the records of the run."""
     folder = Path(settings.run_dir)
     write_records(folder, plain, describe_run(plain, inspections, str(device), None))
-    pose = None
+    pose: dict[str, Any] | None = None
     if judge is not None:
         pose = {"estimator": judge.estimator.name, "reference": judge.kind, **(bounds or {})}
+        if judge.kind == "annotated":
+            pose["joints_sha256"] = joints_digest(data.pictures(settings.split).records)
     record = describe_scores(
         system.name,
         settings.split,
         settings.data.root,
         inspections[0],
         settings.seed,
-        system.origin,
+        {**system.origin, "metric": settings.metric},
         pose,
         summary,
     )
     write_json(folder / "scores.json", record)
     scores.write_csv(folder / "scores.csv")
+
+
+def joints_digest(records: Sequence[Record]) -> str:
+    """Digest of the annotation that poses were compared with."""
+    return hashlib.sha256(repr([(record.name, record.joints) for record in records]).encode()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from PIL import Image
 
-from pose_inpaint.build import build_metric
+from pose_inpaint.build import build_metrics
 from pose_inpaint.data.picture import to_bytes, to_image, to_signed, to_tensor
 from pose_inpaint.pose.judge import PoseJudge
 from pose_inpaint.scoring import score
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def score_bounds(
-    judge: PoseJudge, pose: PoseSettings, regions: Sequence[str], batches: Iterable[Batch]
+    judge: PoseJudge, pose: PoseSettings, regions: Sequence[str], batches: Iterable[Batch], seed: int
 ) -> dict[str, Any] | None:
     """Pose scores of the originals re-saved (floor) and of the masked pictures (ceiling), if they are asked for.
 
@@ -47,9 +47,8 @@ def score_bounds(
         ("floor", f"originals re-saved as JPEG, quality {quality}", floor),
         ("ceiling", "masked pictures, not restored", ceiling),
     ):
-        names = [f"{metric}_raw_{region}" for metric in pose.scores for region in regions]
-        metrics = {name: build_metric(name, pose.scores, judge=remembering) for name in names}
-        scores = score(complete, batches, metrics, title=f"Pose {which}")
+        metrics = build_metrics(pose.scores, ("raw",), regions, judge=remembering)
+        scores = score(complete, batches, metrics, seed=seed, title=f"Pose {which}")
         every = torch.ones(len(scores.names), dtype=torch.bool)
         bounds[which] = {"what": what, "scores": scores.over(every)}
     return bounds

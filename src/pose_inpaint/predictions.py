@@ -42,6 +42,9 @@ class Predictions:
                 raise InputError(message)
             self.files[_stem(name)] = path
         wanted = {_stem(record.name) for record in records}
+        if len(wanted) < len(records):
+            message = f"predictions={folder}: two pictures of the split differ in their ending alone; rename one"
+            raise InputError(message)
         self._demand(sorted(wanted - set(self.files)), "has no picture for", "add it")
         self._demand(
             sorted(set(self.files) - {_stem(record.name) for record in listed}), "has a picture too many:", "remove it"

@@ -66,17 +66,33 @@ def run(config: DictConfig) -> None:
     write_csv(found, folder / "table.csv")
     write_latex(found, folder / "table.tex")
     write_differences(found, folder / "differences.csv")
-    pictured = draw_examples(found, settings.pictures, folder / "sheet.png")
-    draw_curves(found, settings.share_edges, settings.seed, folder / "curves.png")
-    _send(settings, plain_config(config), found, folder)
     print((folder / "table.md").read_text(encoding="utf-8"))
-    if not pictured:
-        print("no sheet.png: the runs have no examples in common; score them with the same examples=N", file=sys.stderr)
-    print(f"Written to {folder}: table.md, table.csv, table.tex, differences.csv, curves.png{', sheet.png' * pictured}")
+    drawn = draw(found, settings, folder, faults)
+    _send(settings, plain_config(config), found, drawn)
+    names = ["table.md", "table.csv", "table.tex", "differences.csv", *(path.name for path in drawn)]
+    print(f"Written to {folder}: {', '.join(names)}")
     for fault in faults:
         print(f"left out: {fault}", file=sys.stderr)
     if faults:
         raise SystemExit(1)
+
+
+def draw(found: Comparison, settings: ReportSettings, folder: Path, faults: list[str]) -> list[Path]:
+    """Draws sheet and curves; what can't be drawn is added to `faults`, and an older file of that name removed."""
+    sheet, curves = folder / "sheet.png", folder / "curves.png"
+    for path in (sheet, curves):
+        path.unlink(missing_ok=True)
+    drawn = []
+    try:
+        if draw_examples(found, settings.pictures, sheet):
+            drawn.append(sheet)
+        else:
+            faults.append("sheet.png: the runs kept no examples in common; score them with the same examples=N")
+        if draw_curves(found, settings.share_edges, settings.seed, curves):
+            drawn.append(curves)
+    except InputError as error:
+        faults.append(str(error))
+    return drawn
 
 
 def read_runs(folders: list[str]) -> tuple[list[ScoredRun], list[str]]:
@@ -85,7 +101,7 @@ def read_runs(folders: list[str]) -> tuple[list[ScoredRun], list[str]]:
     Raises:
         InputError: not one is sound.
     """
-    if len(set(folders)) != len(folders):
+    if len({Path(folder).resolve() for folder in folders}) != len(folders):
         message = f"runs={folders}: the same folder twice; name each once"
         raise InputError(message)
     runs: list[ScoredRun] = []
@@ -93,8 +109,7 @@ def read_runs(folders: list[str]) -> tuple[list[ScoredRun], list[str]]:
     for folder in folders:
         try:
             found = read_scored_run(folder)
-            if runs:
-                demand_comparable(runs[0], found)
+            demand_comparable(runs, found)
             runs.append(found)
         except InputError as error:
             faults.append(str(error))
@@ -133,7 +148,7 @@ def draw_examples(found: Comparison, picture: str, path: Path) -> bool:
     return True
 
 
-def _send(settings: ReportSettings, plain: dict[str, object], found: Comparison, folder: Path) -> None:
+def _send(settings: ReportSettings, plain: dict[str, object], found: Comparison, drawn: list[Path]) -> None:
     """The same table and pictures to W&B, if that is logged to."""
     if not settings.logger.get("_target_"):
         return
@@ -145,8 +160,7 @@ def _send(settings: ReportSettings, plain: dict[str, object], found: Comparison,
         systems = zip(found.names, found.runs, strict=True)
         rows = [[name, *(cell(run, score) for score in found.scores)] for name, run in systems]
         logger.log_table("table", columns=["system", *map(label, found.scores)], data=rows)
-        images = [str(path) for path in (folder / "sheet.png", folder / "curves.png") if path.is_file()]
-        logger.log_image("report", images, caption=[describe(found)[0]] * len(images))
+        logger.log_image("report", [str(path) for path in drawn], caption=[describe(found)[0]] * len(drawn))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pose_inpaint.scored_run import distinct_names
-from pose_inpaint.tables import WNJD_IN_WORDS, format_estimate, format_number
+from pose_inpaint.tables import WNJD_IN_WORDS, describe_bounds, format_estimate, format_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,12 +100,11 @@ def describe(found: Comparison) -> list[str]:
     ]
     posed = next((run for run in found.runs if run.estimator), None)
     if posed and any(score.startswith(POSE) for score in found.scores):
-        lines.append(f"{WNJD_IN_WORDS} Joints: {posed.estimator}. People not found in the original are left out.")
-        for which in ("floor", "ceiling"):
-            bound = posed.record["pose"].get(which)
-            if bound:
-                wnjd = next(e for name, e in bound["scores"].items() if name.startswith("wnjd_"))
-                lines.append(f"{which.capitalize()} of WNJD ({bound['what']}): {format_estimate('wnjd_x_x', wnjd)}.")
+        n = max(posed.record["scores"][s]["n"] for s in posed.record["scores"] if s.startswith(POSE))
+        lines.append(f"{WNJD_IN_WORDS} Joints: {posed.estimator}; {n} pictures whose original shows a person.")
+        pose = posed.record["pose"]
+        bounds = describe_bounds({which: pose[which] for which in ("floor", "ceiling") if which in pose})
+        lines += [f"{line}." for line in bounds]
     return lines
 
 

@@ -50,7 +50,10 @@ class ScoredRun:
     def estimator(self) -> str | None:
         """Pose estimator and reference, if poses were scored."""
         pose = self.record.get("pose")
-        return f"{pose['estimator']}, {pose['reference']} reference" if pose else None
+        if not pose:
+            return None
+        annotation = f" {pose['joints_sha256'][:12]}" if "joints_sha256" in pose else ""
+        return f"{pose['estimator']}, {pose['reference']} reference{annotation}"
 
     def estimate(self, score: str) -> dict[str, Any] | None:
         """A score over all pictures with its interval, None where it was not taken."""
@@ -85,38 +88,54 @@ def read_scored_run(folder: str) -> ScoredRun:
         names = tuple(row["name"] for row in rows)
         found = ScoredRun(path, str(record["name"]), record, names, hidden, values)
         _ = record["masks_sha256"], record["data"]["sha256"], record["split"], record["of_sets"], record["scores"]
+        _ = record["metric"], record["seconds"]
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         message = f"runs: {folder}: its scores can't be read ({type(error).__name__}: {error}); score the system anew"
         raise InputError(message) from error
     return found
 
 
-def demand_comparable(first: ScoredRun, other: ScoredRun) -> None:
-    """Raises `InputError` unless both runs are over the same pictures, masks, and pose estimator."""
-    for what, ours, theirs in (
-        ("split", first.record["split"], other.record["split"]),
-        ("pictures", f"{len(first.pictures)} pictures", f"{len(other.pictures)} pictures"),
-        ("names of pictures", first.pictures, other.pictures),
-        ("masks", first.record["masks_sha256"][:12], other.record["masks_sha256"][:12]),
-        ("data", first.record["data"]["sha256"][:12], other.record["data"]["sha256"][:12]),
-    ):
-        if ours != theirs:
-            shown = "" if isinstance(ours, tuple) else f" ({theirs}, not {ours})"
+def demand_comparable(accepted: Sequence[ScoredRun], other: ScoredRun) -> None:
+    """Raises `InputError` unless a run is over the pictures and masks, and by the estimator and settings, of others."""
+    for first in accepted[:1]:
+        for what, ours, theirs in (
+            ("split", first.record["split"], other.record["split"]),
+            ("pictures", f"{len(first.pictures)} pictures", f"{len(other.pictures)} pictures"),
+            ("names of pictures", first.pictures, other.pictures),
+            ("masks", first.record["masks_sha256"][:12], other.record["masks_sha256"][:12]),
+            ("data", first.record["data"]["sha256"][:12], other.record["data"]["sha256"][:12]),
+        ):
+            if ours != theirs:
+                shown = "" if isinstance(ours, tuple) else f" ({theirs}, not {ours})"
+                message = (
+                    f"runs: {other.folder}: scored over other {what} than {first.folder}{shown}; score both on the same"
+                )
+                raise InputError(message)
+    for first in accepted:
+        if first.estimator and other.estimator and first.estimator != other.estimator:
             message = (
-                f"runs: {other.folder}: scored over other {what} than {first.folder}{shown}; score both on the same"
+                f"runs: {other.folder}: poses by {other.estimator}, those of {first.folder} by {first.estimator}; "
+                "score both with the same"
             )
             raise InputError(message)
-    if first.estimator and other.estimator and first.estimator != other.estimator:
-        message = (
-            f"runs: {other.folder}: poses by {other.estimator}, those of {first.folder} by {first.estimator}; "
-            "score both with the same"
-        )
-        raise InputError(message)
+        for metric in set(first.record["metric"]) & set(other.record["metric"]):
+            ours, theirs = first.record["metric"][metric], other.record["metric"][metric]
+            if ours != theirs:
+                message = (
+                    f"runs: {other.folder}: {metric} taken with {theirs}, in {first.folder} with {ours}; "
+                    "score both with the same"
+                )
+                raise InputError(message)
 
 
 def distinct_names(runs: Sequence[ScoredRun]) -> list[str]:
-    """The systems' names, with the folder's added where two are the same."""
+    """The systems' names; where two are the same, with as much of the folder's path as tells them apart."""
     names = [run.name for run in runs]
-    return [
-        f"{name} ({run.folder.name})" if names.count(name) > 1 else name for name, run in zip(names, runs, strict=True)
-    ]
+    paths = [run.folder.resolve().parts for run in runs]
+    found = []
+    for place, name in enumerate(names):
+        twins = [paths[other] for other, its in enumerate(names) if its == name and other != place]
+        own = paths[place]
+        depth = next((n for n in range(1, len(own)) if all(twin[-n:] != own[-n:] for twin in twins)), len(own))
+        found.append(f"{name} ({'/'.join(own[-depth:])})" if twins else name)
+    return found

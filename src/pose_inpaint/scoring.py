@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from jaxtyping import Float
+    from jaxtyping import Bool, Float
     from torch import Tensor
 
     from pose_inpaint.types import Batch, Completion, Inpainter
@@ -42,6 +42,14 @@ def source_of(name: str) -> str:
     """Where a picture comes from: the letters that its name begins with, before a mark or a digit; "other" for none."""
     found = re.match(r"[A-Za-z]+(?=[-_0-9])", name.rsplit("/", 1)[-1])
     return found.group().lower() if found else "other"
+
+
+def share_groups(hidden: Float[Tensor, " n"], edges: Sequence[float]) -> dict[str, Bool[Tensor, " n"]]:
+    """Which pictures are in each group of hidden share, by a label such as "10-20%"."""
+    return {
+        f"{low:.0%}-{high:.0%}".replace("%", "", 1): (hidden >= low) & ((hidden < high) | (high >= 1))
+        for low, high in pairwise(edges)
+    }
 
 
 @dataclass(frozen=True)
@@ -78,10 +86,7 @@ class Scores:
         """
         every = torch.ones(len(self.names), dtype=torch.bool)
         sources = [source_of(name) for name in self.names]
-        shares = {}
-        for low, high in pairwise(edges):
-            label = f"{low:.0%}-{high:.0%}".replace("%", "", 1)
-            shares[label] = (self.hidden >= low) & ((self.hidden < high) | (high >= 1))
+        shares = share_groups(self.hidden, edges)
         origins = {name: torch.tensor([source == name for source in sources]) for name in sorted(set(sources))}
         return {
             "n": len(self.names),
@@ -157,7 +162,8 @@ def score(
         InputError: a picture has no original, or a completion is not finite.
     """
     of_pictures = {name: metric for name, metric in metrics.items() if isinstance(metric, PictureMetric)}
-    of_sets = {name: metric.to(device) for name, metric in metrics.items() if name not in of_pictures}
+    doubles = "cpu" if torch.device(device).type == "mps" else device  # Apple's GPUs have no double precision
+    of_sets = {name: metric.to(doubles) for name, metric in metrics.items() if name not in of_pictures}
     stages: dict[str, dict[str, PictureMetric]] = defaultdict(dict)
     for name, metric in of_pictures.items():
         stages[metric.stage][name] = metric

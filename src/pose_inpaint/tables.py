@@ -45,7 +45,7 @@ def score_table(
         lines.append(f"{name:<{LABEL}}{format_number(name, value):>10}   of the set as a whole")
     if estimator is not None:
         lines.append(f"\nPoses: {estimator}\n{WNJD_IN_WORDS}")
-        lines += _bounds(bounds)
+        lines += describe_bounds(bounds)
     for name in [rank_by, *(n for n in summary["scores"] if n.startswith("wnjd_"))]:
         for title, key in {"hidden share": "by_hidden_share", "source": "by_source"}.items():
             if len(summary[key]) > 1:
@@ -59,17 +59,15 @@ def _row(label: str, name: str, estimate: Mapping[str, Any]) -> str:
     return f"{label:<{LABEL}}{value:>10}   {f'[{low}, {high}]':<20}{estimate['n']:>4}"
 
 
-def _bounds(bounds: Mapping[str, Any] | None) -> list[str]:
-    lines = []
-    for which, scores in (bounds or {}).items():
-        wnjd = {name: each for name, each in scores["scores"].items() if name.startswith("wnjd_")}
-        found = next(each for name, each in scores["scores"].items() if name.startswith("found_"))
-        lines += [
-            f"  {which} ({scores['what']}): WNJD {format_estimate(name, each)} over "
-            f"{'all' if name.endswith('whole') else 'hidden'} joints, {found['value']:.0%} found, n {each['n']}"
-            for name, each in wnjd.items()
-        ]
-    return lines
+def describe_bounds(bounds: Mapping[str, Any] | None) -> list[str]:
+    """Floor and ceiling of WNJD, a line each for all joints and for hidden ones."""
+    return [
+        f"{which.capitalize()} of WNJD over {'all' if name.endswith('whole') else 'hidden'} joints "
+        f"({bound['what']}): {format_estimate(name, each)}, n {each['n']}"
+        for which, bound in (bounds or {}).items()
+        for name, each in bound["scores"].items()
+        if name.startswith("wnjd_")
+    ]
 
 
 def describe_seconds(seconds: Mapping[str, float], pictures: int) -> str:

@@ -182,6 +182,7 @@ def _score_test(
         "model": settings.model,
         "checkpoint": {"file": path.name, "sha256": checkpoint.sha256(), "phase": checkpoint.phase},
         "batchnorm": settings.batchnorm.statistics,
+        "metric": settings.metric,
         "mean_fill": mean,
     }
     record = describe_scores(

@@ -56,9 +56,10 @@ def run(config: DictConfig) -> float:
         _demand_joints(data, split)
     inspections = data.inspect(*splits)
     network = StackedHourglass(len(JOINTS), **vars(settings.network))
-    network(torch.zeros(2, 3, settings.data.size, settings.data.size))  # refuses a size that does not halve
-    steps = settings.epochs * len(data.train_dataloader())
-    module = PoseModule(network, settings.lr, settings.weight_decay, steps, vars(settings.network), plain)
+    with torch.no_grad():
+        network.eval()(torch.zeros(1, 3, settings.data.size, settings.data.size))  # refuses a size that does not halve
+    data.train_dataloader()  # refuses a batch size that the split can't fill, before anything is written
+    module = PoseModule(network.train(), settings.lr, settings.weight_decay, vars(settings.network), plain)
     best = ModelCheckpoint(folder / CHECKPOINTS, "best", monitor="val/pck", mode="max", save_top_k=1, save_last=True)
     loggers: list[Any] = [CSVLogger(folder, name="", version="")]
     if settings.logger.get("_target_"):
@@ -69,11 +70,12 @@ def run(config: DictConfig) -> float:
         write_records(folder, plain, records)
         trainer.fit(module, data)
     if "test" in splits and trainer.is_global_zero:
-        estimator = HourglassEstimator(best.best_model_path, device=trainer.strategy.root_device)
+        weights = best.best_model_path or str(folder / CHECKPOINTS / "last.ckpt")
+        estimator = HourglassEstimator(weights, device=trainer.strategy.root_device)
         accuracy = measure_accuracy(estimator, data.split_dataloader("test"), settings.seed)
         write_json(folder / "scores.json", {"split": "test", "estimator": estimator.name, **accuracy})
         print(f"\nDone: {folder}\n{describe_accuracy(accuracy)}")
-        print(f"Use it: pose=hourglass pose.weights={best.best_model_path}")
+        print(f"Use it: pose=hourglass pose.weights={weights}")
     return float(best.best_model_score or 0)
 
 
@@ -82,6 +84,9 @@ def _check(settings: TrainPoseSettings) -> None:
         if not value > 0:
             message = f"{key}={value}: must be positive"
             raise InputError(message)
+    if settings.data.batch_size < 2:
+        message = f"data.batch_size={settings.data.batch_size}: batch normalisation needs at least 2"
+        raise InputError(message)
     if settings.weight_decay < 0:
         message = f"weight_decay={settings.weight_decay}: must be at least 0"
         raise InputError(message)

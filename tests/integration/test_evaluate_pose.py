@@ -31,8 +31,9 @@ def test_poses_are_scored_with_floor_and_ceiling(command, tiny_data, tiny_pose, 
             assert f"wnjd_raw_{region}" in scores["pose"][bound]["scores"]
     for words in (
         "Poses: hourglass",
-        "floor (originals re-saved as JPEG, quality 90)",
-        "ceiling (masked",
+        "Floor of WNJD over all joints (originals re-saved as JPEG, quality 90)",
+        "Ceiling of WNJD over hidden joints (masked pictures, not restored)",
+        "WNJD: distance of the joints",
         "ms a picture",
     ):
         assert words in outcome.out
@@ -83,11 +84,13 @@ def test_annotated_joints_are_a_reference(command, tiny_data, tiny_pose, tmp_pat
         (["pose.resave_quality=0"], "pose.resave_quality=0: must be in 1..100"),
         (["examples=-1"], "examples=-1"),
         (["metric=[distortion,beauty]"], "metric/beauty"),
+        (["sheet.each=0"], "sheet.each=0: must be at least 1"),
+        (["metric=[distortion,frechet]", "data.limit=1"], "frechet_vgg16_composite_whole needs at least 2 pictures"),
         (["metric=[frechet]", "sheet.rank_by=frechet_vgg16_composite_whole"], "sheet.rank_by=frechet_vgg16"),
     ],
 )
 def test_settings_that_cannot_be_used(command, tiny_data, tmp_path, arguments, says):
-    more = ["metric.frechet_vgg16.weights=random"] if "metric=[frechet]" in arguments else []
+    more = ["metric.frechet_vgg16.weights=random"] if "frechet" in arguments[0] else []
     outcome = evaluate(command, tiny_data, tmp_path, "model=mean", *arguments, *more)
     assert outcome.status == 2
     assert says in outcome.err

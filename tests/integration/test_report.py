@@ -81,7 +81,8 @@ def test_differences_are_paired(command, scored, tmp_path):
     name = "mse_composite_hole"
     expected = (first.values[name] - second.values[name]).mean().item()
     assert float(rows[name]["difference"]) == pytest.approx(expected)
-    assert rows[name]["better"] == ("telea" if float(rows[name]["low"]) > 0 else "")
+    assert (first.values[name] > second.values[name]).all()  # so that telea's lead is beyond doubt
+    assert rows[name]["better"] == "telea"
 
 
 def test_a_lead_on_every_picture_is_marked_and_a_draw_is_not():
@@ -95,6 +96,7 @@ def test_a_lead_on_every_picture_is_marked_and_a_draw_is_not():
     lead = [Run(spread), Run(spread + 0.01), Run(spread + 0.02)]
     assert best_system("mse_raw_whole", compare(lead, ["mse_raw_whole"], 0), 3) == 0
     noise = torch.linspace(-1, 1, 50, dtype=torch.float64).flip(0)
+    assert best_system("mse_raw_whole", compare(lead[::-1], ["mse_raw_whole"], 0), 3) == 2
     draw = [Run(spread), Run(spread + noise)]
     assert best_system("mse_raw_whole", compare(draw, ["mse_raw_whole"], 0), 2) is None
     psnr = [type("Run", (), {"values": {"psnr_raw_whole": run.values["mse_raw_whole"]}})() for run in lead]
@@ -153,7 +155,12 @@ def test_a_run_named_twice_is_refused(command, scored, tmp_path):
 def test_systems_of_one_name_are_told_apart_by_their_folders(command, scored, tmp_path):
     shutil.copytree(scored / "mean", tmp_path / "again")
     assert report(command, scored, tmp_path, "mean", f"{tmp_path}/again").status == 0
-    assert "| mean (again) |" in (tmp_path / "report/table.md").read_text()
+    table = (tmp_path / "report/table.md").read_text()
+    assert "| mean (again) |" in table
+    assert "| mean (mean) |" in table
+    shutil.copytree(scored / "mean", tmp_path / "deep/mean")
+    assert report(command, scored, tmp_path, "mean", f"{tmp_path}/deep/mean").status == 0
+    assert "| mean (deep/mean) |" in (tmp_path / "report/table.md").read_text()
 
 
 def test_any_score_can_be_asked_for(command, scored, tmp_path):
@@ -185,6 +192,66 @@ def test_wandb_gets_the_table_and_the_pictures(command, scored, tmp_path):
 def test_a_missing_chart_library_is_named(command, scored, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     outcome = report(command, scored, tmp_path, "mean")
-    assert outcome.status == 2
+    assert outcome.status == 1
     assert "pip install 'pose-inpaint[charts]'" in outcome.err
     assert (tmp_path / "report/table.md").is_file()
+    assert (tmp_path / "report/sheet.png").is_file()
+
+
+def altered(scored, tmp_path, name, change):
+    """A copy of a scored run whose record says something else."""
+    shutil.copytree(scored / "mean", tmp_path / name)
+    record = json.loads((tmp_path / name / "scores.json").read_text())
+    change(record)
+    (tmp_path / name / "scores.json").write_text(json.dumps(record))
+    return tmp_path / name
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda record: record["metric"].update(mse={"other": 1}), "mse taken with {'other': 1}"),
+        (lambda record: record.update(split="val"), "scored over other split than"),
+        (lambda record: record["data"].update(sha256="0" * 64), "scored over other data than"),
+    ],
+)
+def test_scores_taken_in_another_way_are_not_compared(command, scored, tmp_path, change, says):
+    other = altered(scored, tmp_path, "other", change)
+    outcome = report(command, scored, tmp_path, "telea", other)
+    assert outcome.status == 1
+    assert says in outcome.err
+
+
+def test_poses_of_two_estimators_are_not_compared_even_after_a_run_without_any(command, scored, tmp_path):
+    a, b = (
+        altered(
+            scored, tmp_path, name, lambda r, n=name: r.update(pose={"estimator": n, "reference": "estimated"})
+        )
+        for name in ("a", "b")
+    )  # fmt: skip
+    outcome = report(command, scored, tmp_path, "telea", a, b)
+    assert outcome.status == 1
+    assert f"runs: {b}: poses by b, estimated reference, those of {a} by a, estimated reference" in outcome.err
+
+
+def test_scores_without_a_value_a_picture_have_no_curves(command, scored, tmp_path):
+    report(command, scored, tmp_path, "mean")
+    assert (tmp_path / "report/curves.png").is_file()
+    outcome = report(command, scored, tmp_path, "mean", more=["scores=[psnr_pooled_raw_whole]"])
+    assert outcome.status == 0, outcome.err
+    assert not (tmp_path / "report/curves.png").exists()
+
+
+def test_systems_keep_their_colour_in_panels_that_others_are_missing_from(scored, tmp_path, monkeypatch):
+    from matplotlib.axes import Axes
+
+    from pose_inpaint.charts import draw_curves
+    from pose_inpaint.report_files import Comparison
+
+    drawn = []
+    monkeypatch.setattr(Axes, "errorbar", lambda self, *_, **style: drawn.append(style["color"]) or self.plot([0])[0])
+    runs = [read_scored_run(str(scored / name)) for name in ("mean", "telea")]
+    del runs[0].values["ssim_raw_whole"]
+    names = ["mse_raw_whole", "ssim_raw_whole"]
+    draw_curves(Comparison(runs, names, [], {}), [0.0, 0.5, 1.0], 0, tmp_path / "curves.png")
+    assert drawn == ["C0", "C1", "C1"]

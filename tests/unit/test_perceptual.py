@@ -3,11 +3,14 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
+from torchmetrics.image.fid import FrechetInceptionDistance
+from torchmetrics.image.kid import KernelInceptionDistance
 from torchvision.models import alexnet
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.losses.vgg import VGG16Features
-from pose_inpaint.metrics.distribution import FID, KID, FrechetVGG16
+from pose_inpaint.metrics.distribution import FID, KID, DistributionMetric, FrechetVGG16
+from pose_inpaint.metrics.per_picture import collect
 from pose_inpaint.metrics.perceptual import LPIPS
 from pose_inpaint.types import Batch, Completion
 
@@ -122,3 +125,59 @@ def test_fid_and_kid_say_what_installs_what_they_lack(metric, name, monkeypatch)
     monkeypatch.setattr(f"torchmetrics.image.{name}._TORCH_FIDELITY_AVAILABLE", False)
     with pytest.raises(InputError, match=rf"metric\.{name} needs torch-fidelity: pip install 'pose-inpaint\[fid\]'"):
         metric()
+
+
+class Sums(torch.nn.Module):
+    """Eight numbers of a picture, in the place of Inception's features."""
+
+    num_features = 8
+
+    def forward(self, pictures):
+        return pictures.float().reshape(len(pictures), 8, -1).mean(2) / 255
+
+
+def test_kid_does_not_depend_on_the_global_generator():
+    torch.manual_seed(0)
+    batch = Batch(torch.rand(20, 3, 16, 16) * 2 - 1, torch.zeros(20, 1, 16, 16), tuple("abcdefghijklmnopqrst"))
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        metric = DistributionMetric("raw", "whole", KernelInceptionDistance(feature=Sums(), subset_size=10))
+        metric.update(batch, Completion(batch.target[:, None] * 0.5))
+        found.append(metric.compute().item())
+        assert torch.equal(torch.get_rng_state(), before)
+    assert found[0] == found[1] != 0
+
+
+def test_fid_by_its_formula():
+    torch.manual_seed(0)
+    batch = Batch(torch.rand(30, 3, 16, 16) * 2 - 1, torch.zeros(30, 1, 16, 16), tuple(map(str, range(30))))
+    metric = DistributionMetric("raw", "whole", FrechetInceptionDistance(feature=Sums()))
+    metric.update(batch, Completion(batch.target[:, None] * 0.5))
+    saved = [((p.double() + 1) / 2 * 255).round().float() for p in (batch.target, batch.target * 0.5)]
+    a, b = (Sums()(each).double().numpy() for each in saved)
+    covariances = [np.cov(each, rowvar=False) for each in (a, b)]
+    root = np.sqrt(np.linalg.eigvals(covariances[0] @ covariances[1]).real.clip(0)).sum()
+    expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(covariances[0] + covariances[1]) - 2 * root
+    assert metric.compute().item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_backbones_are_measured_apart(batch, monkeypatch):
+    """Two LPIPS of different nets in one collection are two scores."""
+    made = []
+
+    class Network(torch.nn.Module):
+        def __init__(self, net_type, normalize):
+            super().__init__()
+            made.append(net_type)
+            self.net = lambda p, t, normalize: (p - t).abs().mean((1, 2, 3)) * len(net_type)
+            self.net.to = lambda device: None
+
+    monkeypatch.setattr("pose_inpaint.metrics.perceptual.LearnedPerceptualImagePatchSimilarity", Network)
+    together = collect({"a": LPIPS("raw", net="vgg"), "b": LPIPS("raw", net="alex")})
+    for _ in range(2):
+        together.update(batch, Completion(batch.target.flip(0)[:, None]))
+    found = together.compute()
+    assert made == ["vgg", "alex"]
+    assert (found["b"] / found["a"]).item() == pytest.approx(4 / 3)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from pose_inpaint.types import Batch, Completion
 
+SUBSET_SEED = 2018
 FEATURES_DEPTH = 512  # channels of VGG16's last two blocks
 INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
 
@@ -39,13 +40,16 @@ class DistributionMetric(Metric):
         picture: whether the raw or the composite picture is scored.
         region: "whole"; a part of a picture has no such distance.
         distance: takes 8-bit pictures, real or not, and computes.
+        fewest: pictures that it can be taken of.
     """
 
-    def __init__(self, picture: Picture, region: Region, distance: Metric) -> None:
+    regions: tuple[Region, ...] = ("whole",)
+
+    def __init__(self, picture: Picture, region: Region, distance: Metric, fewest: int = 2) -> None:
         super().__init__()
         check_choice("metric: picture", picture, Picture)
         check_choice("metric: region", region, Region)
-        self.picture, self.region, self.distance = picture, region, distance
+        self.picture, self.region, self.distance, self.fewest = picture, region, distance, fewest
 
     def update(self, batch: Batch, completion: Completion) -> None:
         """Adds a batch, the first sample of each picture."""
@@ -54,7 +58,9 @@ class DistributionMetric(Metric):
 
     def compute(self) -> Float[Tensor, ""]:
         """The distance."""
-        found = self.distance.compute()
+        with torch.random.fork_rng(devices=[]):  # KID draws its subsets from the global generator
+            torch.manual_seed(SUBSET_SEED)
+            found = self.distance.compute()
         value: Tensor = found[0] if isinstance(found, tuple) else found  # KID: mean and deviation over subsets
         return value
 
@@ -92,7 +98,8 @@ class KID(DistributionMetric):
     """
 
     def __init__(self, picture: Picture = "composite", region: Region = "whole", subset_size: int = 50) -> None:
-        super().__init__(picture, region, _build("kid", lambda: KernelInceptionDistance(subset_size=subset_size)))
+        distance = _build("kid", lambda: KernelInceptionDistance(subset_size=subset_size))
+        super().__init__(picture, region, distance, fewest=subset_size)
 
 
 class FrechetVGG16(DistributionMetric):

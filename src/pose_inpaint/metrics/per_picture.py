@@ -40,6 +40,8 @@ class PictureMetric(Metric):
     values: list[Tensor]
     stage = "distortion"
     """Under which name its time is printed."""
+    regions: tuple[Region, ...] = REGIONS
+    """The regions that it has values for."""
 
     def __init__(self, picture: Picture = "composite", region: Region = "whole") -> None:
         super().__init__()
@@ -47,6 +49,11 @@ class PictureMetric(Metric):
         check_choice("metric: region", region, Region)
         self.picture, self.region = picture, region
         self.add_state("values", default=[], dist_reduce_fx="cat")
+
+    @property
+    def measured_by(self) -> object:
+        """What `measure` depends on beside the class; scores that share it and the picture are measured once."""
+        return None
 
     def measure(
         self, prediction: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "n 1 h w"]
@@ -126,5 +133,5 @@ def collect(metrics: Mapping[str, PictureMetric]) -> MetricCollection:
     """The metrics as one; those that measure the same of a picture (MSE and PSNR, SSIM and DSSIM) do it once."""
     groups = defaultdict(list)
     for name, metric in metrics.items():
-        groups[type(metric).measure, metric.picture].append(name)
+        groups[type(metric).measure, metric.picture, metric.measured_by].append(name)
     return MetricCollection(dict(metrics), compute_groups=list(groups.values()))

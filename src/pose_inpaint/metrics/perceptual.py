@@ -36,10 +36,12 @@ class LPIPS(PictureMetric):
     """
 
     stage = "perceptual"
+    regions = ("whole",)
 
     def __init__(self, picture: Picture = "composite", region: Region = "whole", net: Net = "alex") -> None:
         super().__init__(picture, region)
         check_choice("metric.lpips.net", net, Net)
+        self.net = net
         try:
             self.network = LearnedPerceptualImagePatchSimilarity(net_type=net, normalize=True).net
         except (URLError, OSError, RuntimeError) as error:
@@ -48,6 +50,11 @@ class LPIPS(PictureMetric):
                 f"{torch.hub.get_dir()}/checkpoints, or leave lpips out of metric=[...]"
             )
             raise InputError(message) from error
+
+    @property
+    def measured_by(self) -> Net:
+        """The backbone."""
+        return self.net
 
     def measure(
         self, prediction: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "n 1 h w"]

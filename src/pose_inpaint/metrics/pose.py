@@ -35,13 +35,18 @@ class PoseMetric(PictureMetric):
         super().__init__(picture, region)
         self.judge = judge
 
+    @property
+    def measured_by(self) -> PoseJudge:
+        """The judge."""
+        return self.judge
+
     def update(self, batch: Batch, completion: Completion) -> None:
         """Adds a batch."""
         reference = self.judge.reference(batch)
         hidden = hidden_joints(reference.joints, batch.mask)
         prediction = completion.picture(self.picture, batch)
         samples = [self.judge.compare(prediction[:, s], reference, hidden) for s in range(prediction.shape[1])]
-        self.values.append(torch.stack(samples).mean(0).to(batch.mask.device))
+        self.values.append(torch.stack(samples).mean(0))
 
     def convert(self, measured: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         """This score's part of what was measured."""

@@ -24,7 +24,9 @@ JITTER = ColorJitter(brightness=0.3, contrast=0.3, saturation=0.3)  # ours
 def augment(
     pictures: Float[Tensor, "b 3 s s"], joints: Float[Tensor, "b 14 3"]
 ) -> tuple[Float[Tensor, "b 3 s s"], Float[Tensor, "b 14 3"]]:
-    """A random view of each square picture: joints that leave it are no longer visible.
+    """A random view of each square picture, with colours that change alike over the batch.
+
+    Joints that leave their picture are no longer visible.
 
     Args:
         pictures: in [0, 1].

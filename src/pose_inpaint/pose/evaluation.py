@@ -10,13 +10,13 @@ import torch
 from pose_inpaint.bootstrap import estimate, estimate_mean, ratio
 from pose_inpaint.joints import TORSO, available
 from pose_inpaint.pose.estimator import join
-from pose_inpaint.pose.measures import PCK_SHARE, person_scale
+from pose_inpaint.pose.measures import correct_keypoints, person_scale
 from pose_inpaint.pose.module import demand_poses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from jaxtyping import Bool, Float
+    from jaxtyping import Float
     from torch import Tensor
 
     from pose_inpaint.pose.estimator import PoseEstimator, Poses
@@ -37,11 +37,11 @@ def measure_accuracy(estimator: PoseEstimator, batches: Iterable[Batch], seed: i
         seconds += time.perf_counter() - started
         truth.append(demand_poses(batch))
     poses, reference = join(found), torch.cat(truth)
-    counts = (reference[..., 2] > 0) & (available(estimator.joint_names) > 0)
+    reference[..., 2] *= available(estimator.joint_names)
     shoulder, hip = (reference[:, joint] for joint in TORSO)
     torso = torch.where((shoulder[:, 2] > 0) & (hip[:, 2] > 0), (shoulder - hip)[:, :2].norm(dim=-1), torch.nan)
     scales = {"pck": person_scale(reference), "pck_torso": torso}
-    terms = {name: _count_right(poses, reference, counts, scale) for name, scale in scales.items()}
+    terms = {name: _count_right(poses, reference, scale) for name, scale in scales.items()}
     return {
         **{name: estimate(each, ratio, seed) for name, each in terms.items()},
         "found": estimate_mean(poses.found.double(), seed),
@@ -49,12 +49,9 @@ def measure_accuracy(estimator: PoseEstimator, batches: Iterable[Batch], seed: i
     }
 
 
-def _count_right(
-    poses: Poses, reference: Float[Tensor, "b 14 3"], counts: Bool[Tensor, "b 14"], scale: Float[Tensor, " b"]
-) -> Float[Tensor, "n 2"]:
+def _count_right(poses: Poses, reference: Float[Tensor, "b 14 3"], scale: Float[Tensor, " b"]) -> Float[Tensor, "n 2"]:
     """Right joints, and joints that count, of each picture that has a scale."""
-    distance = (poses.joints - reference)[..., :2].norm(dim=-1)
-    right = (distance <= PCK_SHARE * scale[:, None]) & counts & poses.found[:, None]
+    right, counts = correct_keypoints(poses.joints, poses.found, reference, scale)
     return torch.stack([right.sum(1), counts.sum(1)], dim=1).double()[scale > 0]
 
 

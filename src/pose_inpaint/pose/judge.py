@@ -107,7 +107,7 @@ class PoseJudge:
                     [
                         (distance.nan_to_num(1) * share).sum(1) / share.sum(1),
                         right.sum(1) / counts.sum(1),
-                        found.found.double(),
+                        torch.where(counts.any(1), found.found.double(), torch.nan),
                     ],
                     dim=1,
                 )

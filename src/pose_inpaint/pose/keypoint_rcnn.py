@@ -54,13 +54,16 @@ class KeypointRCNN:
         try:
             self.network.load_state_dict(state)
         except RuntimeError as error:
-            message = f"pose.weights={weights}: not weights of Keypoint R-CNN ({str(error).splitlines()[-1].strip()})"
+            message = (
+                f"pose.weights={weights}: not weights of Keypoint R-CNN ({str(error).splitlines()[-1].strip()[:120]})"
+            )
             raise InputError(message) from error
         self.network.to(device)
         self.device, self.min_confidence = torch.device(device), min_confidence
-        first = next(iter(state.values()))
-        digest = hashlib.sha256(first.contiguous().numpy().tobytes()).hexdigest()
-        self.name = f"keypoint_rcnn {digest[:8]} ({min_confidence:g})"
+        digest = hashlib.sha256()
+        for value in state.values():
+            digest.update(value.contiguous().numpy().tobytes())
+        self.name = f"keypoint_rcnn {digest.hexdigest()[:8]} ({min_confidence:g})"
 
     def __call__(self, pictures: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
         """Finds the surest person of each picture or, with `near`, the one whose box overlaps most with that one's."""

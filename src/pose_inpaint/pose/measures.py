@@ -33,16 +33,19 @@ def relative_distance(joints: Float[Tensor, "b j 3"], reference: Float[Tensor, "
 
 
 def correct_keypoints(
-    joints: Float[Tensor, "b j 3"], found: Bool[Tensor, " b"], reference: Float[Tensor, "b j 3"]
-) -> tuple[Float[Tensor, "b j"], Float[Tensor, "b j"]]:
+    joints: Float[Tensor, "b j 3"],
+    found: Bool[Tensor, " b"],
+    reference: Float[Tensor, "b j 3"],
+    scale: Float[Tensor, " b"],
+) -> tuple[Bool[Tensor, "b j"], Bool[Tensor, "b j"]]:
     """PCK@0.2: which joints lie within a fifth of the person's scale of the reference's, and which count at all.
 
-    A joint counts where the reference has it. All joints of a person who was not found are wrong. (Yang and Ramanan
-    2013 name the score, over the longer side of the person's box.)
+    A joint counts where the reference has it and the person has a scale. All joints of a person who was not found are
+    wrong. (Yang and Ramanan 2013 name the score, over the longer side of the person's box.)
 
     Returns:
-        1 for each right joint, and 1 for each that counts.
+        Which joints are right, and which count.
     """
-    counts = reference[..., 2] > 0
-    near = relative_distance(joints, reference) <= PCK_SHARE
-    return (near & counts & found[:, None]).double(), counts.double()
+    counts = (reference[..., 2] > 0) & (scale > 0)[:, None]
+    distance = (joints[..., :2] - reference[..., :2]).norm(dim=-1)
+    return (distance <= PCK_SHARE * scale[:, None]) & counts & found[:, None], counts

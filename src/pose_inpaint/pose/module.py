@@ -13,7 +13,7 @@ from pose_inpaint.networks.hourglass import STRIDE
 from pose_inpaint.pose.augment import augment
 from pose_inpaint.pose.heat import draw_heat, find_joints
 from pose_inpaint.pose.hourglass import HOURGLASS_FORMAT
-from pose_inpaint.pose.measures import correct_keypoints
+from pose_inpaint.pose.measures import correct_keypoints, person_scale
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -29,7 +29,6 @@ class PoseModule(LightningModule):
         network: pictures to heat maps of each stack.
         lr: the highest learning rate; it rises to it and falls again over all of training (Smith and Topin 2018).
         weight_decay: of AdamW.
-        steps: how many there will be.
         settings: of the network, stored in every checkpoint.
         config: the resolved configuration as plain data, likewise.
     """
@@ -39,19 +38,19 @@ class PoseModule(LightningModule):
         network: nn.Module,
         lr: float,
         weight_decay: float,
-        steps: int,
         settings: dict[str, Any],
         config: dict[str, Any],
     ) -> None:
         super().__init__()
-        self.network, self.lr, self.weight_decay, self.steps = network, lr, weight_decay, steps
+        self.network, self.lr, self.weight_decay = network, lr, weight_decay
         self.settings, self.config = settings, config
         self.right, self.counted = torch.zeros(()), torch.zeros(())
 
     def configure_optimizers(self) -> Any:
         """AdamW under a one-cycle learning rate."""
         optimizer = torch.optim.AdamW(self.network.parameters(), lr=self.lr, weight_decay=self.weight_decay)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.lr, total_steps=self.steps)
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.lr, total_steps=steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -69,7 +68,8 @@ class PoseModule(LightningModule):
         """Counts right joints on the pictures as they are."""
         joints = demand_poses(batch)
         found = find_joints(self.network((batch.target + 1) / 2)[:, -1], STRIDE)
-        right, counted = correct_keypoints(found, torch.ones(len(joints), dtype=torch.bool, device=self.device), joints)
+        everyone = torch.ones(len(joints), dtype=torch.bool, device=self.device)
+        right, counted = correct_keypoints(found, everyone, joints, person_scale(joints))
         self.right, self.counted = self.right + right.sum().cpu(), self.counted + counted.sum().cpu()
 
     def on_validation_epoch_end(self) -> None:
@@ -96,10 +96,10 @@ def demand_poses(batch: Batch) -> Float[Tensor, "b 14 3"]:
 
 
 def heat_loss(heat: Float[Tensor, "b s j h w"], joints: Float[Tensor, "b j 3"]) -> Float[Tensor, ""]:
-    """Mean squared error of the maps of visible joints over cells, joints and pictures, summed over stacks.
+    """Squared error of the maps of visible joints, as a share of the true maps' own squares, summed over stacks.
 
-    Maps of joints that are not annotated don't count. The true maps are scaled so that the error of an empty answer
-    is 1, whatever the size of the map.
+    Maps of joints that are not annotated don't count. An empty answer costs 1 for each stack, whatever the size of the
+    maps; a true one costs nothing.
     """
     true = draw_heat(joints, heat.shape[-2], heat.shape[-1], STRIDE)
     counts = (joints[..., 2] > 0).to(heat)

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from pose_inpaint.joints import JOINTS
@@ -52,3 +53,20 @@ def test_what_was_not_visible_stays_so():
     torch.manual_seed(0)
     joints = torch.tensor([32.0, 32.0, 0.0]).expand(20, 14, 3).clone()
     assert augment(torch.rand(20, 3, 64, 64), joints)[1][..., 2].eq(0).all()
+
+
+def test_people_are_turned_and_scaled_and_never_stretched():
+    """Two arms of equal length at a right angle stay so."""
+    torch.manual_seed(0)
+    joints = torch.zeros(50, 14, 3)
+    joints[:, :3, :2] = torch.tensor([[32.0, 32.0], [40.0, 32.0], [32.0, 40.0]])
+    _, moved = augment(torch.zeros(50, 3, 64, 64), joints)
+    places = torch.stack([moved[:, (0, 1, 2), :2], moved[:, (5, 4, 3), :2]])  # as they are, or mirrored
+    first, second = places[..., 1, :] - places[..., 0, :], places[..., 2, :] - places[..., 0, :]
+    for one, other in zip(*(each.transpose(0, 1) for each in (first, second)), strict=True):
+        seen = one.norm(dim=-1) > 0
+        assert seen.sum() == 1
+        lengths = one[seen].norm(dim=-1), other[seen].norm(dim=-1)
+        assert lengths[0].item() == pytest.approx(lengths[1].item(), rel=1e-4)
+        assert 8 * 0.75 - 1e-3 <= lengths[0].item() <= 8 * 1.25 + 1e-3
+        assert (one[seen] * other[seen]).sum().item() == pytest.approx(0, abs=1e-3)

@@ -75,7 +75,8 @@ def test_hidden_joints_alone_count_in_holes():
     mask[..., 9:11, 19:22] = 1  # rows and columns around the second joint, at x 20, y 10
     assert scored({0: ORIGINAL, 255: RESTORED}, mask, region="hole") == pytest.approx(0.25)
     assert scored({0: ORIGINAL, 255: RESTORED}, mask, region="known") == pytest.approx((0.1 + 0.25) / 1.25)
-    assert math.isnan(scored({0: ORIGINAL, 255: RESTORED}, region="hole"))
+    for metric in (WNJD, PCK, PeopleFound):
+        assert math.isnan(scored({0: ORIGINAL, 255: RESTORED}, region="hole", metric=metric))
 
 
 def test_an_original_without_a_person_is_left_out():
@@ -158,9 +159,12 @@ def test_scale_is_the_longer_side_of_the_box_around_the_joints_that_are_there():
 def test_pck_counts_annotated_joints_of_people_found():
     reference = torch.tensor([ORIGINAL, ORIGINAL])
     reference[0, 1, 2] = 0
-    right, counted = correct_keypoints(torch.tensor([RESTORED, RESTORED]), torch.tensor([True, False]), reference)
-    assert right.tolist() == [[1, 0, 0], [0, 0, 0]]
-    assert counted.tolist() == [[1, 0, 1], [1, 1, 1]]
+    people = torch.tensor([RESTORED, RESTORED, RESTORED])
+    reference = torch.cat([reference, torch.zeros(1, 3, 3)])  # the third has no scale, and no joint that counts
+    found = torch.tensor([True, False, True])
+    right, counted = correct_keypoints(people, found, reference, person_scale(reference))
+    assert right.int().tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 0]]
+    assert counted.int().tolist() == [[1, 0, 1], [1, 1, 1], [0, 0, 0]]
 
 
 def test_a_joint_is_hidden_if_the_pixel_that_it_lies_in_is():

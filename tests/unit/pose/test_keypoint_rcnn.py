@@ -40,6 +40,11 @@ def test_the_network_itself_answers_in_our_form(tmp_path):
     assert found.squares.shape == (2, 3, 2)
     assert found.joints.isfinite().all()
     assert estimator.name.startswith("keypoint_rcnn ")
+    state = dict(estimator.network.state_dict())
+    last = list(state)[-1]
+    torch.save({**state, last: state[last] + 1}, tmp_path / "w.pth")
+    other = KeypointRCNN(str(tmp_path / "w.pth"), min_confidence=0.01)
+    assert other.name != estimator.name  # what is remembered of one is not taken for the other's
 
 
 def test_weights_that_cannot_be_used(tmp_path, monkeypatch):
