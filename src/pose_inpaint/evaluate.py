@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,16 +20,15 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.examples import draw_ranked, write_examples
 from pose_inpaint.metrics import PictureMetric
 from pose_inpaint.metrics.distribution import DistributionMetric
-from pose_inpaint.metrics.pose import PoseMetric
 from pose_inpaint.pose_bounds import score_bounds
 from pose_inpaint.predictions import Predictions
 from pose_inpaint.provenance import describe_run, describe_scores, write_json, write_records
-from pose_inpaint.scoring import completing, score
+from pose_inpaint.scoring import completing, score, timed
 from pose_inpaint.systems.mean import MeanFill
 from pose_inpaint.tables import describe_seconds, score_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from omegaconf import DictConfig
     from torchmetrics import Metric
@@ -40,7 +38,7 @@ if TYPE_CHECKING:
     from pose_inpaint.data.sources import Record
     from pose_inpaint.pose.judge import PoseJudge
     from pose_inpaint.scoring import Complete, Scores
-    from pose_inpaint.types import Inpainter
+    from pose_inpaint.types import Batch, Inpainter
 
 PICTURES = ("composite", "raw")
 REGIONS = ("whole", "hole")
@@ -80,38 +78,46 @@ def run(config: DictConfig) -> None:
     judge = build.build_judge(settings.pose, device)
     data = build.build_data(settings.data, settings.mask, settings.seed)
     metrics = build_scores(settings, judge, len(data.pictures(settings.split)))
-    started = time.perf_counter()
-    inspections = data.inspect(settings.split)
+    pictures = data.pictures(settings.split)
+    seconds: dict[str, float] = {}
+    with timed(seconds, "checking"):
+        inspections = data.inspect(settings.split)
     if inspections[0].blind:
         message = (
             f"split={settings.split}: {inspections[0].blind} pictures have no original to score against; use predict"
         )
         raise InputError(message)
-    checking = time.perf_counter() - started
     system = system or read_predictions(settings, data)
     batches = data.split_dataloader(settings.split)
+    if judge is not None:
+        with timed(seconds, "poses of originals"):
+            find_originals(judge, batches)
     scores = score(system.complete, batches, metrics, device, seed=settings.seed, title=f"Scoring {settings.split}")
-    _demand_people(scores)
-    started = time.perf_counter()
-    bounds = score_bounds(judge, settings.pose, JOINTS[settings.pose.joints], batches, settings.seed) if judge else None
-    seconds = {"checking": checking, **scores.seconds, "pose bounds": time.perf_counter() - started}
+    seconds |= scores.seconds
+    bounds = None
+    if judge is not None and settings.pose.bounds:
+        with timed(seconds, "pose bounds"):
+            bounds = score_bounds(judge, settings.pose, JOINTS[settings.pose.joints], batches, settings.seed)
     summary = scores.summary(settings.share_edges)
     write_results(settings, plain_config(config), system, scores, summary, inspections, data, device, judge, bounds)
-    started = time.perf_counter()
-    draw_ranked(system.complete, data.pictures(settings.split), settings.sheet, scores, device, settings.run_dir)
-    write_examples(system.complete, data.pictures(settings.split), settings.examples, device, settings.run_dir)
-    seconds["drawing"] = time.perf_counter() - started
+    with timed(seconds, "drawing"):
+        draw_ranked(system.complete, pictures, settings.sheet, scores, device, settings.run_dir)
+        write_examples(system.complete, pictures, settings.examples, device, settings.run_dir)
     print(score_table(summary, settings.sheet.rank_by, None if judge is None else judge.describe(), bounds))
     print(f"\n{describe_seconds(seconds, summary['n'])}")
     print(f"{summary['n']} pictures, {summary['mean_hidden_share']:.1%} hidden on average: {settings.run_dir}")
 
 
-def _demand_people(scores: Scores) -> None:
-    """Raises `InputError` if poses were to be scored and no original shows a person."""
-    poses = [metric for metric in scores.metrics.values() if isinstance(metric, PoseMetric)]
-    if poses and all(metric.per_picture().isnan().all() for metric in poses):
+def find_originals(judge: PoseJudge, batches: Iterable[Batch]) -> None:
+    """Looks at the originals, which is remembered, before anything is completed.
+
+    Raises:
+        InputError: not one of them shows a person.
+    """
+    usable = [judge.reference(batch).usable for batch in batches]
+    if not torch.cat(usable).any():
         message = (
-            f"pose: no person is found in any of the {len(scores.names)} originals; choose another estimator or "
+            f"pose: no person is found in any of the {len(torch.cat(usable))} originals; choose another estimator or "
             "smaller thresholds in pose.estimator, or pose.reference=annotated"
         )
         raise InputError(message)

@@ -26,13 +26,11 @@ if TYPE_CHECKING:
 
 def score_bounds(
     judge: PoseJudge, pose: PoseSettings, regions: Sequence[str], batches: Iterable[Batch], seed: int
-) -> dict[str, Any] | None:
-    """Pose scores of the originals re-saved (floor) and of the masked pictures (ceiling), if they are asked for.
+) -> dict[str, Any]:
+    """Pose scores of the originals re-saved (floor) and of the masked pictures (ceiling).
 
     They are the same for every system on the same pictures and masks, so the poses are remembered.
     """
-    if not pose.bounds:
-        return None
     remembering = PoseJudge(judge.remembering, judge.kind)
     quality = pose.resave_quality
 

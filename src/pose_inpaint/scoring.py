@@ -7,6 +7,7 @@ import hashlib
 import re
 import time
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
@@ -173,40 +174,43 @@ def score(
     masks = hashlib.sha256()
     seconds: dict[str, float] = defaultdict(float)
     with torch.no_grad():
-        for batch in _timed(tqdm(batches, desc=title, unit="batch", leave=False, disable=None), seconds, "reading"):
+        for batch in _reading(tqdm(batches, desc=title, unit="batch", leave=False, disable=None), seconds):
             _demand_originals(batch)
             masks.update(batch.mask.to(torch.uint8).numpy().tobytes())
             names += batch.names
             hidden.append(batch.mask.mean((1, 2, 3)))
-            started = time.perf_counter()
-            here = batch.to(device)
-            completion = complete(here)
+            with timed(seconds, "completing"):
+                here = batch.to(device)
+                completion = complete(here)
             _demand_finite(completion, batch)
-            started = _note(seconds, "completing", started)
             for stage, members in together.items():
-                members.update(here, completion)
-                started = _note(seconds, stage, started)
+                with timed(seconds, stage):
+                    members.update(here, completion)
             for distance in of_sets.values():
-                distance.update(here, completion)
-                started = _note(seconds, "distribution", started)
+                with timed(seconds, "distribution"):
+                    distance.update(here, completion)
     taken = {name: cast("PictureMetric", together[of_pictures[name].stage][name].cpu()) for name in of_pictures}
     found = {name: float(metric.compute()) for name, metric in of_sets.items()}
     return Scores(names, torch.cat(hidden), taken, masks.hexdigest(), found, dict(seconds), seed)
 
 
-def _timed(batches: Iterable[Batch], seconds: dict[str, float], stage: str) -> Iterator[Batch]:
+@contextmanager
+def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Adds the time that a block takes to a stage."""
     started = time.perf_counter()
-    for batch in batches:
-        seconds[stage] += time.perf_counter() - started
+    yield
+    seconds[stage] = seconds.get(stage, 0) + time.perf_counter() - started
+
+
+def _reading(batches: Iterable[Batch], seconds: dict[str, float]) -> Iterator[Batch]:
+    """The batches, with the time that getting each takes."""
+    source = iter(batches)
+    while True:
+        with timed(seconds, "reading"):
+            batch = next(source, None)
+        if batch is None:
+            return
         yield batch
-        started = time.perf_counter()
-
-
-def _note(seconds: dict[str, float], stage: str, started: float) -> float:
-    """Adds the time since `started` to a stage; returns now."""
-    now = time.perf_counter()
-    seconds[stage] += now - started
-    return now
 
 
 def _demand_originals(batch: Batch) -> None:

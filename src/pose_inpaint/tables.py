@@ -71,9 +71,10 @@ def describe_bounds(bounds: Mapping[str, Any] | None) -> list[str]:
 
 
 def describe_seconds(seconds: Mapping[str, float], pictures: int) -> str:
-    """Time by stage, and of the stages that work on each picture the milliseconds each took."""
-    spent = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items() if value >= 0.05)
-    line = f"Seconds: {spent}"
-    if "pose" in seconds:
-        line += f" (pose {1000 * seconds['pose'] / pictures:.0f} ms a picture)"
-    return line
+    """Time by stage, and of the stages that look for poses the milliseconds a picture."""
+    spent = []
+    for stage, value in seconds.items():
+        each = f" ({1000 * value / pictures:.0f} ms a picture)" if stage in ("pose", "poses of originals") else ""
+        if value >= 0.05:
+            spent.append(f"{stage} {value:.1f}{each}")
+    return f"Seconds: {', '.join(spent)}"

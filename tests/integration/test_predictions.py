@@ -27,12 +27,12 @@ def predictions(tiny_data, tmp_path):
 
 def test_predictions_of_this_package_score_like_the_system(command, tmp_path):
     """At the pictures' own resolution nothing but rounding to 8 bits lies between."""
-    write_split(tmp_path / "square/test", 4, height=32, width=32)
+    write_split(tmp_path / "square/test", 4, height=48, width=48)
     data = tmp_path / "square"
     mask = f"mask={data}/test/maskdata.json"
     assert command("predict", "model=mean", f"input={data}/test/Y", mask, f"output={tmp_path}/out").status == 0
-    assert evaluate(command, data, tmp_path, f"predictions={tmp_path}/out").status == 0
-    assert evaluate(command, data, tmp_path, "model=mean", run="system").status == 0
+    assert evaluate(command, data, tmp_path, f"predictions={tmp_path}/out", "data.size=48").status == 0
+    assert evaluate(command, data, tmp_path, "model=mean", "data.size=48", run="system").status == 0
     found, system = scores(tmp_path), scores(tmp_path, "system")
     assert (found["name"], found["n"]) == ("out", 4)
     assert found["masks_sha256"] == system["masks_sha256"]
