@@ -128,6 +128,9 @@ def _check(settings: EvaluateSettings) -> None:
     if settings.split not in SPLITS:
         message = f"split={settings.split}: not one of {', '.join(SPLITS)}"
         raise InputError(message)
+    if settings.predictions is None and settings.model is None and settings.checkpoint is None:
+        message = "nothing to score: give checkpoint=PATH, a system without one such as model=mean, or predictions=DIR"
+        raise InputError(message)
     if settings.predictions is not None and (settings.model is not None or settings.checkpoint is not None):
         message = "predictions and a system are both given; give predictions=DIR alone"
         raise InputError(message)

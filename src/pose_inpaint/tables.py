@@ -48,7 +48,7 @@ def score_table(
         lines += describe_bounds(bounds)
     for name in [rank_by, *(n for n in summary["scores"] if n.startswith("wnjd_"))]:
         for title, key in {"hidden share": "by_hidden_share", "source": "by_source"}.items():
-            if len(summary[key]) > 1:
+            if len(summary[key]) > 1 or key == "by_hidden_share":
                 lines.append(f"\n{name} by {title}")
                 lines += [_row(f"  {label}", name, g["scores"][name]) for label, g in summary[key].items()]
     return "\n".join(lines)
@@ -75,6 +75,5 @@ def describe_seconds(seconds: Mapping[str, float], pictures: int) -> str:
     spent = []
     for stage, value in seconds.items():
         each = f" ({1000 * value / pictures:.0f} ms a picture)" if stage in ("pose", "poses of originals") else ""
-        if value >= 0.05:
-            spent.append(f"{stage} {value:.1f}{each}")
+        spent.append(f"{stage} {value:.1f}{each}")
     return f"Seconds: {', '.join(spent)}"
