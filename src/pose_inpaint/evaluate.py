@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from hydra.core.hydra_config import HydraConfig
-from torch import nn
 
 from pose_inpaint import build
-from pose_inpaint.checkpoint import Checkpoint, load_generator, read_checkpoint
 from pose_inpaint.cli import run_command
 from pose_inpaint.config import EvaluateSettings, plain_config, read_settings
 from pose_inpaint.data.sources import SPLITS
@@ -21,14 +17,13 @@ from pose_inpaint.examples import draw_ranked, write_examples
 from pose_inpaint.metrics import PictureMetric
 from pose_inpaint.metrics.distribution import DistributionMetric
 from pose_inpaint.pose_bounds import score_bounds
-from pose_inpaint.predictions import Predictions
 from pose_inpaint.provenance import describe_run, describe_scores, write_json, write_records
-from pose_inpaint.scoring import completing, score, timed
-from pose_inpaint.systems.mean import MeanFill
+from pose_inpaint.scoring import score, timed
+from pose_inpaint.system_choice import System, choose_system, read_predictions
 from pose_inpaint.tables import describe_seconds, score_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from omegaconf import DictConfig
     from torchmetrics import Metric
@@ -37,27 +32,10 @@ if TYPE_CHECKING:
     from pose_inpaint.data.inspection import Inspection
     from pose_inpaint.data.sources import Record
     from pose_inpaint.pose.judge import PoseJudge
-    from pose_inpaint.scoring import Complete, Scores
-    from pose_inpaint.types import Batch, Inpainter
+    from pose_inpaint.scoring import Scores
+    from pose_inpaint.types import Batch
 
-PICTURES = ("composite", "raw")
-REGIONS = ("whole", "hole")
 JOINTS = {"all": ("whole",), "hidden": ("hole",), "both": ("whole", "hole")}
-
-
-@dataclass(frozen=True)
-class System:
-    """What is scored.
-
-    Attributes:
-        name: in tables.
-        complete: how it completes a batch.
-        origin: what it is, as plain data.
-    """
-
-    name: str
-    complete: Complete
-    origin: dict[str, Any]
 
 
 def main() -> None:
@@ -167,95 +145,6 @@ def build_scores(settings: EvaluateSettings, judge: PoseJudge | None, pictures: 
         message = f"sheet.rank_by={settings.sheet.rank_by}: not one of {', '.join(ranking)}"
         raise InputError(message)
     return metrics
-
-
-def choose_system(settings: EvaluateSettings, device: torch.device) -> System:
-    """What `checkpoint` or `model` names.
-
-    Raises:
-        InputError: neither or both are given, or it can't be used.
-    """
-    inpainter, checkpoint = choose_inpainter(settings.model, settings.checkpoint, device)
-    complete = completing(inpainter, device, settings.seed)
-    if checkpoint is None:
-        chosen = HydraConfig.get().runtime.choices.get("model") or "system"
-        return System(settings.name or str(chosen), complete, {"model": settings.model})
-    origin = {
-        "model": checkpoint.config["model"],
-        "checkpoint": {"file": checkpoint.path.name, "sha256": checkpoint.sha256(), "phase": checkpoint.phase},
-        "batchnorm": checkpoint.config["batchnorm"]["statistics"],
-    }
-    return System(settings.name or f"{checkpoint.config['name']}, {checkpoint.phase}", complete, origin)
-
-
-def read_predictions(settings: EvaluateSettings, data: InpaintingData) -> System:
-    """The completed pictures of a folder.
-
-    Raises:
-        InputError: they don't fit the split.
-    """
-    folder = str(settings.predictions)
-    predictions = Predictions(folder, data.pictures(settings.split).records, data.records(settings.split))
-    name = Path(folder).resolve().name
-    return System(settings.name or name, predictions, {"predictions": name})
-
-
-def choose_inpainter(
-    model: Mapping[str, Any] | None, checkpoint: str | None, device: torch.device
-) -> tuple[Inpainter, Checkpoint | None]:
-    """The system that `checkpoint` or `model` names, ready on a device.
-
-    Raises:
-        InputError: neither or both are given, or the model is a network without weights.
-    """
-    if (model is None) == (checkpoint is None):
-        message = "give either checkpoint=PATH or model=black|mean|telea|navier_stokes" + (
-            ", not both" if model else ""
-        )
-        raise InputError(message)
-    if checkpoint is not None:
-        read = read_checkpoint(checkpoint)
-        return load_generator(read).to(device), read
-    inpainter = build.build_inpainter(model or {})
-    if isinstance(inpainter, nn.Module):
-        message = "model: a network without weights scores nothing worth reading; give checkpoint=PATH of a trained one"
-        raise InputError(message)
-    return inpainter, None
-
-
-def score_split(
-    inpainter: Inpainter,
-    data: InpaintingData,
-    split: str,
-    metric_blocks: Mapping[str, Any],
-    device: torch.device | str,
-    seed: int,
-    pictures: Sequence[str] = PICTURES,
-    regions: Sequence[str] = REGIONS,
-) -> Scores:
-    """Every metric, of every picture and region asked for, over a split."""
-    metrics = build.build_metrics(metric_blocks, pictures, regions)
-    batches = data.split_dataloader(split)
-    complete = completing(inpainter, device, seed)
-    return score(complete, batches, metrics, device, seed=seed, title=f"Scoring {split}")
-
-
-def compare_with_mean(
-    scores: Scores, data: InpaintingData, split: str, metric_blocks: Mapping[str, Any], seed: int
-) -> tuple[str, dict[str, Any]]:
-    """What the scores mean beside filling every hole with the picture's mean colour, in words and in numbers."""
-    every = torch.ones(len(scores.names), dtype=torch.bool)
-    ours = scores.over(every)
-    mean = score_split(MeanFill(), data, split, metric_blocks, "cpu", seed, ("composite",)).over(every)
-    error, baseline = ours["mse_composite_hole"]["value"], mean["mse_composite_hole"]["value"]
-    better = f"{1 - error / baseline:.0%} less error than" if error < baseline else "no better than"
-    words = (
-        f"On the {len(scores.names)} pictures of the {split} split the mean squared error inside the holes is "
-        f"{error:.4f} (lower is better). Filling each hole with the picture's mean colour gives {baseline:.4f}: "
-        f"the network makes {better} that.\nPSNR of the whole picture: {ours['psnr_composite_whole']['value']:.2f} dB, "
-        f"mean colour {mean['psnr_composite_whole']['value']:.2f} dB (higher is better)."
-    )
-    return words, mean
 
 
 def write_results(

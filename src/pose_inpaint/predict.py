@@ -16,8 +16,8 @@ from pose_inpaint.config import PredictSettings, read_settings
 from pose_inpaint.data.masks import shrink
 from pose_inpaint.data.picture import list_pictures, read_picture, resize, save_picture, to_bytes, to_image, to_signed
 from pose_inpaint.errors import InputError
-from pose_inpaint.evaluate import choose_inpainter
 from pose_inpaint.hidden import hidden_pixels
+from pose_inpaint.system_choice import choose_inpainter
 from pose_inpaint.types import EMPTY, check_choice
 
 if TYPE_CHECKING:

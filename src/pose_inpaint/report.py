@@ -53,6 +53,8 @@ def run(config: DictConfig) -> None:
     Raises:
         InputError: nothing that was given can be used; a single bad run is named and left out.
     """
+    if isinstance(config.get("runs"), str):  # runs=DIR for short
+        config.runs = [config.runs]
     settings = read_settings(config, ReportSettings)
     check_choice("pictures", settings.pictures, Picture)
     runs, faults = read_runs(settings.runs)

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch.loggers import CSVLogger
 
 from pose_inpaint import build
+from pose_inpaint.baseline import compare_with_mean, score_split
 from pose_inpaint.callbacks.checkpoints import BestOfPhase, last_checkpoint
 from pose_inpaint.callbacks.samples import SampleSheet
 from pose_inpaint.checkpoint import demand_same_model, load_generator, load_weights, read_checkpoint
@@ -17,7 +18,6 @@ from pose_inpaint.cli import run_command
 from pose_inpaint.config import TrainSettings, plain_config, read_settings
 from pose_inpaint.data.dataset import collate
 from pose_inpaint.errors import InputError
-from pose_inpaint.evaluate import compare_with_mean, score_split
 from pose_inpaint.examples import write_examples
 from pose_inpaint.logging_run import quieten, recorded
 from pose_inpaint.provenance import describe_run, describe_scores, write_json, write_records

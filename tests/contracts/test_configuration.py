@@ -203,9 +203,9 @@ LAYERS = [
         "charts",
     },
     {"build"},
-    {"checkpoint", "pose_bounds"},
-    {"evaluate"},
-    {"train", "predict", "verify", "report", "train_pose"},
+    {"checkpoint", "pose_bounds", "baseline"},
+    {"system_choice"},
+    {"evaluate", "train", "predict", "verify", "report", "train_pose"},
 ]
 """Each module may import from its own row and the rows above."""
 

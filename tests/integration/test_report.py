@@ -171,7 +171,7 @@ def test_any_score_can_be_asked_for(command, scored, tmp_path):
 
 
 def test_a_finished_training_run_is_reported_as_it_is(command, tiny_run, tmp_path):
-    outcome = command("report", f"runs=[{tiny_run}]", f"output={tmp_path}/report")
+    outcome = command("report", f"runs={tiny_run}", f"output={tmp_path}/report")
     assert outcome.status == 0, outcome.err
     assert "| authors2018 | " in (tmp_path / "report/table.md").read_text()
 
