@@ -101,6 +101,7 @@ def test_a_lead_on_every_picture_is_marked_and_a_draw_is_not():
     assert best_system("mse_raw_whole", compare(draw, ["mse_raw_whole"], 0), 2) is None
     psnr = [type("Run", (), {"values": {"psnr_raw_whole": run.values["mse_raw_whole"]}})() for run in lead]
     assert best_system("psnr_raw_whole", compare(psnr, ["psnr_raw_whole"], 0), 3) == 2
+    assert best_system("psnr_raw_whole", compare(psnr[::-1], ["psnr_raw_whole"], 0), 3) == 0
 
 
 def test_a_picture_that_one_system_has_no_value_for_is_left_out_of_the_pair():
