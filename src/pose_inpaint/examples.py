@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from pose_inpaint.data.dataset import collate
 from pose_inpaint.data.masks import digest
-from pose_inpaint.data.picture import save_picture, to_bytes, to_image
+from pose_inpaint.data.picture import save_picture, stem, to_bytes, to_image
 from pose_inpaint.sheet import COLUMNS, draw_sheet, panels
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def write_examples(complete: Complete, pictures: Pictures, count: int, device: t
         with torch.no_grad():
             shown = to_bytes(panels(batch, complete(batch)).float().cpu())[0]
         for which, picture in zip(COLUMNS, shown, strict=True):
-            file = Path(folder) / EXAMPLES / which / f"{PurePosixPath(names[place]).with_suffix('')}.png"
+            file = Path(folder) / EXAMPLES / which / f"{stem(names[place])}.png"
             save_picture(to_image(picture), file)
 
 

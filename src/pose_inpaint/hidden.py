@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from pose_inpaint.data.maskdata import check_blocks, draw_blocks, read_maskdata
 from pose_inpaint.data.masks import read_mask
-from pose_inpaint.data.picture import list_pictures
+from pose_inpaint.data.picture import list_by_stem, stem
 from pose_inpaint.errors import InputError
 
 if TYPE_CHECKING:
@@ -39,9 +39,7 @@ def hidden_pixels(source: str, *, invert: bool = False) -> HiddenPixels:
     if path.suffix == ".json" and path.is_file():
         return _from_maskdata(path)
     if path.is_dir():
-        masks = {
-            Path(name).with_suffix("").as_posix(): file for name, file in list_pictures(path, recursive=True).items()
-        }
+        masks = list_by_stem(path)
         return lambda name, picture: _from_picture(_lookup(masks, name, path), picture, name, invert=invert)
     if path.is_file():
         return lambda name, picture: _from_picture(path, picture, name, invert=invert)
@@ -88,11 +86,10 @@ def _from_maskdata(path: Path) -> HiddenPixels:
 
 
 def _lookup(masks: dict[str, Path], name: str, folder: Path) -> Path:
-    stem = Path(name).with_suffix("").as_posix()
-    if stem not in masks:
-        message = f"{name}: no mask picture {stem}.* in {folder}; add one"
+    if stem(name) not in masks:
+        message = f"{name}: no mask picture {stem(name)}.* in {folder}; add one"
         raise InputError(message)
-    return masks[stem]
+    return masks[stem(name)]
 
 
 def _from_picture(path: Path, picture: Tensor, name: str, *, invert: bool) -> Bool[Tensor, "h w"]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from pose_inpaint.data.picture import list_pictures, picture_size, read_picture, resize, to_signed
+from pose_inpaint.data.picture import list_pictures, picture_size, read_picture, resize, stem, to_signed
 from pose_inpaint.errors import InputError
 from pose_inpaint.types import Completion
 
@@ -37,23 +37,23 @@ class Predictions:
             raise InputError(message)
         self.files: dict[str, Path] = {}
         for name, path in list_pictures(self.folder, recursive=True).items():
-            if _stem(name) in self.files:
-                message = f"predictions={folder}: {self.files[_stem(name)].name} and {name} are of one picture"
+            if stem(name) in self.files:
+                message = f"predictions={folder}: {self.files[stem(name)].name} and {name} are of one picture"
                 raise InputError(message)
-            self.files[_stem(name)] = path
-        wanted = {_stem(record.name) for record in records}
+            self.files[stem(name)] = path
+        wanted = {stem(record.name) for record in records}
         if len(wanted) < len(records):
             message = f"predictions={folder}: two pictures of the split differ in their ending alone; rename one"
             raise InputError(message)
         self._demand(sorted(wanted - set(self.files)), "has no picture for", "add it")
         self._demand(
-            sorted(set(self.files) - {_stem(record.name) for record in listed}), "has a picture too many:", "remove it"
+            sorted(set(self.files) - {stem(record.name) for record in listed}), "has a picture too many:", "remove it"
         )
         for record in records:
-            ours, original = picture_size(self.files[_stem(record.name)]), picture_size(record.path)
+            ours, original = picture_size(self.files[stem(record.name)]), picture_size(record.path)
             if ours != original:
                 message = (
-                    f"{self.files[_stem(record.name)]}: {ours[0]}x{ours[1]} pixels (height x width), but its original "
+                    f"{self.files[stem(record.name)]}: {ours[0]}x{ours[1]} pixels (height x width), but its original "
                     f"has {original[0]}x{original[1]}; give it at the original's size"
                 )
                 raise InputError(message)
@@ -61,7 +61,7 @@ class Predictions:
     def __call__(self, batch: Batch) -> Completion:
         """The completions of a batch, resized as the originals are."""
         side = batch.target.shape[-1]
-        pictures = [to_signed(resize(read_picture(self.files[_stem(name)]), side, side)) for name in batch.names]
+        pictures = [to_signed(resize(read_picture(self.files[stem(name)]), side, side)) for name in batch.names]
         return Completion(torch.stack(pictures).to(batch.target.device)[:, None])
 
     def _demand(self, names: Sequence[str], what: str, way_out: str) -> None:
@@ -69,7 +69,3 @@ class Predictions:
             more = f" (and {len(names) - 1} more)" if names[1:] else ""
             message = f"predictions={self.folder}: {what} {names[0]}{more}; {way_out}"
             raise InputError(message)
-
-
-def _stem(name: str) -> str:
-    return PurePosixPath(name).with_suffix("").as_posix()

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from pose_inpaint.data.maskdata import Block, check_blocks, draw_blocks
-from pose_inpaint.data.picture import list_pictures, open_picture
+from pose_inpaint.data.picture import list_by_stem, open_picture, stem
 from pose_inpaint.errors import InputError
 from pose_inpaint.types import check_choice
 
@@ -173,8 +173,7 @@ class MaskFolder:
         if not self.root.is_dir():
             message = f"mask.root={root}: no such folder; give one with a mask picture for each picture"
             raise InputError(message)
-        listed = list_pictures(self.root, recursive=True)
-        self.pictures = {Path(name).with_suffix("").as_posix(): path for name, path in listed.items()}
+        self.pictures = list_by_stem(self.root)
 
     def uses_maskdata(self, split: str) -> bool:
         """Never."""
@@ -188,14 +187,14 @@ class MaskFolder:
         epoch: int | None,
     ) -> Bool[Tensor, "s s"]:
         """The mask picture, made binary at its own resolution."""
-        stem = Path(record.name).with_suffix("").as_posix()
-        if stem not in self.pictures:
-            message = f"{record.name}: no mask picture {stem}.* in {self.root}; add one"
+        key = stem(record.name)
+        if key not in self.pictures:
+            message = f"{record.name}: no mask picture {key}.* in {self.root}; add one"
             raise InputError(message)
-        hidden = read_mask(self.pictures[stem], invert=self.invert)
+        hidden = read_mask(self.pictures[key], invert=self.invert)
         if hidden.shape != shape:
             message = (
-                f"{self.pictures[stem]}: mask of {hidden.shape[0]}x{hidden.shape[1]} pixels for a picture of "
+                f"{self.pictures[key]}: mask of {hidden.shape[0]}x{hidden.shape[1]} pixels for a picture of "
                 f"{shape[0]}x{shape[1]}; make them the same size"
             )
             raise InputError(message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +32,16 @@ def list_pictures(folder: Path, *, recursive: bool = False) -> dict[str, Path]:
     found = folder.rglob("*") if recursive else folder.glob("*")
     pictures = (path for path in found if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
     return {path.relative_to(folder).as_posix(): path for path in sorted(pictures)}
+
+
+def stem(name: str) -> str:
+    """A picture's name without its ending, by which masks and predictions are matched with it."""
+    return PurePosixPath(name).with_suffix("").as_posix()
+
+
+def list_by_stem(folder: Path) -> dict[str, Path]:
+    """Pictures of `folder` and those below it by `stem`."""
+    return {stem(name): path for name, path in list_pictures(folder, recursive=True).items()}
 
 
 def open_picture(path: Path) -> Image.Image:
