@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ RESAMPLES = 2000
 LEVEL = 0.95
 
 
+@lru_cache(maxsize=8)  # every score of a group of pictures, and every pair of systems, takes the same draws
 def draw_counts(pictures: int, seed: int, resamples: int = RESAMPLES) -> Float[Tensor, "r n"]:
     """How often each picture is drawn in each resample: as many draws as there are pictures, with replacement."""
     draws = np.random.default_rng(seed).integers(0, pictures, (resamples, pictures))
@@ -47,7 +49,7 @@ def estimate(
         seed: of the resampling.
 
     Returns:
-        `value`, `low` and `high` (95 %) and `n`, the pictures.
+        `value`, `low` and `high` (95 %) and `n`, the pictures; NaN without any.
     """
     value = float(finish(terms.sum(0)))
     low = high = float("nan")
@@ -59,8 +61,6 @@ def estimate(
 def estimate_mean(values: Float[Tensor, " n"], seed: int) -> dict[str, Any]:
     """The mean of the values that are not NaN, with its interval; `n` counts those."""
     sound = values[~values.isnan()].double()
-    if not len(sound):
-        return {"value": float("nan"), "low": float("nan"), "high": float("nan"), "n": 0}
     return estimate(torch.stack([sound, torch.ones_like(sound)], dim=1), ratio, seed)
 
 

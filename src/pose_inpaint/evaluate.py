@@ -55,8 +55,8 @@ def run(config: DictConfig) -> None:
     system = choose_system(settings, device) if settings.predictions is None else None
     judge = build.build_judge(settings.pose, device)
     data = build.build_data(settings.data, settings.mask, settings.seed)
-    metrics = build_scores(settings, judge, len(data.pictures(settings.split)))
     pictures = data.pictures(settings.split)
+    metrics = build_scores(settings, judge, len(pictures))
     seconds: dict[str, float] = {}
     with timed(seconds, "checking"):
         inspections = data.inspect(settings.split)

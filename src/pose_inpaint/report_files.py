@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pose_inpaint.scored_run import distinct_names
@@ -41,7 +42,7 @@ class Comparison:
     differences: Sequence[Difference]
     best: Mapping[str, int | None]
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """The systems' names, all different."""
         return distinct_names(self.runs)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NOT_SCORES = ("name", "source", "hidden_share")
+NEEDED = ("split", "n", "masks_sha256", "mean_hidden_share", "metric", "scores", "of_sets")
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,7 @@ def read_scored_run(folder: str) -> ScoredRun:
         hidden = torch.tensor([float(row["hidden_share"]) for row in rows], dtype=torch.float64)
         names = tuple(row["name"] for row in rows)
         found = ScoredRun(path, str(record["name"]), record, names, hidden, values)
-        _ = record["masks_sha256"], record["data"]["sha256"], record["split"], record["of_sets"], record["scores"]
-        _ = record["metric"], record["seconds"]
+        _ = [record[key] for key in NEEDED], record["data"]["sha256"]  # what is missing is named below
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         message = f"runs: {folder}: its scores can't be read ({type(error).__name__}: {error}); score the system anew"
         raise InputError(message) from error

@@ -15,9 +15,9 @@ from torchmetrics import Metric
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
+from pose_inpaint.data.picture import to_bytes
 from pose_inpaint.errors import InputError
 from pose_inpaint.losses.vgg import VGG16Features
-from pose_inpaint.metrics.per_picture import to_unit
 from pose_inpaint.types import Picture, Region, check_choice
 
 if TYPE_CHECKING:
@@ -53,8 +53,9 @@ class DistributionMetric(Metric):
 
     def update(self, batch: Batch, completion: Completion) -> None:
         """Adds a batch, the first sample of each picture."""
-        self.distance.update(_to_bytes(batch.target), real=True)
-        self.distance.update(_to_bytes(completion.picture(self.picture, batch)[:, 0]), real=False)
+        restored = completion.picture(self.picture, batch)[:, 0]
+        self.distance.update(to_bytes(batch.target.float()).to(self.distance.device), real=True)
+        self.distance.update(to_bytes(restored.float()).to(self.distance.device), real=False)
 
     def compute(self) -> Float[Tensor, ""]:
         """The distance."""
@@ -157,7 +158,3 @@ def _build(name: str, make: Callable[[], Metric]) -> Metric:
             f"{torch.hub.get_dir()}/checkpoints, or leave {name} out of metric=[...]"
         )
         raise InputError(message) from error
-
-
-def _to_bytes(pictures: Float[Tensor, "n 3 h w"]) -> UInt8[Tensor, "n 3 h w"]:
-    return (to_unit(pictures) * 255).round().to(torch.uint8)

@@ -89,8 +89,6 @@ class PictureMetric(Metric):
             `value`, `low`, `high`, and `n`, how many pictures have a value.
         """
         valued = ~values.isnan() if values.ndim == 1 else ~values.isnan().any(1)
-        if not valued.any():
-            return {"value": float("nan"), "low": float("nan"), "high": float("nan"), "n": 0}
         return estimate(self.terms(values[valued]), self.finish, seed)
 
     def update(self, batch: Batch, completion: Completion) -> None:
