@@ -203,6 +203,7 @@ def build_module(settings: TrainSettings, data: InpaintingData, config: dict[str
         schedule,
         build("optim", settings.optim.optimizer),
         {name: build_metric(name, settings.metric) for name in settings.validation},
+        critic_optimizer=build("optim", settings.optim.critic_optimizer) if settings.optim.critic_optimizer else None,
         clip_norm=settings.optim.clip_norm,
         ema_decay=settings.ema.decay,
         calibration_batches=(lambda: data.calibration_dataloader(batches)) if recalibrated else None,

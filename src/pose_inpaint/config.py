@@ -43,10 +43,10 @@ class FeatureSettings:
 class LossSettings:
     """`loss`: the slides' alpha and beta, the generator's terms, the critic's loss."""
 
-    alpha: float
-    beta: float
-    features: FeatureSettings
     generator: dict[str, Any]
+    alpha: float = 0.0
+    beta: float = 1.0
+    features: Optional[FeatureSettings] = None
     discriminator: Optional[dict[str, Any]] = None
 
 
@@ -60,6 +60,8 @@ class PhaseSettings:
     generator: bool = True
     discriminator: bool = False
     fresh_completion: bool = False
+    discriminator_first: bool = False
+    critic_steps: int = 1
 
 
 @dataclass
@@ -71,10 +73,11 @@ class ScheduleSettings:
 
 @dataclass
 class OptimSettings:
-    """`optim`: one kind of optimizer for every network."""
+    """`optim`: the generator's optimizer, and the critic's where it has one of another kind or rate."""
 
     lr: float
     optimizer: dict[str, Any]
+    critic_optimizer: Optional[dict[str, Any]] = None
     clip_norm: Optional[float] = None
 
 

@@ -35,12 +35,13 @@ class InpaintingModule(LightningModule):
 
     Args:
         generator: an `Inpainter` network.
-        critic: pictures to logits of "real", or None.
+        critic: a `pose_inpaint.types.Critic`, or None.
         generator_loss: the generator's terms.
         discriminator_loss: the critic's loss, or None.
         schedule: who steps, and on which terms, in which epoch.
-        optimizer: makes an optimizer of parameters.
+        optimizer: makes the generator's optimizer of its parameters.
         metrics: scores of validation, by name.
+        critic_optimizer: makes the critic's optimizer, or None for the generator's kind.
         clip_norm: largest norm of a network's gradient, or None.
         ema_decay: decay of an exponential moving average of the generator's weights, or None for none. With one, it is
             the average that is validated and released.
@@ -59,6 +60,7 @@ class InpaintingModule(LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         metrics: Mapping[str, PictureMetric],
         *,
+        critic_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None = None,
         clip_norm: float | None = None,
         ema_decay: float | None = None,
         calibration_batches: Callable[[], Iterable[Batch]] | None = None,
@@ -68,7 +70,8 @@ class InpaintingModule(LightningModule):
         self.automatic_optimization = False
         self.generator, self.critic = generator, critic
         self.generator_loss, self.discriminator_loss = generator_loss, discriminator_loss
-        self.schedule, self.optimizer, self.clip_norm = schedule, optimizer, clip_norm
+        self.schedule, self.clip_norm = schedule, clip_norm
+        self.optimizer, self.critic_optimizer = optimizer, critic_optimizer or optimizer
         self.calibration_batches, self.config = calibration_batches, config or {}
         self.ema: AveragedModel | None = None
         if ema_decay is not None:
@@ -91,26 +94,35 @@ class InpaintingModule(LightningModule):
 
     def configure_optimizers(self) -> list[Optimizer]:
         """One optimizer for the generator and, with a critic, one for it."""
-        networks = [self.generator] if self.critic is None else [self.generator, self.critic]
-        return [self.optimizer(network.parameters()) for network in networks]
+        optimizers = [self.optimizer(self.generator.parameters())]
+        return optimizers if self.critic is None else [*optimizers, self.critic_optimizer(self.critic.parameters())]
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """One step of the generator, then one of the critic, as the phase asks."""
-        phase, critic, judge = self.phase, self.critic, self.discriminator_loss
-        with torch.set_grad_enabled(phase.generator):
+        """One step of each network that the phase trains, in the phase's order."""
+        phase = self.phase
+        generates = phase.generator_steps(int(self.batches_seen)) if phase.critic_steps > 1 else phase.generator
+        with torch.set_grad_enabled(generates):
             completion: Completion = self.generator(batch.known, batch.mask)
-        if phase.generator:
-            self._step(0, batch, lambda: self.generator_loss(batch, completion, critic, phase.terms))
+        if phase.discriminator and phase.discriminator_first:
+            self._step_critic(batch, completion.detach())
+        if generates:
+            self._step(0, batch, lambda: self.generator_loss(batch, completion, self.critic, phase.terms))
             if self.ema is not None:
                 self.ema.update_parameters(self.generator)
-        if phase.discriminator and critic is not None and judge is not None:
+        if phase.discriminator and not phase.discriminator_first:
             judged = completion.detach()
             if phase.fresh_completion:
                 with torch.no_grad():
                     judged = self.generator(batch.known, batch.mask)
-            self._step(1, batch, lambda: judge(batch, judged, critic))
+            self._step_critic(batch, judged)
         self.batches_seen += 1
         self.log("batch", self.batches_seen.float())
+
+    def _step_critic(self, batch: Batch, judged: Completion) -> None:
+        """Steps the critic on a completion without a graph."""
+        critic, loss = self.critic, self.discriminator_loss
+        if critic is not None and loss is not None:
+            self._step(1, batch, lambda: loss(batch, judged, critic))
 
     def _step(self, which: int, batch: Batch, loss: Callable[[], dict[str, Tensor]]) -> None:
         """Steps one network on `loss`, fenced: no other network's parameters get a gradient from it."""

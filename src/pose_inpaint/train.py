@@ -151,7 +151,8 @@ def _make_trainer(settings: TrainSettings, module: InpaintingModule, data: Inpai
 
 def _features(settings: TrainSettings, module: InpaintingModule) -> str | None:
     """The perceptual term's weights, by name, if one counts."""
-    return settings.loss.features.weights if "perceptual" in module.generator_loss.terms else None
+    features = settings.loss.features
+    return features.weights if features is not None and "perceptual" in module.generator_loss.terms else None
 
 
 def _is_blind(inspections: list[Inspection]) -> bool:

@@ -11,13 +11,13 @@ import torch
 from pose_inpaint.errors import InputError
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, Int
     from torch import Tensor
 
 EMPTY = -1.0
 """What stands in a hole of `Batch.known`: black on the scale [-1, 1], as in the challenge's masked pictures."""
 
-Picture = Literal["raw", "composite"]
+Picture = Literal["raw", "composite", "coarse"]
 Region = Literal["whole", "hole", "known"]
 
 
@@ -73,23 +73,56 @@ class Completion:
     Attributes:
         raw: s completed pictures each, as the system made them, (b, s, 3, h, w), in [-1, 1].
         predicted_mask: the system's own guess of the mask, (b, 1, h, w), in [0, 1], where it makes one.
+        coarse: the first draft of a system that works in two stages, of the form of `raw`.
     """
 
     raw: Float[Tensor, "b s 3 h w"]
     predicted_mask: Float[Tensor, "b 1 h w"] | None = None
+    coarse: Float[Tensor, "b s 3 h w"] | None = None
 
     def composite(self, batch: Batch) -> Float[Tensor, "b s 3 h w"]:
         """`raw` inside the holes and the input elsewhere."""
         return torch.where(batch.mask[:, None] > 0, self.raw, batch.known[:, None])
 
     def picture(self, which: Picture, batch: Batch) -> Float[Tensor, "b s 3 h w"]:
-        """`raw` or the composite, by name."""
+        """`raw`, the composite or the coarse picture, by name.
+
+        Raises:
+            InputError: the system makes no coarse picture.
+        """
+        if which == "coarse":
+            if self.coarse is None:
+                message = "picture=coarse: the model makes none; choose raw or composite, or a model of two stages"
+                raise InputError(message)
+            return self.coarse
         return self.raw if which == "raw" else self.composite(batch)
 
     def detach(self) -> Completion:
         """The same completion, cut off from the graph that made it."""
         predicted_mask = None if self.predicted_mask is None else self.predicted_mask.detach()
-        return dataclasses.replace(self, raw=self.raw.detach(), predicted_mask=predicted_mask)
+        coarse = None if self.coarse is None else self.coarse.detach()
+        return dataclasses.replace(self, raw=self.raw.detach(), predicted_mask=predicted_mask, coarse=coarse)
+
+
+class Critic(Protocol):
+    """Judges pictures, whole and, if it has a local view, around a hole.
+
+    Attributes:
+        patch: side of the local view in pixels; None for a critic that sees whole pictures only.
+    """
+
+    patch: int | None
+
+    def __call__(
+        self, pictures: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
+    ) -> Float[Tensor, "n k"]:
+        """Scores of each picture, k of them: logits of "real", or what a Wasserstein critic finds.
+
+        Args:
+            pictures: in [-1, 1].
+            corners: row and column of the top left corner of each local view; None for a critic without one.
+        """
+        ...
 
 
 class Inpainter(Protocol):

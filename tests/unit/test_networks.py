@@ -48,7 +48,7 @@ def test_discriminator_halves_five_times():
     network, shapes = Discriminator().to("meta"), []
     for block in network.features:
         block.register_forward_hook(lambda _, __, output: shapes.append(tuple(output.shape[1:])))
-    assert network(torch.zeros(2, 3, 128, 128, device="meta")).shape == (2,)
+    assert network(torch.zeros(2, 3, 128, 128, device="meta")).shape == (2, 1)
     assert shapes == [(64, 64, 64), (128, 32, 32), (256, 16, 16), (512, 8, 8), (512, 4, 4)]
     assert [type(layer).__name__ for layer in network.judge] == ["Flatten", "Linear", "Linear"]
 

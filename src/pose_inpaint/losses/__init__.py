@@ -1,8 +1,9 @@
 """Loss terms. Each is a module `forward(batch, completion, critic) -> scalar` with a weight."""
 
 from pose_inpaint.losses.adversarial import DiscriminatorLoss, GeneratorAdversarial
+from pose_inpaint.losses.penalty import GradientPenalty, R1Penalty
 from pose_inpaint.losses.perceptual import Perceptual
-from pose_inpaint.losses.reconstruction import AbsoluteError, MaskError
+from pose_inpaint.losses.reconstruction import AbsoluteError, MaskError, SquaredError
 from pose_inpaint.losses.term import GeneratorLoss, LossTerm
 
 __all__ = [
@@ -10,7 +11,10 @@ __all__ = [
     "DiscriminatorLoss",
     "GeneratorAdversarial",
     "GeneratorLoss",
+    "GradientPenalty",
     "LossTerm",
     "MaskError",
     "Perceptual",
+    "R1Penalty",
+    "SquaredError",
 ]

@@ -1,41 +1,88 @@
-"""The two sides of the adversarial game, on the critic's logits.
+"""The two sides of the adversarial game, on the critic's scores.
 
-With p = sigmoid(logit): -log p = softplus(-logit) and -log(1 - p) = softplus(logit), which stay finite for any logit.
+With p = sigmoid(score): -log p = softplus(-score) and -log(1 - p) = softplus(score), which stay finite for any score.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, cast
 
 from torch import nn
 from torch.nn import functional as F
 
 from pose_inpaint.errors import InputError
+from pose_inpaint.layers.local_view import place_views
 from pose_inpaint.losses.term import LossTerm, check_weight
 from pose_inpaint.types import Picture, check_choice
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from collections.abc import Mapping
+
+    from jaxtyping import Float, Int
     from torch import Tensor
 
-    from pose_inpaint.types import Batch, Completion
+    from pose_inpaint.losses.penalty import Penalty
+    from pose_inpaint.types import Batch, Completion, Critic
+
+GeneratorForm = Literal["non_saturating", "saturating", "linear"]
+CriticForm = Literal["logistic", "wasserstein", "hinge"]
+RealViews = Literal["same", "other"]
+
+
+@dataclass(frozen=True)
+class Views:
+    """Pictures as a critic is shown them.
+
+    Attributes:
+        pictures: (n, 3, h, w), in [-1, 1].
+        mask: (n, 1, h, w), 1 = hidden.
+        corners: of the local views, (n, 2); None for a critic without one.
+    """
+
+    pictures: Float[Tensor, "n 3 h w"]
+    mask: Float[Tensor, "n 1 h w"]
+    corners: Int[Tensor, "n 2"] | None
+
+    def judged_by(self, critic: nn.Module) -> Float[Tensor, "n k"]:
+        """The critic's scores."""
+        return cast("Tensor", critic(self.pictures, self.corners))
+
+
+def local_corners(critic: nn.Module, batch: Batch) -> Int[Tensor, "b 2"] | None:
+    """Where the critic's local views lie, around a hole of each picture drawn anew; None for a critic without one."""
+    patch = cast("Critic", critic).patch
+    return None if patch is None else place_views(batch.mask, patch, batch.names)
+
+
+def completed_views(
+    batch: Batch, completion: Completion, picture: Picture, corners: Int[Tensor, "b 2"] | None
+) -> Views:
+    """The completed pictures, all samples of each, seen at the same places."""
+    pictures = completion.picture(picture, batch)
+    samples = pictures.shape[1]
+    mask = batch.mask.repeat_interleave(samples, 0)
+    return Views(pictures.flatten(0, 1), mask, None if corners is None else corners.repeat_interleave(samples, 0))
 
 
 class GeneratorAdversarial(LossTerm):
-    """-log p(I'): the generator wants its picture taken for real (Goodfellow et al. 2014, the non-saturating form).
+    """The generator wants its picture taken for real.
 
     Args:
         weight: what the term counts.
         picture: which picture the critic is shown.
+        form: "non_saturating": -log p(I') (Goodfellow et al. 2014); "saturating": log(1 - p(I')), the minimax game as
+            it is written; "linear": minus the score, for Wasserstein and hinge critics.
     """
 
-    def __init__(self, weight: float, picture: Picture = "composite") -> None:
+    def __init__(self, weight: float, picture: Picture = "composite", form: GeneratorForm = "non_saturating") -> None:
         super().__init__(weight)
         check_choice("loss: GeneratorAdversarial's picture", picture, Picture)
-        self.picture = picture
+        check_choice("loss: GeneratorAdversarial's form", form, GeneratorForm)
+        self.picture, self.form = picture, form
 
     def forward(self, batch: Batch, completion: Completion, critic: nn.Module | None) -> Float[Tensor, ""]:
-        """The mean over the batch, at least 0.
+        """The mean over the batch, summed over the critic's scores of a picture.
 
         Raises:
             InputError: the system has no critic.
@@ -43,29 +90,81 @@ class GeneratorAdversarial(LossTerm):
         if critic is None:
             message = "critic: the adversarial term needs one; choose critic=discriminator2018, or leave the term out"
             raise InputError(message)
-        return F.softplus(-critic(completion.picture(self.picture, batch).flatten(0, 1))).mean()
+        views = completed_views(batch, completion, self.picture, local_corners(critic, batch))
+        scores = views.judged_by(critic)
+        if self.form == "linear":
+            loss = -scores
+        else:
+            loss = F.softplus(-scores) if self.form == "non_saturating" else -F.softplus(scores)
+        return loss.mean(0).sum()
 
 
 class DiscriminatorLoss(nn.Module):
-    """L_d = -log p(I) - beta log(1 - p(I')): the slides' page on the adversarial loss.
+    """The critic's loss: its error on originals plus `beta` times its error on completions, plus penalties.
+
+    With the logistic form this is L_d = -log p(I) - beta log(1 - p(I')), the slides' page on the adversarial loss.
 
     Args:
         beta: the weight of the completed pictures' half; 0.01 on the slides, 6 in the release.
         picture: which completed picture the critic is shown.
+        form: "logistic"; "wasserstein": minus the score of originals plus that of completions (Arjovsky et al. 2017);
+            "hinge": max(0, 1 - score) and max(0, 1 + score) (Lim and Ye 2017).
+        real_views: where a local view of an original lies: where its completion's does ("same"), or around a hole of
+            another picture's mask ("other"), as Iizuka et al. 2017 draw a second mask for originals.
+        penalties: further terms on the critic, by name.
     """
 
-    def __init__(self, beta: float, picture: Picture = "composite") -> None:
+    def __init__(
+        self,
+        beta: float,
+        picture: Picture = "composite",
+        form: CriticForm = "logistic",
+        real_views: RealViews = "same",
+        penalties: Mapping[str, Penalty] | None = None,
+    ) -> None:
         super().__init__()
         check_choice("loss: DiscriminatorLoss's picture", picture, Picture)
-        self.beta, self.picture = check_weight("loss.beta", beta), picture
+        check_choice("loss: DiscriminatorLoss's form", form, CriticForm)
+        check_choice("loss: DiscriminatorLoss's real_views", real_views, RealViews)
+        self.beta, self.picture, self.form = check_weight("loss.beta", beta), picture, form
+        self.real_views, self.penalties = real_views, nn.ModuleDict(penalties or {})
 
     def forward(self, batch: Batch, completion: Completion, critic: nn.Module) -> dict[str, Float[Tensor, ""]]:
-        """Both halves, their weighted sum as "total", and "right", the share of pictures judged rightly.
+        """Both halves, each penalty, the weighted sum as "total", and "right", the share of right answers.
 
-        Originals and completions are judged in two passes, each normalised by its own batch statistics.
+        Originals and completions are judged in two passes, each normalised by its own batch statistics. A right answer
+        is a score on the right side of 0 or, of a Wasserstein critic, whose scores have no zero, a pair of an original
+        and a completion in the right order.
         """
-        real = critic(batch.target)
-        fake = critic(completion.picture(self.picture, batch).flatten(0, 1))
-        loss_real, loss_fake = F.softplus(-real).mean(), F.softplus(fake).mean()
-        right = ((real > 0).float().mean() + (fake < 0).float().mean()) / 2
-        return {"real": loss_real, "fake": loss_fake, "total": loss_real + self.beta * loss_fake, "right": right}
+        corners = local_corners(critic, batch)
+        fakes = completed_views(batch, completion, self.picture, corners)
+        other = self.real_views == "other"
+        real_corners = corners.roll(1, 0) if corners is not None and other else corners
+        reals = Views(batch.target, batch.mask, real_corners)
+        real, fake = reals.judged_by(critic), fakes.judged_by(critic)
+        loss_real, loss_fake = (error.mean(0).sum() for error in critic_errors(real, fake, self.form))
+        values = {"real": loss_real, "fake": loss_fake}
+        total = loss_real + self.beta * loss_fake
+        for name, module in self.penalties.items():
+            penalty = cast("Penalty", module)
+            values[name] = penalty(critic, reals, fakes)
+            total = total + penalty.weight * values[name]
+        return {**values, "total": total, "right": share_right(real, fake, self.form)}
+
+
+def critic_errors(
+    real: Float[Tensor, "n k"], fake: Float[Tensor, "m k"], form: CriticForm
+) -> tuple[Float[Tensor, "n k"], Float[Tensor, "m k"]]:
+    """The error of each score."""
+    if form == "wasserstein":
+        return -real, fake
+    if form == "hinge":
+        return F.relu(1 - real), F.relu(1 + fake)
+    return F.softplus(-real), F.softplus(fake)
+
+
+def share_right(real: Float[Tensor, "n k"], fake: Float[Tensor, "m k"], form: CriticForm) -> Float[Tensor, ""]:
+    """The share of right answers, in [0, 1]."""
+    if form == "wasserstein":
+        return (real[:, None] > fake[None]).float().mean()
+    return ((real > 0).float().mean() + (fake < 0).float().mean()) / 2

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pose_inpaint.errors import InputError
+from pose_inpaint.layers.holes import distance_to_known
 from pose_inpaint.losses.term import LossTerm
 from pose_inpaint.types import Picture, Region, check_choice, region_weight
 
@@ -14,28 +15,72 @@ if TYPE_CHECKING:
 
     from pose_inpaint.types import Batch, Completion
 
+MeanOver = Literal["whole", "region"]
 
-class AbsoluteError(LossTerm):
-    """Mean over all pixels of W |I - I'|, where W is 1 in `region` and 0 elsewhere.
 
-    The mean is over all pixels whatever the region (as in the release), so that "hole" and "known" add up to "whole".
+class PixelError(LossTerm):
+    """Mean of W e(I - I'), where W is 1 in `region` and 0 elsewhere; subclasses say what e is.
 
     Args:
         weight: what the term counts.
         picture: which picture is I'.
         region: where the error counts.
+        mean_over: which pixels the mean is over: all of the "whole" picture (as in the 2018 release), so that "hole"
+            and "known" add up to "whole"; or those of the "region", so that a small hole counts as much as a large one.
+        discount: W is this to the power of the steps to the nearest known pixel: what lies deep in a hole can be filled
+            in many ways, so less is asked of it (Yu et al. 2018, section 3.2). 1 for none.
+
+    Raises:
+        InputError: an argument is out of range.
     """
 
-    def __init__(self, weight: float, picture: Picture = "raw", region: Region = "whole") -> None:
+    def __init__(
+        self,
+        weight: float,
+        picture: Picture = "raw",
+        region: Region = "whole",
+        mean_over: MeanOver = "whole",
+        discount: float = 1.0,
+    ) -> None:
         super().__init__(weight)
-        check_choice("loss: AbsoluteError's picture", picture, Picture)
-        check_choice("loss: AbsoluteError's region", region, Region)
-        self.picture, self.region = picture, region
+        name = f"loss: {type(self).__name__}'s"
+        check_choice(f"{name} picture", picture, Picture)
+        check_choice(f"{name} region", region, Region)
+        check_choice(f"{name} mean_over", mean_over, MeanOver)
+        if not 0 < discount <= 1:
+            message = f"{name} discount={discount}: must be in (0, 1]; 1 for none"
+            raise InputError(message)
+        self.picture, self.region, self.mean_over, self.discount = picture, region, mean_over, discount
 
     def forward(self, batch: Batch, completion: Completion, critic: nn.Module | None) -> Float[Tensor, ""]:
-        """The mean absolute error, in [0, 2]."""
-        error = (completion.picture(self.picture, batch) - batch.target[:, None]).abs()
-        return (error * region_weight(batch.mask, self.region)[:, None]).mean()
+        """The mean error, at least 0; 0 where the region is empty."""
+        region = region_weight(batch.mask, self.region)
+        weight = region if self.discount == 1 else region * self.discount ** distance_to_known(batch.mask)
+        error = self.error(completion.picture(self.picture, batch) - batch.target[:, None]) * weight[:, None]
+        if self.mean_over == "whole":
+            return error.mean()
+        channels_and_samples = error.shape[1] * error.shape[2]
+        return error.sum() / (region.sum() * channels_and_samples).clamp(min=1)
+
+    def error(self, difference: Float[Tensor, "b s 3 h w"]) -> Float[Tensor, "b s 3 h w"]:
+        """What a difference in [-2, 2] counts."""
+        raise NotImplementedError
+
+
+class AbsoluteError(PixelError):
+    """Mean of W |I - I'|, in [0, 2]."""
+
+    def error(self, difference: Float[Tensor, "b s 3 h w"]) -> Float[Tensor, "b s 3 h w"]:
+        """The absolute difference."""
+        return difference.abs()
+
+
+class SquaredError(PixelError):
+    """Mean of W (I - I')², in [0, 4]."""
+
+    def error(self, difference: Float[Tensor, "b s 3 h w"]) -> Float[Tensor, "b s 3 h w"]:
+        """The squared difference."""
+        return difference.square()
 
 
 class MaskError(LossTerm):

@@ -18,7 +18,7 @@ from pose_inpaint.layers.same import SameConv2d, conv_block, initialise_xavier, 
 from pose_inpaint.types import Completion
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
+    from jaxtyping import Float, Int
     from torch import Tensor
 
 DILATIONS = (2, 4, 8, 16)
@@ -32,6 +32,10 @@ class Generator(nn.Module):
 
     Args:
         width: channels of the first layer; all others scale with it. At least 2, even.
+        skips: hand the encoder's features to the decoder past the middle, as the paper's generator does. Without them
+            the decoder's layers take half the channels: 821,248 parameters fewer.
+        dilated: give the middle's four convolutions the rates 2, 4, 8 and 16. Without, they have as many weights and
+            see their neighbours only.
         predict_mask: give a second output, the mask as the network sees it. The slides' alpha term compares it with the
             true one, and the release keeps a trace of such an output; neither tells its layer, so ours is one 3x3
             convolution with a sigmoid beside the last one.
@@ -43,22 +47,25 @@ class Generator(nn.Module):
     stride = 4
     """Sides of the input must be multiples of this."""
 
-    def __init__(self, width: int = 64, *, predict_mask: bool = False) -> None:
+    def __init__(
+        self, width: int = 64, *, predict_mask: bool = False, skips: bool = True, dilated: bool = True
+    ) -> None:
         super().__init__()
         if width < 2 or width % 2:
             message = f"model.width={width}: must be an even number of at least 2 (the paper's is 64)"
             raise InputError(message)
-        w = width
+        w, joined = width, 2 if skips else 1  # joined: how many times as many channels a layer after a skip takes
+        self.skips = skips
         self.conv1 = conv_block(4, w, 5)
         self.conv2 = conv_block(w, 2 * w, 3, stride=2)
         self.conv3 = conv_block(2 * w, 2 * w, 3)
         self.conv4 = conv_block(2 * w, 4 * w, 3, stride=2)
-        rates = (1, 1, *DILATIONS, 1, 1)  # conv5, conv6, four dilated ones, conv7, conv8
+        rates = (1, 1, *(DILATIONS if dilated else (1, 1, 1, 1)), 1, 1)  # conv5, conv6, four dilated ones, conv7, conv8
         self.middle = nn.Sequential(*(conv_block(4 * w, 4 * w, 3, dilation=rate) for rate in rates))
-        self.deconv1 = upsampling_block(8 * w, 2 * w)
-        self.conv9 = conv_block(4 * w, 2 * w, 3)
-        self.deconv2 = upsampling_block(4 * w, w)
-        self.conv10 = conv_block(2 * w, w // 2, 3)
+        self.deconv1 = upsampling_block(joined * 4 * w, 2 * w)
+        self.conv9 = conv_block(joined * 2 * w, 2 * w, 3)
+        self.deconv2 = upsampling_block(joined * 2 * w, w)
+        self.conv10 = conv_block(joined * w, w // 2, 3)
         self.conv11 = SameConv2d(w // 2, 3, 3, bias=False)
         self.mask_output = SameConv2d(w // 2, 1, 3, bias=False) if predict_mask else None
         initialise_xavier(self)
@@ -83,12 +90,16 @@ class Generator(nn.Module):
         conv2 = self.conv2(conv1)
         conv3 = self.conv3(conv2)
         conv4 = self.conv4(conv3)
-        decoded = self.deconv1(torch.cat([self.middle(conv4), conv4], dim=1))
-        decoded = self.conv9(torch.cat([decoded, conv3], dim=1))
-        decoded = self.deconv2(torch.cat([decoded, conv2], dim=1))
-        decoded = self.conv10(torch.cat([decoded, conv1], dim=1))
+        decoded = self.deconv1(self._join(self.middle(conv4), conv4))
+        decoded = self.conv9(self._join(decoded, conv3))
+        decoded = self.deconv2(self._join(decoded, conv2))
+        decoded = self.conv10(self._join(decoded, conv1))
         predicted_mask = None if self.mask_output is None else torch.sigmoid(self.mask_output(decoded))
         return Completion(raw=torch.tanh(self.conv11(decoded))[:, None], predicted_mask=predicted_mask)
+
+    def _join(self, decoded: Tensor, encoded: Tensor) -> Tensor:
+        """The skip connection."""
+        return torch.cat([decoded, encoded], dim=1) if self.skips else decoded
 
 
 class Discriminator(nn.Module):
@@ -104,6 +115,9 @@ class Discriminator(nn.Module):
     Raises:
         InputError: `width` is not positive, or `size` not a multiple of 32.
     """
+
+    patch: int | None = None
+    """It sees whole pictures only."""
 
     def __init__(self, width: int = 64, size: int = 128) -> None:
         super().__init__()
@@ -122,7 +136,9 @@ class Discriminator(nn.Module):
         )
         initialise_xavier(self)
 
-    def forward(self, pictures: Float[Tensor, "n 3 h w"]) -> Float[Tensor, " n"]:
+    def forward(
+        self, pictures: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
+    ) -> Float[Tensor, "n 1"]:
         """Logit of "real" of each picture."""
         logits: Tensor = self.judge(self.features(pictures))
-        return logits[:, 0]
+        return logits

@@ -1,0 +1,173 @@
+"""Context encoders (Pathak et al. 2016, https://arxiv.org/abs/1604.07379).
+
+Convolutions by the paper's figure 9 and the authors' release for holes anywhere
+(https://github.com/pathak22/context-encoder); between encoder and decoder the channel-wise layer of section 3.1.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.types import Completion
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+    from torch import Tensor
+
+FILL = (2 * 123 / 255 - 1, 2 * 117 / 255 - 1, 2 * 104 / 255 - 1)
+"""The colour that holes are given: the mean of ImageNet's pictures (red, green, blue)."""
+LEAK = 0.2  # of the encoder's and the discriminator's ReLU, by the release
+DEVIATION = 0.02  # of the weights at the start, by the release
+SMALLEST = 4  # pixels: the side of the features between encoder and decoder
+
+
+class ChannelwiseLinear(nn.Module):
+    """A fully connected layer within each channel (section 3.1): m n⁴ weights for m channels of n x n features.
+
+    Args:
+        channels: m.
+        side: n, in pixels.
+    """
+
+    def __init__(self, channels: int, side: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(channels, side**2, side**2))
+        self.bias = nn.Parameter(torch.zeros(channels, side**2, 1))
+        nn.init.normal_(self.weight, std=DEVIATION)
+
+    def forward(self, features: Float[Tensor, "b c n n"]) -> Float[Tensor, "b c n n"]:
+        """Every value of a channel depends on every value of the same channel and of no other."""
+        flat = features.flatten(2)[..., None]
+        connected: Tensor = self.weight @ flat + self.bias
+        return connected.view_as(features)
+
+
+class Generator(nn.Module):
+    """Encoder, channel-wise fully connected layer, decoder.
+
+    The fully connected layer has a fixed size, so the network works at one: other pictures are resized to it and back.
+
+    Args:
+        width: channels of the first layer; all others scale with it (the release's is 64).
+        size: side of the pictures that the network works on: 4 times a power of two, at least 16.
+
+    Raises:
+        InputError: an argument is out of range.
+    """
+
+    def __init__(self, width: int = 64, size: int = 128) -> None:
+        super().__init__()
+        check_form("model", width, size)
+        widths = _widths(width, size)
+        encoder = [_down(a, b, normalise=place > 0) for place, (a, b) in enumerate(pairwise((3, *widths)))]
+        self.encoder = nn.Sequential(*encoder)
+        # A 1x1 convolution carries information across channels (section 3.1).
+        deepest = widths[-1]
+        self.bottleneck = nn.Sequential(
+            ChannelwiseLinear(deepest, SMALLEST),
+            nn.Conv2d(deepest, deepest, 1, bias=False),
+            nn.BatchNorm2d(deepest),
+            nn.ReLU(),
+        )
+        self.decoder = nn.Sequential(*(_up(a, b) for a, b in pairwise(widths[::-1])))
+        self.output = nn.ConvTranspose2d(widths[0], 3, 4, stride=2, padding=1)
+        self.size = size
+        initialise_normal(self)
+
+    def forward(
+        self,
+        known: Float[Tensor, "b 3 h w"],
+        mask: Float[Tensor, "b 1 h w"],
+        *,
+        samples: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Completion:
+        """Completes the pictures; one sample each, whatever `samples` asks for."""
+        fill = torch.tensor(FILL, device=known.device, dtype=known.dtype).view(1, 3, 1, 1)
+        size = known.shape[-2:]
+        filled = self._resize(torch.where(mask > 0, fill, known), (self.size, self.size))
+        raw = torch.tanh(self.output(self.decoder(self.bottleneck(self.encoder(filled)))))
+        return Completion(raw=self._resize(raw, (size[0], size[1])).clamp(-1, 1)[:, None])
+
+    @staticmethod
+    def _resize(pictures: Tensor, size: tuple[int, int]) -> Tensor:
+        if pictures.shape[-2:] == size:
+            return pictures
+        return F.interpolate(pictures, size, mode="bilinear", antialias=True, align_corners=False)
+
+
+class Discriminator(nn.Module):
+    """Strided convolutions down to 4x4 pixels and one more to a logit of "real".
+
+    Args:
+        width: channels of the first layer; all others scale with it (the release's is 64).
+        size: side of the pictures in pixels: 4 times a power of two, at least 16.
+
+    Raises:
+        InputError: an argument is out of range.
+    """
+
+    patch: int | None = None
+    """It sees whole pictures only."""
+
+    def __init__(self, width: int = 64, size: int = 128) -> None:
+        super().__init__()
+        check_form("critic", width, size)
+        widths = _widths(width, size)
+        blocks = [_down(a, b, normalise=place > 0) for place, (a, b) in enumerate(pairwise((3, *widths)))]
+        self.features = nn.Sequential(*blocks)
+        self.judge = nn.Conv2d(widths[-1], 1, SMALLEST)
+        initialise_normal(self)
+
+    def forward(
+        self, pictures: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
+    ) -> Float[Tensor, "n 1"]:
+        """Logit of "real" of each picture."""
+        logits: Tensor = self.judge(self.features(pictures)).flatten(1)
+        return logits
+
+
+def check_form(key: str, width: int, size: int) -> None:
+    """Raises `InputError` unless a network of this width and size can be built."""
+    if width < 1:
+        message = f"{key}.width={width}: must be at least 1 (the paper's is 64)"
+        raise InputError(message)
+    if size < 4 * SMALLEST or size & (size - 1):
+        message = f"{key}.size={size}: must be a power of two of at least {4 * SMALLEST} (the paper's is 128)"
+        raise InputError(message)
+
+
+def _widths(width: int, size: int) -> list[int]:
+    """Channels after each halving from `size` to 4 pixels: at 128 pixels 64, 64, 128, 256, 512."""
+    halvings = (size // SMALLEST).bit_length() - 1
+    return [width, *(width * 2**n for n in range(halvings - 1))]
+
+
+def _down(inputs: int, outputs: int, *, normalise: bool) -> nn.Sequential:
+    """4x4 convolution of stride 2; the first of a network is not normalised (release)."""
+    convolution = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not normalise)
+    layers = [convolution, nn.BatchNorm2d(outputs)] if normalise else [convolution]
+    return nn.Sequential(*layers, nn.LeakyReLU(LEAK))
+
+
+def _up(inputs: int, outputs: int) -> nn.Sequential:
+    """Transposed 4x4 convolution of stride 2."""
+    convolution = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU())
+
+
+def initialise_normal(module: nn.Module) -> None:
+    """Weights of convolutions from N(0, 0.02), scales of normalisation from N(1, 0.02), biases zero (release)."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(layer.weight, std=DEVIATION)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.normal_(layer.weight, 1.0, DEVIATION)
