@@ -100,6 +100,40 @@ def test_the_critic_judges_the_generator_after_its_step_if_asked(fresh):
     assert torch.equal(fake, for_generator) == (not fresh)
 
 
+def test_a_critic_that_steps_first_judges_the_pass_the_generator_is_trained_on():
+    module, batch, _ = train(Phase("gan", 1, **BOTH, discriminator_first=True))
+    real, fake, for_generator = module.judged
+    assert torch.equal(real, batch.target)
+    assert torch.equal(fake, for_generator)
+    (generator_then, critic), (generator_after, _) = module.seen
+    assert all(gradient is None for gradient in generator_then)
+    assert all(gradient is not None for gradient in (*critic, *generator_after))
+
+
+def test_the_generators_loss_is_by_the_critic_after_its_step():
+    values = []
+    for first in (True, False):
+        module, _, _ = train(Phase("gan", 1, **BOTH, discriminator_first=first))
+        values.append(module.trainer.logged_metrics["train/generator/adversarial"])
+    assert values[0] != values[1]
+
+
+def test_the_critic_steps_several_batches_for_each_of_the_generator():
+    module, _, moved = train(Phase("gan", 1, **BOTH, discriminator_first=True, critic_steps=3), batches=7)
+    assert moved == {"generator", "critic"}
+    assert len(module.seen) == 7 + 2
+    assert int(module.batches_seen) == 7
+
+
+def test_the_critic_may_have_an_optimizer_of_its_own():
+    own = lambda parameters: torch.optim.Adam(parameters, lr=0.125)  # noqa: E731
+    module, _, _ = train(Phase("gan", 1, **BOTH), critic_optimizer=own)
+    generator, critic = module.optimizers()
+    assert generator.param_groups[0]["lr"] == 0.5
+    assert critic.param_groups[0]["lr"] == 0.125
+    assert isinstance(critic.optimizer, torch.optim.Adam)
+
+
 def test_clipping_bounds_the_norm():
     module, _, _ = train(Phase("warm", 1, terms=["l1"]), clip_norm=1e-3)
     ((generator, _),) = module.seen

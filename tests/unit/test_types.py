@@ -27,6 +27,15 @@ def test_composite_takes_raw_in_holes_only(batch):
     assert completion.picture("raw", batch)[0, 0, 0].tolist() == [[-0.25, -0.25], [-0.25, -0.25]]
 
 
+def test_the_coarse_picture_is_had_by_name_and_cut_off_with_the_rest(batch):
+    raw = torch.zeros(1, 1, 3, 2, 2, requires_grad=True)
+    completion = Completion(raw, coarse=raw + 0.5)
+    assert completion.picture("coarse", batch)[0, 0, 0].tolist() == [[0.5, 0.5], [0.5, 0.5]]
+    assert not completion.detach().coarse.requires_grad
+    with pytest.raises(InputError, match="picture=coarse: the model makes none"):
+        Completion(raw).picture("coarse", batch)
+
+
 def test_composite_keeps_samples_apart(batch):
     raw = torch.stack([torch.zeros(3, 2, 2), torch.ones(3, 2, 2)])[None]
     assert Completion(raw).composite(batch)[0, :, 0, 0, 1].tolist() == [0, 1]

@@ -1,0 +1,182 @@
+"""The adversarial forms and penalties, by hand, on critics whose scores and gradients are known."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.losses import DiscriminatorLoss, GeneratorAdversarial, GradientPenalty, R1Penalty
+from pose_inpaint.losses.adversarial import Views, completed_views, share_right
+from pose_inpaint.types import Batch, Completion
+
+
+class Linear(nn.Module):
+    """Two scores: `slope` times the sum of the whole picture, and the sum of the local view; remembers its corners."""
+
+    def __init__(self, slope=0.5, patch=2):
+        super().__init__()
+        self.slope, self.patch = nn.Parameter(torch.tensor(slope)), patch
+        self.seen = []
+
+    def forward(self, pictures, corners=None):
+        self.seen.append(corners)
+        whole = self.slope * pictures.sum((1, 2, 3))
+        if self.patch is None:
+            return whole[:, None]
+        local = [
+            p[:, r : r + self.patch, c : c + self.patch].sum() for p, (r, c) in zip(pictures, corners, strict=True)
+        ]
+        return torch.stack([whole, torch.stack(local)], dim=1)
+
+
+@pytest.fixture
+def batch():
+    mask = torch.zeros(2, 1, 4, 4)
+    mask[0, :, 0, 0] = mask[1, :, 3, 2:] = 1
+    return Batch(torch.full((2, 3, 4, 4), 0.1), mask, ("a", "b"))
+
+
+@pytest.fixture
+def completion():
+    return Completion(torch.full((2, 1, 3, 4, 4), -0.2))
+
+
+def softplus(value):
+    return math.log(1 + math.exp(value))
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [("non_saturating", lambda s: softplus(-s)), ("saturating", lambda s: -softplus(s)), ("linear", lambda s: -s)],
+)
+def test_forms_of_the_generators_loss(batch, completion, form, expected):
+    found = GeneratorAdversarial(1, "raw", form)(batch, completion, Linear(patch=None))
+    assert found.item() == pytest.approx(expected(0.5 * -0.2 * 48), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("form", "real", "fake"),
+    [
+        ("logistic", lambda s: softplus(-s), softplus),
+        ("wasserstein", lambda s: -s, lambda s: s),
+        ("hinge", lambda s: max(0, 1 - s), lambda s: max(0, 1 + s)),
+    ],
+)
+@pytest.mark.parametrize("slope", [0.5, -0.05])
+def test_forms_of_the_critics_loss(batch, completion, form, real, fake, slope):
+    found = DiscriminatorLoss(0.3, "raw", form)(batch, completion, Linear(slope, patch=None))
+    expected = real(slope * 0.1 * 48), fake(slope * -0.2 * 48)
+    assert found["real"].item() == pytest.approx(expected[0], rel=1e-5)
+    assert found["fake"].item() == pytest.approx(expected[1], rel=1e-5)
+    assert found["total"].item() == pytest.approx(expected[0] + 0.3 * expected[1], rel=1e-5)
+
+
+def test_scores_of_a_picture_add_up(batch, completion):
+    critic = Linear(0.5, patch=2)
+    both = GeneratorAdversarial(1, "raw", "linear")(batch, completion, critic)
+    assert both.item() == pytest.approx(0.5 * 0.2 * 48 + 0.2 * 12, rel=1e-5)
+
+
+def test_right_answers_of_a_wasserstein_critic_are_pairs_in_order():
+    real, fake = torch.tensor([[3.0], [1.0]]), torch.tensor([[2.0], [0.0]])
+    assert share_right(real, fake, "wasserstein").item() == 0.75
+    assert share_right(real, fake - 2.5, "logistic").item() == 1
+
+
+def test_real_views_are_the_completions_or_another_pictures(batch, completion):
+    for choice, roll in (("same", 0), ("other", 1)):
+        critic = Linear(patch=2)
+        DiscriminatorLoss(1, "raw", real_views=choice)(batch, completion, critic)
+        real, fake = critic.seen
+        assert fake.tolist() == [[0, 0], [2, 2]]
+        assert torch.equal(real, fake.roll(roll, 0))
+
+
+def test_samples_share_their_pictures_view(batch):
+    raw = torch.arange(4.0).view(2, 2, 1, 1, 1).expand(2, 2, 3, 4, 4)
+    views = completed_views(batch, Completion(raw), "raw", torch.tensor([[0, 0], [2, 2]]))
+    assert views.pictures[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
+    assert views.corners.tolist() == [[0, 0], [0, 0], [2, 2], [2, 2]]
+    assert torch.equal(views.mask, batch.mask[[0, 0, 1, 1]])
+
+
+def views(batch, pictures):
+    return Views(pictures, batch.mask, torch.tensor([[0, 0], [2, 2]]))
+
+
+def test_gradient_penalty_by_hand(batch, completion):
+    real, fake = views(batch, batch.target), views(batch, completion.raw[:, 0])
+    # The gradient of a linear critic is its slope at each of the 48 values, and 1 at the view's 12 for the local score.
+    expected = (0.5 * math.sqrt(48) - 1) ** 2 + (math.sqrt(12) - 1) ** 2
+    assert GradientPenalty()(Linear(), real, fake).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_gradient_penalty_in_holes_by_hand(batch, completion):
+    real, fake = views(batch, batch.target), views(batch, completion.raw[:, 0])
+    first, second = 3, 6  # hidden values of each picture, all inside its view
+    expected = sum((slope * math.sqrt(n) - 1) ** 2 / 2 for slope in (0.5, 1) for n in (first, second))
+    assert GradientPenalty(region="hole")(Linear(), real, fake).item() == pytest.approx(expected, rel=1e-5)
+
+
+class Square(nn.Module):
+    """Half the squared length of a picture, whose gradient is the picture."""
+
+    patch = None
+
+    def __init__(self):
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, pictures, corners=None):
+        return self.factor * pictures.square().sum((1, 2, 3))[:, None] / 2
+
+
+def test_the_penalised_point_lies_between_original_and_completion():
+    mask = torch.ones(1, 1, 1, 1)
+    real, fake = (Views(torch.tensor([x]).view(1, 3, 1, 1), mask, None) for x in ([2.0, 0, 0], [5.0, 0, 0]))
+    torch.manual_seed(1)
+    found = {math.sqrt(GradientPenalty()(Square(), real, fake).item()) + 1 for _ in range(50)}
+    assert 2 <= min(found) < 2.4
+    assert 4.6 < max(found) <= 5
+
+
+def test_r1_is_half_the_squared_gradient_at_originals(batch, completion):
+    real, fake = views(batch, batch.target), views(batch, completion.raw[:, 0])
+    assert R1Penalty(10)(Linear(), real, fake).item() == pytest.approx((0.25 * 48 + 12) / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("penalty", [GradientPenalty(10), R1Penalty(10)])
+def test_penalties_move_the_critic_alone(batch, penalty):
+    raw = torch.full((2, 1, 3, 4, 4), -0.2, requires_grad=True)
+    critic = Square()
+    loss = DiscriminatorLoss(1, form="wasserstein", penalties={"smooth": penalty})
+    values = loss(batch, Completion(raw).detach(), critic)
+    assert values["total"].item() == pytest.approx(
+        (values["real"] + values["fake"] + 10 * values["smooth"]).item(), rel=1e-5
+    )
+    (gradient,) = torch.autograd.grad(values["smooth"], critic.factor)
+    assert gradient.abs() > 0
+    assert raw.grad is None
+
+
+def test_penalties_can_be_taken_without_gradients(batch, completion):
+    with torch.no_grad():
+        found = GradientPenalty()(Linear(), views(batch, batch.target), views(batch, completion.raw[:, 0]))
+    assert not found.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: GeneratorAdversarial(1, form="wgan"), "form=wgan: not one of non_saturating, saturating, linear"),
+        (lambda: DiscriminatorLoss(1, form="wgan"), "form=wgan: not one of logistic, wasserstein, hinge"),
+        (lambda: DiscriminatorLoss(1, real_views="all"), "real_views=all: not one of same, other"),
+        (lambda: GradientPenalty(-1), "GradientPenalty's weight=-1: must be a finite number"),
+        (lambda: GradientPenalty(region="holes"), "region=holes"),
+    ],
+)
+def test_misspelt_choices_are_refused(make, text):
+    with pytest.raises(InputError, match=text):
+        make()
