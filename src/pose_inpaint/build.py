@@ -184,7 +184,7 @@ def build_module(settings: TrainSettings, data: InpaintingData, config: dict[str
     if not isinstance(generator, nn.Module):
         message = f"model: {settings.model['_target_']} does not learn; score it with python -m pose_inpaint.evaluate"
         raise InputError(message)
-    critic = build("critic", settings.critic) if settings.critic and settings.critic.get("_target_") else None
+    critic = build_critic(settings.critic, data.size)
     schedule = build_schedule(settings.schedule.phases)
     judge: DiscriminatorLoss | None = None
     if any(phase.discriminator for phase in schedule.phases):
@@ -209,6 +209,20 @@ def build_module(settings: TrainSettings, data: InpaintingData, config: dict[str
         calibration_batches=(lambda: data.calibration_dataloader(batches)) if recalibrated else None,
         config=config,
     )
+
+
+def build_critic(block: Mapping[str, Any] | None, size: int) -> nn.Module | None:
+    """The critic, or None where a system has none.
+
+    Raises:
+        InputError: it is made for pictures of another size.
+    """
+    if not block or not block.get("_target_"):
+        return None
+    if block.get("size", size) != size:
+        message = f"critic.size={block['size']}: but data.size={size}; leave it out, so that it follows"
+        raise InputError(message)
+    return cast("nn.Module", build("critic", block))
 
 
 def _statistics(settings: TrainSettings) -> str:

@@ -21,6 +21,7 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.examples import write_examples
 from pose_inpaint.logging_run import quieten, recorded
 from pose_inpaint.provenance import describe_run, describe_scores, write_json, write_records
+from pose_inpaint.rehearsal import demand_views, rehearse
 from pose_inpaint.scoring import completing
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def run(config: DictConfig) -> float:
     inspections = data.inspect(*splits)
     data.train_dataloader()  # refuses a batch size that the split can't fill, before anything is written
     trainer = _make_trainer(settings, module, data, folder)
+    demand_views(module, data)
     rehearse(module, data)
     records = describe_run(plain, inspections, str(trainer.strategy.root_device), _features(settings, module))
     with recorded(trainer.loggers, {**plain, "run": records}):
@@ -86,25 +88,6 @@ def _keep_history(folder: Path) -> None:
     if (folder / "metrics.csv").exists():
         count = len(list(folder.glob("metrics*.csv")))
         (folder / "metrics.csv").rename(folder / f"metrics-before-resume-{count}.csv")
-
-
-def rehearse(module: InpaintingModule, data: InpaintingData) -> None:
-    """Takes every phase's losses once, on two validation pictures: what doesn't fit shows before anything is written.
-
-    Raises:
-        InputError: networks, losses and pictures don't fit together.
-    """
-    pictures = data.pictures("val")
-    batch = collate([pictures[i] for i in range(min(2, len(pictures)))])
-    module.eval()
-    with torch.no_grad():
-        completion = module.generator(batch.known, batch.mask)
-        for phase in module.schedule.phases:
-            if phase.generator:
-                module.generator_loss(batch, completion, module.critic, phase.terms)
-            if phase.discriminator and module.critic is not None and module.discriminator_loss is not None:
-                module.discriminator_loss(batch, completion, module.critic)
-    module.train()
 
 
 def _take_weights(settings: TrainSettings, module: InpaintingModule, plain: dict[str, Any]) -> None:

@@ -204,7 +204,7 @@ LAYERS = [
         "charts",
     },
     {"build"},
-    {"checkpoint", "pose_bounds", "baseline"},
+    {"checkpoint", "pose_bounds", "baseline", "rehearsal"},
     {"system_choice"},
     {"evaluate", "train", "predict", "verify", "report", "train_pose"},
 ]

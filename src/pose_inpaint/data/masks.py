@@ -27,6 +27,8 @@ class Masks(Protocol):
 
     paths: tuple[Path, ...]
     """Folders and files that it reads, beside the data set's own."""
+    varies: bool
+    """Whether each epoch of training sees other holes."""
 
     def uses_maskdata(self, split: str) -> bool:
         """Whether the pictures of `split` must have blocks in `maskdata.json`."""
@@ -63,6 +65,7 @@ class MaskData:
     """The blocks of the data set's `maskdata.json`."""
 
     paths: tuple[Path, ...] = ()
+    varies = False
 
     def uses_maskdata(self, split: str) -> bool:
         """Always."""
@@ -127,7 +130,7 @@ class Squares:
             message = f"mask.max_share={max_share}: must be in (0, 1) and at least mask.side's longest, squared"
             raise InputError(message)
         self.seed, self.count, self.side, self.max_share = seed, (fewest, most), (shortest, longest), max_share
-        self.vary, self.evaluate_on = vary, evaluate_on
+        self.varies, self.evaluate_on = vary, evaluate_on
 
     def uses_maskdata(self, split: str) -> bool:
         """Only for validation and test, and if asked to."""
@@ -137,7 +140,7 @@ class Squares:
         """Squares drawn at the network's resolution, whatever the picture's."""
         if epoch is None and self.evaluate_on == "maskdata" and record.blocks is not None:  # training needs none
             return MaskData().hidden(record, shape, size, epoch)
-        key = (self.seed, record.name, epoch) if self.vary and epoch is not None else (self.seed, record.name)
+        key = (self.seed, record.name, epoch) if self.varies and epoch is not None else (self.seed, record.name)
         return draw_blocks(self.blocks(key, size), size, size)
 
     def blocks(self, key: tuple[object, ...], size: int) -> list[Block]:
@@ -166,6 +169,8 @@ class MaskFolder:
     Raises:
         InputError: there is no such folder.
     """
+
+    varies = False
 
     def __init__(self, root: str, *, invert: bool = False) -> None:
         self.root, self.invert = Path(root), invert

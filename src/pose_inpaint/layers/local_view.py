@@ -46,20 +46,9 @@ def place_views(
             f"critic.patch={patch}: larger than the pictures of {height}x{width}; give at most {min(height, width)}"
         )
         raise InputError(message)
-    cpu = mask.cpu()
-    labels = label_holes(cpu)
     corners = []
-    for place in range(len(mask)):
-        hidden = cpu[place, 0] > 0
-        if hidden.all() or not hidden.any():
-            name = names[place] if names is not None else f"picture {place}"
-            lacks = "no known pixel" if hidden.any() else "no hole"
-            message = (
-                f"{name}: {lacks}, so the critic has no local view of it; leave it out, or take a critic without one"
-            )
-            raise InputError(message)
-        numbers = sorted(set(labels[place].flatten().tolist()) - {0})
-        views = [_centred(labels[place] == number, patch) for number in numbers]
+    for place, hidden in enumerate(mask[:, 0].cpu() > 0):
+        views = hole_views(hidden, patch, f"picture {place}" if names is None else names[place])
         fit = [view for view in views if not is_covered(hidden, view, patch)]
         choices = fit or [_move_to_known(hidden, views[0], patch)]
         corners.append(choices[int(torch.randint(len(choices), (), generator=generator))])
@@ -75,6 +64,21 @@ def crop(pictures: Float[Tensor, "n c h w"], corners: Int[Tensor, "n 2"], patch:
     return found
 
 
+def hole_views(hidden: Bool[Tensor, "h w"], patch: int, name: str) -> list[tuple[int, int]]:
+    """Row and column of a view on the middle of each hole, moved into the picture where it would stand out.
+
+    Raises:
+        InputError: the picture has no hole or no known pixel.
+    """
+    if hidden.all() or not hidden.any():
+        lacks = "no known pixel" if hidden.any() else "no hole"
+        message = f"{name}: {lacks}, so the critic has no local view of it; leave it out, or take a critic without one"
+        raise InputError(message)
+    labels = label_holes(hidden[None, None].float())[0]
+    numbers = sorted(set(labels.flatten().tolist()) - {0})
+    return [_centred(labels == number, patch) for number in numbers]
+
+
 def is_covered(hidden: Bool[Tensor, "h w"], corner: tuple[int, int], patch: int) -> bool:
     """Whether a view shows no known pixel."""
     row, column = corner
@@ -82,7 +86,7 @@ def is_covered(hidden: Bool[Tensor, "h w"], corner: tuple[int, int], patch: int)
 
 
 def _centred(hole: Tensor, patch: int) -> tuple[int, int]:
-    """The view on the middle of a hole's bounding box, moved into the picture where it would stand out."""
+    """The view on the middle of a hole's bounding box."""
     rows, columns = hole.any(1).nonzero(), hole.any(0).nonzero()
     return (
         _inside((int(rows[0]) + int(rows[-1]) + 1) // 2 - patch // 2, hole.shape[0], patch),
