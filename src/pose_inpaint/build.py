@@ -57,6 +57,11 @@ def build_inpainter(model: Mapping[str, Any]) -> Inpainter:
     return cast("Inpainter", build("model", model))
 
 
+def build_postprocess(block: Mapping[str, Any], inpainter: Inpainter) -> Inpainter:
+    """The system with what comes after it, if anything does."""
+    return cast("Inpainter", build("postprocess", block)(inpainter)) if block.get("_target_") else inpainter
+
+
 def build_network(model: Mapping[str, Any]) -> nn.Module:
     """The network of a checkpoint's configuration; nothing but a network class is called, whatever the file says.
 

@@ -204,6 +204,7 @@ class EvaluateSettings:
     split: str
     seed: int
     device: str
+    postprocess: dict[str, Any]
     run_dir: str
     pictures: list[str]
     regions: list[str]
@@ -258,6 +259,7 @@ class PredictSettings:
     mask: PredictMaskSettings
     output: OutputSettings
     device: str
+    postprocess: dict[str, Any]
     model: Optional[dict[str, Any]] = None
     checkpoint: Optional[str] = None
     size: Optional[int] = None

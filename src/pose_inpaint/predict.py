@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from pose_inpaint.build import choose_device
+from pose_inpaint.build import build_postprocess, choose_device
 from pose_inpaint.cli import run_command
 from pose_inpaint.config import PredictSettings, read_settings
 from pose_inpaint.data.masks import shrink
@@ -54,6 +54,7 @@ def run(config: DictConfig) -> None:
     as_raw = challenge if settings.output.raw is None else settings.output.raw
     device = choose_device(settings.device)
     inpainter, _ = choose_inpainter(settings.model, settings.checkpoint, device)
+    inpainter = build_postprocess(settings.postprocess, inpainter)
     hidden = hidden_pixels(settings.mask.source, invert=settings.mask.invert)
     jobs = plan(settings.input, Path(settings.output.dir))
     _demand_writable(Path(settings.output.dir))

@@ -47,11 +47,14 @@ def choose_system(settings: EvaluateSettings, device: torch.device) -> System:
         InputError: neither or both are given, or it can't be used.
     """
     inpainter, checkpoint = choose_inpainter(settings.model, settings.checkpoint, device)
+    inpainter = build.build_postprocess(settings.postprocess, inpainter)
     complete = completing(inpainter, device, settings.seed)
     if checkpoint is None:
         chosen = HydraConfig.get().runtime.choices.get("model") or "system"
-        return System(settings.name or str(chosen), complete, {"model": settings.model})
+        origin = {"model": settings.model, "postprocess": settings.postprocess}
+        return System(settings.name or str(chosen), complete, origin)
     origin = {
+        "postprocess": settings.postprocess,
         "model": checkpoint.config["model"],
         "checkpoint": {"file": checkpoint.path.name, "sha256": checkpoint.sha256(), "phase": checkpoint.phase},
         "batchnorm": checkpoint.config["batchnorm"]["statistics"],

@@ -102,3 +102,19 @@ def test_settings_that_do_not_fit_are_refused(command, tiny_data, tmp_path, name
     for word in words:
         assert word in outcome.err
     assert not (tmp_path / "run").exists()
+
+
+def test_blending_changes_holes_alone_and_is_named_in_the_record(command, tiny_data, tmp_path):
+    folders = {}
+    for name in ("none", "blend"):
+        folders[name] = tmp_path / name
+        outcome = command(
+            "evaluate", "model=mean", "data=chalearn", f"data.root={tiny_data}", "data.size=32", "data.batch_size=4",
+            "data.workers=0", f"postprocess={name}", "device=cpu", f"hydra.run.dir={folders[name]}",
+        )  # fmt: skip
+        assert outcome.status == 0, outcome.err
+    records = {name: json.loads((folder / "scores.json").read_text()) for name, folder in folders.items()}
+    assert records["blend"]["postprocess"]["_target_"].endswith("Blended")
+    assert records["none"]["postprocess"]["_target_"] is None
+    plain, blended = (records[name]["scores"]["mse_composite_hole"]["value"] for name in ("none", "blend"))
+    assert blended < plain  # a mean fill has the wrong colour at every rim
