@@ -181,7 +181,7 @@ def test_the_numbers_of_the_release():
 
 LAYERS = [
     {"errors", "types", "joints", "bootstrap"},
-    {"data", "layers", "random_state", "sheet", "nonfinite", "schedule"},
+    {"data", "layers", "cost", "random_state", "sheet", "nonfinite", "schedule"},
     {"networks"},
     {"pose"},
     {"systems", "losses", "metrics"},
@@ -199,6 +199,7 @@ LAYERS = [
         "examples",
         "scored_run",
         "comparison",
+        "cost_table",
         "report_files",
         "charts",
     },
