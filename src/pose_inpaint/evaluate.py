@@ -51,7 +51,7 @@ def run(config: DictConfig) -> None:
         InputError: something that the user gave can't be used; nothing is written then.
     """
     settings = read_settings(config, EvaluateSettings)
-    _check(settings)
+    check_settings(settings)
     device = build.choose_device(settings.device)
     system = choose_system(settings, device) if settings.predictions is None else None
     judge = build.build_judge(settings.pose, device)
@@ -107,7 +107,7 @@ def find_originals(judge: PoseJudge, batches: Iterable[Batch]) -> None:
         raise InputError(message)
 
 
-def _check(settings: EvaluateSettings) -> None:
+def check_settings(settings: EvaluateSettings) -> None:
     """Refuses, before anything is read, what can be seen from the settings alone."""
     if settings.split not in SPLITS:
         message = f"split={settings.split}: not one of {', '.join(SPLITS)}"
