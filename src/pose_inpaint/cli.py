@@ -58,7 +58,7 @@ def run_command(name: str, run: Callable[[DictConfig], Any], short: Mapping[str,
         ours = started and isinstance(error, ValueError)  # Hydra composes before it starts us
         if traceback or ours:
             raise
-        _fail(_shorten(error))
+        _fail(one_line(error))
     finally:
         sys.argv = arguments
         if not traceback:
@@ -86,7 +86,7 @@ def _leave_no_trace() -> None:
         folder.rmdir()
 
 
-def _shorten(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """Hydra's errors say the same in several lines; the first ones name key and value."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if isinstance(error, OverrideParseException):

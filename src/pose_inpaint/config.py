@@ -5,7 +5,7 @@ Blocks with a `_target_` (`dict[str, Any]` below) are checked by the constructor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Optional, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
@@ -234,6 +234,34 @@ class ReportSettings:
 
 
 @dataclass
+class SystemSettings:
+    """An entry of `systems`: a model that needs no training, an experiment to train, or a checkpoint."""
+
+    model: Optional[str] = None
+    experiment: Optional[str] = None
+    checkpoint: Optional[str] = None
+    overrides: list[str] = field(default_factory=list)
+
+
+@dataclass
+class BenchmarkSettings:
+    """`conf/benchmark.yaml`."""
+
+    data: DataSettings
+    mask: dict[str, Any]
+    metric: dict[str, Any]
+    pose: PoseSettings
+    systems: dict[str, Optional[SystemSettings]]
+    output: str
+    seed: int
+    device: str
+    train: list[str]
+    evaluate: list[str]
+    report: list[str]
+    redo: list[str]
+
+
+@dataclass
 class PredictMaskSettings:
     """`mask` of the predict command."""
 
@@ -284,6 +312,9 @@ def read_settings(config: DictConfig, schema: type[Settings]) -> Settings:
     Raises:
         InputError: a key is unknown, missing, or has a value of another type.
     """
+    if "systems" in config and schema is not BenchmarkSettings:
+        message = "systems: settings of a benchmark; run them with python -m pose_inpaint.benchmark +experiment=NAME"
+        raise InputError(message)
     try:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
         settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), plain))

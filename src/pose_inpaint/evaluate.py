@@ -11,6 +11,7 @@ import torch
 from pose_inpaint import build
 from pose_inpaint.cli import run_command
 from pose_inpaint.config import EvaluateSettings, plain_config, read_settings
+from pose_inpaint.cost import describe_cost
 from pose_inpaint.data.sources import SPLITS
 from pose_inpaint.errors import InputError
 from pose_inpaint.examples import draw_ranked, write_examples
@@ -20,7 +21,7 @@ from pose_inpaint.pose_bounds import score_bounds
 from pose_inpaint.provenance import describe_run, describe_scores, write_json, write_records
 from pose_inpaint.scoring import score, timed
 from pose_inpaint.system_choice import System, choose_system, read_predictions
-from pose_inpaint.tables import describe_seconds, score_table
+from pose_inpaint.tables import describe_cost_briefly, describe_seconds, score_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,7 +51,7 @@ def run(config: DictConfig) -> None:
         InputError: something that the user gave can't be used; nothing is written then.
     """
     settings = read_settings(config, EvaluateSettings)
-    _check(settings)
+    check_settings(settings)
     device = build.choose_device(settings.device)
     system = choose_system(settings, device) if settings.predictions is None else None
     judge = build.build_judge(settings.pose, device)
@@ -77,12 +78,17 @@ def run(config: DictConfig) -> None:
         with timed(seconds, "pose bounds"):
             bounds = score_bounds(judge, settings.pose, JOINTS[settings.pose.joints], batches, settings.seed)
     summary = scores.summary(settings.share_edges)
+    read = settings.predictions is not None
+    summary["cost"] = describe_cost(
+        scores.meter, system.network, settings.data.size, settings.data.batch_size, reads_files=read
+    )
     write_results(settings, plain_config(config), system, scores, summary, inspections, data, device, judge, bounds)
     with timed(seconds, "drawing"):
         draw_ranked(system.complete, pictures, settings.sheet, scores, device, settings.run_dir)
         write_examples(system.complete, pictures, settings.examples, device, settings.run_dir)
     print(score_table(summary, settings.sheet.rank_by, None if judge is None else judge.describe(), bounds))
     print(f"\n{describe_seconds(seconds, summary['n'])}")
+    print(describe_cost_briefly(summary["cost"]))
     print(f"{summary['n']} pictures, {summary['mean_hidden_share']:.1%} hidden on average: {settings.run_dir}")
 
 
@@ -101,7 +107,7 @@ def find_originals(judge: PoseJudge, batches: Iterable[Batch]) -> None:
         raise InputError(message)
 
 
-def _check(settings: EvaluateSettings) -> None:
+def check_settings(settings: EvaluateSettings) -> None:
     """Refuses, before anything is read, what can be seen from the settings alone."""
     if settings.split not in SPLITS:
         message = f"split={settings.split}: not one of {', '.join(SPLITS)}"

@@ -30,6 +30,7 @@ from pose_inpaint.report_files import (
 )
 from pose_inpaint.scored_run import ScoredRun, demand_comparable, read_scored_run
 from pose_inpaint.sheet import draw_sheet
+from pose_inpaint.tables import COST, format_cost
 from pose_inpaint.types import Picture, check_choice
 
 if TYPE_CHECKING:
@@ -162,6 +163,8 @@ def _send(settings: ReportSettings, plain: dict[str, object], found: Comparison,
         systems = zip(found.names, found.runs, strict=True)
         rows = [[name, *(cell(run, score) for score in found.scores)] for name, run in systems]
         logger.log_table("table", columns=["system", *map(label, found.scores)], data=rows)
+        costs = [[name, *format_cost(run.cost)] for name, run in zip(found.names, found.runs, strict=True)]
+        logger.log_table("cost", columns=["system", *COST.values()], data=costs)
         logger.log_image("report", [str(path) for path in drawn], caption=[describe(found)[0]] * len(drawn))
 
 

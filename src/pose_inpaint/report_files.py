@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from pose_inpaint.cost_table import cost_latex, cost_markdown, cost_row
 from pose_inpaint.scored_run import distinct_names
-from pose_inpaint.tables import WNJD_IN_WORDS, describe_bounds, format_estimate, format_number
+from pose_inpaint.tables import COST, WNJD_IN_WORDS, describe_bounds, escape_latex, format_estimate, format_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,13 +65,13 @@ def cell(run: ScoredRun, score: str) -> str:
 
 
 def write_markdown(found: Comparison, path: Path) -> None:
-    """The table, what it is of, and the paired differences to the first system."""
+    """The table, what it is of, what the systems cost, and the paired differences to the first system."""
     lines = ["| system | checkpoint | " + " | ".join(map(label, found.scores)) + " |"]
     lines.append("|" + "---|" * (len(found.scores) + 2))
     for place, (run, name) in enumerate(zip(found.runs, found.names, strict=True)):
         cells = [f"**{cell(run, s)}**" if found.best[s] == place else cell(run, s) for s in found.scores]
         lines.append(f"| {name} | {run.checkpoint} | " + " | ".join(cells) + " |")
-    lines += ["", *describe(found)]
+    lines += ["", *describe(found), *cost_markdown(found.runs, found.names)]
     if len(found.runs) > 1:
         lines += ["", f"Differences to {found.names[0]}, over the same pictures and masks:", ""]
         lines += ["| system | " + " | ".join(map(label, found.scores)) + " |"]
@@ -115,7 +116,7 @@ def write_csv(found: Comparison, path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow([
             "system", "score", "picture", "region", "value", "low", "high", "n", "best", "data", "data_sha256", "split",
-            "masks_sha256", "checkpoint_sha256", "estimator",
+            "masks_sha256", "checkpoint_sha256", "estimator", *COST,
         ])  # fmt: skip
         for place, (run, name) in enumerate(zip(found.runs, found.names, strict=True)):
             record = run.record
@@ -129,7 +130,7 @@ def write_csv(found: Comparison, path: Path) -> None:
                 writer.writerow([
                     name, metric, picture, region, e["value"], e["low"], e["high"], e["n"],
                     int(found.best[score] == place), record["data"]["name"], record["data"]["sha256"], record["split"],
-                    record["masks_sha256"], checkpoint, estimator,
+                    record["masks_sha256"], checkpoint, estimator, *cost_row(run),
                 ])  # fmt: skip
 
 
@@ -146,22 +147,16 @@ def write_differences(found: Comparison, path: Path) -> None:
 
 
 def write_latex(found: Comparison, path: Path) -> None:
-    """The table as a `tabular`, to be input by a document."""
+    """The table as a `tabular`, and the costs as another, to be input by a document."""
     lines = [f"% {line}" for line in describe(found)]
     lines += [r"\begin{tabular}{l" + "r" * len(found.scores) + "}", r"\hline"]
-    lines += [" & ".join(["system", *(_escape(label(score)) for score in found.scores)]) + r" \\", r"\hline"]
+    lines += [" & ".join(["system", *(escape_latex(label(score)) for score in found.scores)]) + r" \\", r"\hline"]
     for place, (run, name) in enumerate(zip(found.runs, found.names, strict=True)):
-        cells = [_escape(cell(run, score)) for score in found.scores]
+        cells = [escape_latex(cell(run, score)) for score in found.scores]
         cells = [
             rf"\textbf{{{text}}}" if found.best[score] == place else text
             for score, text in zip(found.scores, cells, strict=True)
         ]
-        lines.append(" & ".join([_escape(name), *cells]) + r" \\")
-    lines += [r"\hline", r"\end{tabular}"]
+        lines.append(" & ".join([escape_latex(name), *cells]) + r" \\")
+    lines += [r"\hline", r"\end{tabular}", *cost_latex(found.runs, found.names)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _escape(text: str) -> str:
-    for mark in "&%$#_{}":
-        text = text.replace(mark, "\\" + mark)
-    return text

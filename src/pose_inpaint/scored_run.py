@@ -48,6 +48,11 @@ class ScoredRun:
         return str(self.record["checkpoint"]["sha256"][:12]) if "checkpoint" in self.record else "-"
 
     @property
+    def cost(self) -> dict[str, Any] | None:
+        """What completing costs; None where an older version scored, which did not measure it."""
+        return self.record.get("cost")
+
+    @property
     def estimator(self) -> str | None:
         """Pose estimator and reference, if poses were scored."""
         pose = self.record.get("pose")

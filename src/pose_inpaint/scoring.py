@@ -16,6 +16,7 @@ import torch
 from torchmetrics import Metric
 from tqdm import tqdm
 
+from pose_inpaint.cost import Meter
 from pose_inpaint.errors import InputError
 from pose_inpaint.metrics.per_picture import PictureMetric, collect
 
@@ -65,6 +66,7 @@ class Scores:
         of_sets: scores that a set of pictures has and a picture has not (FID), by full name.
         seconds: by stage: reading, completing, and each stage of scoring.
         seed: of the intervals.
+        meter: that measured the completing.
     """
 
     names: list[str]
@@ -74,6 +76,7 @@ class Scores:
     of_sets: Mapping[str, float] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
+    meter: Meter = field(default_factory=lambda: Meter("cpu"))
 
     def over(self, chosen: Tensor) -> dict[str, dict[str, Any]]:
         """Every score over the pictures that a boolean or index tensor chooses, with its 95 % interval."""
@@ -173,6 +176,7 @@ def score(
     hidden: list[Tensor] = []
     masks = hashlib.sha256()
     seconds: dict[str, float] = defaultdict(float)
+    meter = Meter(device)
     with torch.no_grad():
         for batch in _reading(tqdm(batches, desc=title, unit="batch", leave=False, disable=None), seconds):
             _demand_originals(batch)
@@ -181,7 +185,8 @@ def score(
             hidden.append(batch.mask.mean((1, 2, 3)))
             with timed(seconds, "completing"):
                 here = batch.to(device)
-                completion = complete(here)
+                with meter.measuring(len(batch.names)):
+                    completion = complete(here)
             _demand_finite(completion, batch)
             for stage, members in together.items():
                 with timed(seconds, stage):
@@ -191,7 +196,7 @@ def score(
                     distance.update(here, completion)
     taken = {name: cast("PictureMetric", together[of_pictures[name].stage][name].cpu()) for name in of_pictures}
     found = {name: float(metric.compute()) for name, metric in of_sets.items()}
-    return Scores(names, torch.cat(hidden), taken, masks.hexdigest(), found, dict(seconds), seed)
+    return Scores(names, torch.cat(hidden), taken, masks.hexdigest(), found, dict(seconds), seed, meter)
 
 
 @contextmanager

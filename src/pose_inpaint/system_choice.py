@@ -33,11 +33,13 @@ class System:
         name: in tables.
         complete: how it completes a batch.
         origin: what it is, as plain data.
+        network: that completes, if one does.
     """
 
     name: str
     complete: Complete
     origin: dict[str, Any]
+    network: nn.Module | None = None
 
 
 def choose_system(settings: EvaluateSettings, device: torch.device) -> System:
@@ -59,7 +61,8 @@ def choose_system(settings: EvaluateSettings, device: torch.device) -> System:
         "checkpoint": {"file": checkpoint.path.name, "sha256": checkpoint.sha256(), "phase": checkpoint.phase},
         "batchnorm": checkpoint.config["batchnorm"]["statistics"],
     }
-    return System(settings.name or f"{checkpoint.config['name']}, {checkpoint.phase}", complete, origin)
+    network = inpainter if isinstance(inpainter, nn.Module) else None
+    return System(settings.name or f"{checkpoint.config['name']}, {checkpoint.phase}", complete, origin, network)
 
 
 def read_predictions(settings: EvaluateSettings, data: InpaintingData) -> System:

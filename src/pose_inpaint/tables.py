@@ -77,3 +77,40 @@ def describe_seconds(seconds: Mapping[str, float], pictures: int) -> str:
         each = f" ({1000 * value / pictures:.0f} ms a picture)" if stage in ("pose", "poses of originals") else ""
         spent.append(f"{stage} {value:.1f}{each}")
     return f"Seconds: {', '.join(spent)}"
+
+
+COST = {
+    "parameters": "parameters",
+    "gflop": "GFLOP a picture",
+    "seconds_a_picture": "ms a picture",
+    "peak_memory_bytes": "peak memory (MiB)",
+    "device": "device",
+}
+"""What a system costs: the keys of `scores.json`'s block, and their headings."""
+
+
+def format_cost(cost: Mapping[str, Any] | None) -> list[str]:
+    """The cells of `COST`; a dash for what was not measured."""
+    cost = cost or {}
+    device = cost.get("device")
+    if device == "cpu":
+        device = f"cpu, {cost['threads']} thread{'s' if cost['threads'] > 1 else ''}"
+    numbers = [
+        ("parameters", 1, ",.0f"), ("gflop", 1, ".2f"), ("seconds_a_picture", 1000, ".1f"),
+        ("peak_memory_bytes", 2**-20, ",.0f"),
+    ]  # fmt: skip
+    cells = [f"{cost[key] * factor:{form}}" if cost.get(key) is not None else "-" for key, factor, form in numbers]
+    return [*cells, device or "-"]
+
+
+def describe_cost_briefly(cost: Mapping[str, Any]) -> str:
+    """A line of what a system costs."""
+    cells = ", ".join(f"{heading} {text}" for heading, text in zip(COST.values(), format_cost(cost), strict=True))
+    return f"Cost: {cells}, batches of {cost['batch_size']}"
+
+
+def escape_latex(text: str) -> str:
+    """Text as LaTeX prints it."""
+    for mark in "&%$#_{}":
+        text = text.replace(mark, "\\" + mark)
+    return text

@@ -16,6 +16,7 @@ from pose_inpaint.callbacks.samples import SampleSheet
 from pose_inpaint.checkpoint import demand_same_model, load_generator, load_weights, read_checkpoint
 from pose_inpaint.cli import run_command
 from pose_inpaint.config import TrainSettings, plain_config, read_settings
+from pose_inpaint.cost import describe_cost
 from pose_inpaint.data.dataset import collate
 from pose_inpaint.errors import InputError
 from pose_inpaint.examples import write_examples
@@ -161,6 +162,7 @@ def _score_test(
     generator = load_generator(checkpoint).to(device)
     scores = score_split(generator, data, "test", settings.metric, device, settings.seed)
     summary = scores.summary((0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 1.0))
+    summary["cost"] = describe_cost(scores.meter, generator, settings.data.size, settings.data.batch_size)
     words, mean = compare_with_mean(scores, data, "test", settings.metric, settings.seed)
     origin = {
         "model": settings.model,

@@ -12,6 +12,7 @@ from torch import nn
 from pose_inpaint import build
 from pose_inpaint.cli import CONF
 from pose_inpaint.config import (
+    BenchmarkSettings,
     EvaluateSettings,
     PredictSettings,
     ReportSettings,
@@ -25,7 +26,7 @@ from pose_inpaint.types import Completion
 
 ROOTS = {
     "train": TrainSettings, "evaluate": EvaluateSettings, "predict": PredictSettings, "verify": VerifySettings,
-    "report": ReportSettings, "train_pose": TrainPoseSettings,
+    "report": ReportSettings, "train_pose": TrainPoseSettings, "benchmark": BenchmarkSettings,
 }  # fmt: skip
 
 
@@ -48,7 +49,10 @@ def settings(root, *overrides):
 
 def test_every_root_fits_its_schema():
     for root in ROOTS:
-        extra = {"predict": ["input=a", "mask.source=black", "output.dir=b"], "report": ["runs=[a]", "output=b"]}
+        extra = {
+            "predict": ["input=a", "mask.source=black", "output.dir=b"], "report": ["runs=[a]", "output=b"],
+            "benchmark": ["output=b"],
+        }  # fmt: skip
         assert isinstance(settings(root, *extra.get(root, [])), ROOTS[root])
 
 
@@ -60,7 +64,22 @@ def test_schema_and_roots_name_the_same_keys():
         assert {key for key in set(fields) - keys if fields[key].default is not None} == set(), root
 
 
-@pytest.mark.parametrize("name", options("experiment"))
+BENCHMARKS = [name for name in options("experiment") if "systems" in OmegaConf.load(CONF / f"experiment/{name}.yaml")]
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_every_benchmark_names_what_is_there(name):
+    found = settings("benchmark", f"+experiment={name}", "output=o")
+    for system in filter(None, found.systems.values()):
+        if system.model is not None:
+            assert system.model in options("model")
+            assert isinstance(settings("evaluate", f"model={system.model}", *system.overrides), EvaluateSettings)
+        else:
+            assert system.experiment in set(options("experiment")) - set(BENCHMARKS)
+            assert isinstance(settings("train", f"+experiment={system.experiment}", *system.overrides), TrainSettings)
+
+
+@pytest.mark.parametrize("name", [name for name in options("experiment") if name not in BENCHMARKS])
 def test_every_experiment_builds(name, tiny_data):
     features = composed("train", f"+experiment={name}", "data.root=unused").loss.get("features")
     found = settings(
@@ -182,7 +201,7 @@ def test_the_numbers_of_the_release():
 
 LAYERS = [
     {"errors", "types", "joints", "bootstrap"},
-    {"data", "layers", "random_state", "sheet", "nonfinite", "schedule"},
+    {"data", "layers", "cost", "random_state", "sheet", "nonfinite", "schedule"},
     {"networks"},
     {"pose"},
     {"systems", "losses", "metrics"},
@@ -200,13 +219,28 @@ LAYERS = [
         "examples",
         "scored_run",
         "comparison",
+        "cost_table",
+        "child_process",
+        "overrides",
+        "benchmark_record",
         "report_files",
         "charts",
     },
     {"build"},
     {"checkpoint", "pose_bounds", "baseline", "rehearsal"},
     {"system_choice"},
-    {"evaluate", "train", "predict", "verify", "report", "train_pose"},
+    {
+        "evaluate",
+        "train",
+        "predict",
+        "verify",
+        "report",
+        "train_pose",
+        "benchmark",
+        "benchmark_plan",
+        "benchmark_check",
+        "benchmark_stages",
+    },
 ]
 """Each module may import from its own row and the rows above."""
 

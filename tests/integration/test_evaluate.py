@@ -2,7 +2,10 @@ import csv
 import json
 
 import pytest
+import torch
 from PIL import Image
+
+from pose_inpaint.checkpoint import load_generator, read_checkpoint
 
 FILLS = {  # MSE, MSE in holes, PSNR, DSSIM on the 549 test photos, by scikit-image and OpenCV
     "mean": ("0.0184", "0.0741", "18.67", "0.1249"),
@@ -81,3 +84,47 @@ def test_any_folder_of_pictures_is_scored(command, tiny_data, tmp_path):
     more += ["data.source.fractions=[0.3,0.2,0.5]"]
     assert run(command, tiny_data, tmp_path, *more).status == 0
     assert json.loads((tmp_path / "run/scores.json").read_text())["n"] > 0
+
+
+def test_what_a_network_costs_is_measured(command, tiny_data, tiny_checkpoint, tiny_run, tmp_path):
+    outcome = run(command, tiny_data, tmp_path, f"checkpoint={tiny_checkpoint}", "device=cpu")
+    cost = json.loads((tmp_path / "run/scores.json").read_text())["cost"]
+    network = load_generator(read_checkpoint(tiny_checkpoint))
+    assert cost["parameters"] == sum(p.numel() for p in network.parameters())
+    assert cost["gflop"] == pytest.approx(multiply_adds(network, 32) * 2e-9)
+    assert 0 < cost["seconds_a_picture"] < 1
+    assert (cost["batch_size"], cost["device"], cost["threads"]) == (3, "cpu", torch.get_num_threads())
+    assert cost["peak_memory_of"] == "the whole process, resident"
+    assert 2**27 < cost["peak_memory_bytes"] < 2**35  # PyTorch alone takes more than the first
+    assert f"parameters {cost['parameters']:,}" in outcome.out
+    trained = json.loads((tiny_run / "scores.json").read_text())["cost"]
+    assert set(trained) == set(cost)
+    assert (trained["parameters"], trained["gflop"], trained["batch_size"]) == (cost["parameters"], cost["gflop"], 4)
+
+
+def test_a_fill_has_no_arithmetic_and_read_pictures_no_time_of_their_own(command, tiny_data, tmp_path):
+    found = {}
+    for name, what in {"fill": "model=mean", "read": f"predictions={tiny_data}/test/Y"}.items():
+        assert run(command, tiny_data, tmp_path, what, f"hydra.run.dir={tmp_path}/{name}").status == 0
+        found[name] = json.loads((tmp_path / name / "scores.json").read_text())["cost"]
+    for cost in found.values():
+        assert (cost["parameters"], cost["gflop"]) == (None, None)
+    assert found["fill"]["seconds_a_picture"] > 0
+    assert (found["read"]["seconds_a_picture"], found["read"]["peak_memory_bytes"]) == (None, None)
+
+
+def multiply_adds(network, size):
+    """Of the convolutions, by hand: output pixels times what each is a sum over."""
+    total = 0
+
+    def count(module, inputs, output):
+        nonlocal total
+        pixels = (inputs[0] if module.transposed else output).shape[-2:].numel()  # a transposed one spreads its inputs
+        total += pixels * module.weight.numel()
+
+    for module in network.modules():
+        if isinstance(module, (torch.nn.Conv2d, torch.nn.ConvTranspose2d)):
+            module.register_forward_hook(count)
+    with torch.no_grad():
+        network(torch.zeros(1, 3, size, size), torch.zeros(1, 1, size, size))
+    return total

@@ -58,7 +58,7 @@ def test_a_report_holds_table_differences_sheet_and_curves(command, scored, tmp_
     assert "| Y | - | **0.0000 [0.0000, 0.0000]** |" in table
     assert "Means over 4 pictures (data, split test" in table
     tex = (tmp_path / "report/table.tex").read_text()
-    assert tex.count(r"\\") == 4
+    assert tex.count(r"\\") == 8  # a heading and three systems, twice
     assert r"\textbf{0.0000 [0.0000, 0.0000]}" in tex
 
 
@@ -108,6 +108,35 @@ def test_a_picture_that_one_system_has_no_value_for_is_left_out_of_the_pair():
     a, b = torch.tensor([1.0, 2.0, torch.nan]), torch.tensor([0.0, torch.nan, 1.0])
     found = paired_difference(a, b, 0)
     assert (found["value"], found["n"]) == (1, 1)
+
+
+def test_costs_stand_in_all_three_tables_with_a_dash_for_what_was_not_measured(command, scored, tmp_path):
+    cost = {
+        "parameters": 6890400, "gflop": 20.236, "seconds_a_picture": 0.01234, "batch_size": 12,
+        "peak_memory_bytes": 3 * 2**29, "peak_memory_of": "completing", "device": "cuda (H100)", "threads": 1,
+    }  # fmt: skip
+    known = altered(scored, tmp_path, "known", lambda record: record.update(name="known", cost=cost))
+    older = altered(scored, tmp_path, "older", lambda record: [record.update(name="older"), record.pop("cost")])
+    outcome = report(command, scored, tmp_path, known, older, "telea")
+    assert outcome.status == 0, outcome.err
+    table = (tmp_path / "report/table.md").read_text()
+    assert "| system | parameters | GFLOP a picture | ms a picture | peak memory (MiB) | device |" in table
+    assert "| known | 6,890,400 | 20.24 | 12.3 | 1,536 | cuda (H100) |" in table
+    assert "| older | - | - | - | - | - |" in table
+    tex = (tmp_path / "report/table.tex").read_text()
+    assert r"known & 6,890,400 & 20.24 & 12.3 & 1,536 & cuda (H100) \\" in tex
+    with (tmp_path / "report/table.csv").open() as file:
+        rows = {row["system"]: row for row in csv.DictReader(file)}
+    assert (rows["known"]["gflop"], rows["known"]["seconds_a_picture"]) == ("20.236", "0.01234")
+    assert (rows["older"]["gflop"], rows["older"]["device"]) == ("", "")
+    assert float(rows["telea"]["seconds_a_picture"]) > 0
+
+
+def test_runs_of_older_versions_alone_have_no_table_of_costs(command, scored, tmp_path):
+    older = altered(scored, tmp_path, "older", lambda record: record.pop("cost"))
+    assert report(command, scored, tmp_path, older).status == 0
+    assert "GFLOP" not in (tmp_path / "report/table.md").read_text()
+    assert "GFLOP" not in (tmp_path / "report/table.tex").read_text()
 
 
 def test_runs_that_do_not_fit_are_left_out_and_the_others_reported(command, scored, tmp_path):
@@ -184,10 +213,12 @@ def test_wandb_gets_the_table_and_the_pictures(command, scored, tmp_path):
     (run,) = (tmp_path / "report/wandb").glob("offline-run-*")
     media = {path.suffix for path in (run / "files/media").rglob("*") if path.is_file()}
     assert media == {".json", ".png"}
-    (table,) = (run / "files/media/table").rglob("*.json")
+    (table,) = (run / "files/media/table").rglob("table*.json")
     content = json.loads(table.read_text())
     assert content["columns"][0] == "system"
     assert [row[0] for row in content["data"]] == ["mean", "telea"]
+    (costs,) = (run / "files/media/table").rglob("cost*.json")
+    assert [row[:3] for row in json.loads(costs.read_text())["data"]] == [["mean", "-", "-"], ["telea", "-", "-"]]
 
 
 def test_a_missing_chart_library_is_named(command, scored, tmp_path, monkeypatch):

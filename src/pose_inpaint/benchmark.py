@@ -1,0 +1,107 @@
+"""`python -m pose_inpaint.benchmark +experiment=slides_systems output=DIR`: trains and scores systems, and reports."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra import compose
+
+from pose_inpaint import report
+from pose_inpaint.benchmark_check import check_plans
+from pose_inpaint.benchmark_plan import REPORT, make_plans, named
+from pose_inpaint.benchmark_record import demand_ours, stages_done
+from pose_inpaint.benchmark_stages import complete_system
+from pose_inpaint.child_process import ending_by_exception
+from pose_inpaint.cli import run_command
+from pose_inpaint.config import BenchmarkSettings, ReportSettings, read_settings
+from pose_inpaint.errors import InputError
+from pose_inpaint.logging_run import quieten
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from pose_inpaint.benchmark_plan import Plan
+
+INTERRUPTED = 130  # exit status of what Ctrl-C ended
+
+
+def main() -> None:
+    """The command; exits with 1 if a system failed."""
+    run_command("benchmark", run)
+
+
+def run(config: DictConfig) -> None:
+    """Trains, scores and reports as configured, and leaves out what is done already.
+
+    Raises:
+        InputError: something that the user gave can't be used; nothing is written then.
+    """
+    quieten()
+    settings = read_settings(config, BenchmarkSettings)
+    plans = make_plans(settings, config)
+    output = Path(settings.output)
+    check_plans([plan for plan in plans if is_left(plan, output, redo=plan.name in settings.redo)])
+    reporting = compose_report(settings)
+    faults = {}
+    try:
+        with ending_by_exception():
+            for place, plan in enumerate(plans, 1):
+                label = f"[{place}/{len(plans)}] {plan.name}"
+                fault = complete_system(plan, output, label, redo=plan.name in settings.redo)
+                if fault is not None:
+                    faults[plan.name] = fault
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on with what is not done", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
+    scored = [output / plan.name / "evaluate" for plan in plans if plan.name not in faults]
+    complete = write_report(reporting, scored)
+    print(f"{len(scored)} of {len(plans)} systems scored: {output}")
+    for name, fault in faults.items():
+        print(f"failed: {name}: {fault}", file=sys.stderr)
+    if faults or not complete:
+        raise SystemExit(1)
+
+
+def is_left(plan: Plan, output: Path, *, redo: bool) -> bool:
+    """Whether anything of a system is still to be done.
+
+    Raises:
+        InputError: its folder holds something else, which `redo` doesn't remove, or other settings.
+    """
+    folder = output / plan.name
+    demand_ours(folder, plan.key)
+    return redo or stages_done(folder, plan.key, plan.settings) != plan.stages
+
+
+def compose_report(settings: BenchmarkSettings) -> DictConfig:
+    """The report's configuration, without its runs.
+
+    Raises:
+        InputError: `report` holds a setting that it has not.
+    """
+    with named("report"):
+        config = compose("report", ["runs=[]", f"output={REPORT}", f"seed={settings.seed}", *settings.report])
+        config.output = str(Path(settings.output) / REPORT)
+        read_settings(config, ReportSettings)
+    return config
+
+
+def write_report(config: DictConfig, folders: list[Path]) -> bool:
+    """Compares the systems that are scored; whether all of it could be done."""
+    if not folders:
+        return False
+    config.runs = [str(folder) for folder in folders]
+    try:
+        report.run(config)
+    except InputError as error:
+        print(f"report: {error}", file=sys.stderr)
+        return False
+    except SystemExit as stop:
+        return not stop.code
+    return True
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""What completing a picture costs: parameters, arithmetic, time, memory."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import nn
+
+
+class Meter:
+    """Time and GPU memory of completing, batch by batch.
+
+    Args:
+        device: that completes.
+
+    Attributes:
+        gpu_peak: the most that PyTorch had allocated on the GPU during a batch, in bytes; None on another device.
+    """
+
+    def __init__(self, device: torch.device | str) -> None:
+        self.device = torch.device(device)
+        self.gpu_peak: int | None = None
+        self._batches: list[tuple[int, float]] = []
+
+    @contextmanager
+    def measuring(self, pictures: int) -> Iterator[None]:
+        """Measures a block that completes so many pictures."""
+        wait_for(self.device)
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+        started = time.perf_counter()
+        yield
+        wait_for(self.device)
+        self._batches.append((pictures, time.perf_counter() - started))
+        if self.device.type == "cuda":
+            self.gpu_peak = max(self.gpu_peak or 0, torch.cuda.max_memory_allocated(self.device))
+
+    @property
+    def seconds_a_picture(self) -> float | None:
+        """Mean over the pictures, without the first batch, which warms up, where there are others."""
+        counted = self._batches[1:] or self._batches
+        pictures = sum(count for count, _ in counted)
+        return sum(seconds for _, seconds in counted) / pictures if pictures else None
+
+
+def wait_for(device: torch.device) -> None:
+    """Waits until a GPU has done what it was given; a clock read before that would measure the giving alone."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def describe_cost(
+    meter: Meter, network: nn.Module | None, size: int, batch_size: int, *, reads_files: bool = False
+) -> dict[str, Any]:
+    """The block `cost` of `scores.json`.
+
+    Args:
+        meter: that measured the completing.
+        network: of the system, on its device and in evaluation mode; None for a system that is no network.
+        size: side of the pictures in pixels.
+        batch_size: pictures that were completed at a time.
+        reads_files: the completions were read from files, so that time and memory are not the system's.
+    """
+    gpu = meter.device.type == "cuda"
+    peak = meter.gpu_peak if gpu else resident_peak()
+    return {
+        "parameters": None if network is None else sum(parameter.numel() for parameter in network.parameters()),
+        "gflop": None if network is None else count_flop(network, size, meter.device) / 1e9,
+        "seconds_a_picture": None if reads_files else meter.seconds_a_picture,
+        "batch_size": batch_size,
+        "peak_memory_bytes": None if reads_files else peak,
+        "peak_memory_of": "completing, allocated on the GPU" if gpu else "the whole process, resident",
+        "device": f"{meter.device.type} ({torch.cuda.get_device_name(meter.device)})" if gpu else meter.device.type,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def count_flop(network: nn.Module, size: int, device: torch.device | str) -> int:
+    """Floating-point operations of completing one picture; a multiply-add counts as two.
+
+    Convolutions, matrix products and attention count, as `torch.utils.flop_counter` has them; sums, normalisation and
+    activations don't.
+    """
+    known, mask = torch.zeros(1, 3, size, size, device=device), torch.zeros(1, 1, size, size, device=device)
+    mask[..., size // 4 : size // 2, size // 4 : size // 2] = 1
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), counter:
+        network(known, mask)
+    return int(counter.get_total_flops())
+
+
+def resident_peak() -> int | None:
+    """The most memory this process has had resident so far, in bytes; None on Windows."""
+    try:
+        import resource
+    except ModuleNotFoundError:
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # Linux counts in KiB

@@ -1,0 +1,267 @@
+import csv
+import importlib
+import json
+import shlex
+import shutil
+import sys
+
+import pytest
+import torch
+from conftest import write_split
+
+from pose_inpaint import benchmark_stages
+
+LEARNING = [
+    "trainer=cpu", "data.batch_size=4", "model.width=2", "loss.generator.perceptual.weight=0", "batchnorm.batches=2",
+    "trainer.enable_progress_bar=false", "schedule.phases.0.epochs=1", "schedule.phases.1.epochs=1", "samples.count=2",
+]  # fmt: skip
+SYSTEMS = [
+    "+systems.mean={model: mean}",
+    "+systems.wide={model: telea, overrides: ['model.radius=5']}",
+    "+systems.net={experiment: authors2018}",
+]
+
+
+def arguments(root, output, *more):
+    data = ["data=chalearn", f"data.root={root}/data", "data.size=32", "data.workers=0", "device=cpu"]
+    return [*data, f"output={output}", f"train={json.dumps(LEARNING)}", *SYSTEMS, *more]
+
+
+BAD = "+systems.bad={experiment: authors2018, overrides: ['optim.lr=1e30']}"
+
+
+@pytest.fixture(scope="session")
+def done(tmp_path_factory):
+    """A finished benchmark of three systems, and one whose training raised. Real commands: six seconds each."""
+    root = tmp_path_factory.mktemp("benchmark")
+    for place, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
+        write_split(root / "data" / split, count, seed=place)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSE_INPAINT_CACHE", str(root / "cache"))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setattr(sys, "argv", ["benchmark", *arguments(root, root / "out", BAD)])
+        with pytest.raises(SystemExit) as stop:
+            importlib.import_module("pose_inpaint.benchmark").main()
+    assert stop.value.code == 1
+    return root
+
+
+@pytest.fixture
+def copy(done, tmp_path):
+    """A copy of the finished benchmark's output, to be changed."""
+    shutil.copytree(done / "out", tmp_path / "out")
+    return tmp_path / "out"
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The commands that would have been started; none is."""
+    commands = []
+    monkeypatch.setattr(benchmark_stages, "run_child", lambda command, log: commands.append(command) or 0)
+    return commands
+
+
+def files(folder):
+    return sorted((str(path), path.stat().st_mtime_ns) for path in folder.rglob("*") if "report" not in path.parts)
+
+
+def refused(outcome, *words):
+    assert outcome.status == 2, outcome.err
+    assert outcome.err.startswith("error: ")
+    assert outcome.err.count("\n") == 1, outcome.err
+    for word in words:
+        assert word in outcome.err, outcome.err
+
+
+def test_the_rest_is_reported_when_one_system_fails(done):
+    report = done / "out/report"
+    assert {path.name for path in report.iterdir()} == {
+        "table.md", "table.csv", "table.tex", "differences.csv", "sheet.png", "curves.png",
+    }  # fmt: skip
+    with (report / "table.csv").open() as file:
+        rows = {row["system"]: row for row in csv.DictReader(file)}
+    assert list(rows) == ["mean", "wide", "net"]
+    records = {name: json.loads((done / "out" / name / "evaluate/scores.json").read_text()) for name in rows}
+    assert len({record["masks_sha256"] for record in records.values()}) == 1
+    assert records["wide"]["model"]["radius"] == 5
+    assert records["net"]["checkpoint"]["file"] == "best-adversarial.ckpt"
+    assert records["net"]["model"]["width"] == 2
+    assert (rows["net"]["parameters"], rows["mean"]["parameters"]) == (str(records["net"]["cost"]["parameters"]), "")
+    assert "loss is not finite" in (done / "out/bad/log.txt").read_text()
+    assert json.loads((done / "out/bad/benchmark.json").read_text())["done"] == []
+    assert json.loads((done / "out/net/benchmark.json").read_text())["done"] == ["train", "evaluate"]
+
+
+def test_what_is_done_is_not_done_again(command, done, started):
+    before = files(done / "out")
+    outcome = command("benchmark", *arguments(done, done / "out", BAD, "systems.bad=null"))
+    assert outcome.status == 0, outcome.err
+    assert started == []
+    assert outcome.out.count("already scored") == 3
+    assert "3 of 3 systems scored" in outcome.out
+    assert files(done / "out") == before
+
+
+def test_a_failed_system_is_tried_again_and_its_last_words_are_shown(command, copy, done, monkeypatch):
+    def fail(command, log):
+        log.write_text("long ago\nerror: no memory\n")
+        return 2
+
+    monkeypatch.setattr(benchmark_stages, "run_child", fail)
+    outcome = command("benchmark", *arguments(done, copy, BAD))
+    assert outcome.status == 1
+    assert "  error: no memory\n" in outcome.err
+    assert outcome.err.splitlines()[-1] == f"failed: bad: training, exit status 2; see {copy}/bad/log.txt"
+    assert "3 of 4 systems scored" in outcome.out
+    assert "| net |" in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["data.size=48"], ["systems.mean:", "evaluate.data.size=32 (now 48)", "redo=[mean]"]),
+        (["systems.net.overrides=['optim.lr=1e-4']"], ["systems.net:", "train.optim.lr=0.001 (now 0.0001)"]),
+        (["seed=1"], ["systems.mean:", "evaluate.seed=2018 (now 1)"]),
+    ],
+)
+def test_changed_settings_are_refused_by_key_and_values(command, done, started, more, words):
+    before = files(done / "out")
+    more = [each.replace("systems.net.overrides", "+systems.net.overrides") for each in more]
+    refused(command("benchmark", *arguments(done, done / "out", *more)), *words, "give another output")
+    assert started == []
+    assert files(done / "out") == before
+
+
+def test_redo_removes_a_system_and_does_it_again_with_new_settings(command, done, copy, started):
+    more = ["+systems.net.overrides=['optim.lr=1e-4']", "redo=[net]"]
+    command("benchmark", *arguments(done, copy, *more))
+    assert [words[2] for words in started] == ["pose_inpaint.train", "pose_inpaint.evaluate"]
+    assert "optim.lr=1e-4" in started[0]
+    assert not [word for word in started[0] if word.startswith("resume=")]
+    assert not (copy / "net/train").exists()
+    assert json.loads((copy / "net/benchmark.json").read_text())["settings"]["train"]["optim"]["lr"] == 1e-4
+
+
+def cut_off(folder, epoch):
+    """Makes a finished system one whose training was cut off after an epoch."""
+    record = json.loads((folder / "benchmark.json").read_text())
+    (folder / "benchmark.json").write_text(json.dumps(record | {"done": []}))
+    shutil.rmtree(folder / "evaluate")
+    last = folder / "train/checkpoints/last.ckpt"
+    content = torch.load(last, weights_only=True)
+    content["pose_inpaint"]["epoch"] = epoch
+    torch.save(content, last)
+    return last
+
+
+def test_a_half_done_training_goes_on(command, done, copy, started):
+    last = cut_off(copy / "net", 0)
+    command("benchmark", *arguments(done, copy))
+    assert [words[2] for words in started] == ["pose_inpaint.train", "pose_inpaint.evaluate"]
+    assert f"resume={last}" in started[0]
+    assert f"hydra.run.dir={copy}/net/train" in started[0]
+
+
+def test_a_training_of_which_only_the_end_is_missing_is_not_done_again(command, done, copy, started):
+    cut_off(copy / "net", 1)
+    outcome = command("benchmark", *arguments(done, copy))
+    assert [words[2] for words in started] == ["pose_inpaint.evaluate"]
+    assert f"checkpoint={copy}/net/train/checkpoints/best-adversarial.ckpt" in started[0]
+    assert "net: trained already" in outcome.out
+
+
+def test_a_training_without_a_checkpoint_begins_anew(command, done, copy, started):
+    cut_off(copy / "net", 0).unlink()
+    command("benchmark", *arguments(done, copy))
+    assert not [word for word in started[0] if word.startswith("resume=")]
+    assert not (copy / "net/train").exists()  # else train would refuse its folder
+
+
+def test_printed_commands_can_be_pasted(command, done, tmp_path, started):
+    outcome = command("benchmark", *arguments(done, tmp_path / "an 'odd' folder", "redo=[]"))
+    printed = [shlex.split(line) for line in outcome.out.splitlines() if " -m pose_inpaint." in line]
+    assert printed == started
+    assert len(printed) == 4
+
+
+def test_a_checkpoint_is_known_by_its_digest(command, done, tiny_checkpoint, tmp_path, started):
+    theirs = tmp_path / "theirs.ckpt"
+    shutil.copy(tiny_checkpoint, theirs)
+    given = [f"+systems.theirs={{checkpoint: {theirs}}}", "systems.net=null"]
+    command("benchmark", *arguments(done, tmp_path / "out", *given))
+    assert f"checkpoint={theirs}" in started[-1]
+    theirs = theirs.rename(tmp_path / "moved.ckpt")
+    given[0] = f"+systems.theirs={{checkpoint: {theirs}}}"
+    count = len(started)
+    outcome = command("benchmark", *arguments(done, tmp_path / "out", *given))
+    assert "theirs: already scored" in outcome.out
+    assert len(started) == count
+    content = torch.load(theirs, weights_only=True)
+    torch.save(content | {"more": 1}, theirs)
+    refused(command("benchmark", *arguments(done, tmp_path / "out", *given)), "systems.theirs:", "checkpoint.sha256=")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["+systems.x={experiment: autors2018}"], ["systems.x: ", "experiment/autors2018", "quickstart"]),
+        (["+systems.x={model: tealea}"], ["systems.x: ", "model/tealea", "telea"]),
+        (["+systems.x={modell: telea}"], ["systems.x.modell"]),
+        (["+systems.x={model: telea, experiment: authors2018}"], ["systems.x: give one of"]),
+        (["+systems.x={}"], ["systems.x: give one of"]),
+        (["+systems.report={model: telea}"], ["systems.report: it names a folder"]),
+        (["+systems.x={checkpoint: /no.ckpt}"], ["systems.x: checkpoint=/no.ckpt", "no such file"]),
+        (["+systems.x={model: unet2018}"], ["systems.x: model: a network without weights"]),
+        (["+systems.x={model: telea, overrides: ['model.radius=0']}"], ["systems.x: model.radius=0"]),
+        (["+systems.x={model: mean, overrides: ['modle=1']}"], ["systems.x: ", "modle"]),
+        (["+systems.x={experiment: authors2018, overrides: ['critic=none']}"], ["systems.x: critic"]),
+        (["+systems.x={experiment: authors2018, overrides: ['trainer.accelerator=abacus']}"], ["systems.x: trainer"]),
+        (["evaluate=['split=exam']"], ["split=exam"]),
+        (["report=['scors=[]']"], ["report: ", "scors"]),
+        (["redo=[tealea]"], ["redo=[tealea]", "mean, wide, net"]),
+        (["data.root=/no/such"], ["data.root=/no/such"]),
+        (["metric=[beauty]"], ["metric/beauty"]),
+        (["systems.mean=null", "systems.wide=null", "systems.net=null"], ["systems: none to score"]),
+        (["trainer=cpu"], ["trainer"]),
+        (["+experiment=authors2018"], ["experiment/authors2018"]),
+    ],
+)
+def test_what_cannot_be_done_stops_it_before_it_starts(command, done, tmp_path, started, more, words):
+    refused(command("benchmark", *arguments(done, tmp_path / "out", *more)), *words)
+    assert started == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_somebody_elses_is_left_alone(command, done, tmp_path, started):
+    (tmp_path / "out/mean").mkdir(parents=True)
+    (tmp_path / "out/mean/thesis.txt").write_text("precious")
+    for more in ([], ["redo=[mean]"]):
+        refused(command("benchmark", *arguments(done, tmp_path / "out", *more)), "systems.mean:", "is in the way")
+    assert (tmp_path / "out/mean/thesis.txt").read_text() == "precious"
+    assert started == []
+
+
+def test_other_commands_say_whose_experiment_it_is(command, tmp_path):
+    for name in ("train", "evaluate"):
+        outcome = command(name, "+experiment=slides_systems", f"hydra.run.dir={tmp_path}/run")
+        refused(outcome, "systems: ", "python -m pose_inpaint.benchmark +experiment=NAME")
+    assert not (tmp_path / "run").exists()
+
+
+def test_ctrl_c_stops_it_with_its_usual_status(command, done, tmp_path, monkeypatch):
+    def interrupt(command, log):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(benchmark_stages, "run_child", interrupt)
+    outcome = command("benchmark", *arguments(done, tmp_path / "out"))
+    assert outcome.status == 130
+    assert outcome.err.splitlines() == ["stopped; the same command goes on with what is not done"]
+
+
+def test_trainings_get_data_and_masks_and_scorings_scores_too(command, done, tmp_path, started):
+    more = ["mask=squares", "mask.count=[2,3]", "~metric.ssim", "seed=7", "evaluate=['examples=3']"]
+    command("benchmark", *arguments(done, tmp_path / "out", *more))
+    train, evaluate = started[2:]
+    assert {"mask=squares", "mask.count=[2,3]", "seed=7"} <= set(train) & set(evaluate)
+    assert {"~metric.ssim", "examples=3", "name=net"} <= set(evaluate) - set(train)
+    assert {"trainer=cpu", "test.enabled=false"} <= set(train) - set(evaluate)
