@@ -86,7 +86,7 @@ def choose_inpainter(
         InputError: neither or both are given, or the model is a network without weights.
     """
     if (model is None) == (checkpoint is None):
-        message = "give either checkpoint=PATH or model=black|mean|telea|navier_stokes" + (
+        message = "give either checkpoint=PATH or model=black|mean|telea|navier_stokes|patchmatch|scene_completion" + (
             ", not both" if model else ""
         )
         raise InputError(message)

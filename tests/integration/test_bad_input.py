@@ -246,6 +246,9 @@ def test_a_folder_that_cannot_be_written(command, tiny_data, tmp_path, name):
         (["model=mean", "sheet.rank_by=beauty"], ["sheet.rank_by=beauty"]),
         (["model=mean", "device=cuda:99"], ["device=cuda:99", "device=cpu"]),
         (["model=telea", "model.radius=0"], ["model.radius=0"]),
+        (["model=patchmatch", "model.patch=4"], ["model.patch=4", "odd"]),
+        (["model=patchmatch", "model.patch=-3"], ["model.patch=-3", "at least 3"]),
+        (["model=patchmatch", "model.patch=33"], ["model.patch=33", "32x32"]),
     ],
 )
 def test_evaluate_refuses(command, tiny_data, tmp_path, arguments, words):
@@ -258,6 +261,9 @@ def test_a_missing_extra_names_the_command_that_installs_it(command, tiny_data, 
     monkeypatch.setitem(__import__("sys").modules, "cv2", None)
     outcome = command("evaluate", "model=telea", "data=chalearn", f"data.root={tiny_data}")
     refused(outcome, "pip install 'pose-inpaint[classic]'")
+    monkeypatch.setitem(__import__("sys").modules, "patchmatch", None)
+    outcome = command("evaluate", "model=patchmatch", "data=chalearn", f"data.root={tiny_data}")
+    refused(outcome, "model=patchmatch", "pip install 'pose-inpaint[classic]'")
 
 
 def test_evaluating_a_blind_split_is_refused(command, tiny_data, tmp_path):

@@ -28,6 +28,18 @@ def test_simple_fills_reproduce_their_table_on_real_photos(command, shared, tmp_
     ) == FILLS[name]  # fmt: skip
 
 
+@pytest.mark.slow
+def test_patchmatch_reproduces_its_row_on_real_photos_with_its_librarys_own_seed(command, shared, tmp_path):
+    arguments = ["model=patchmatch", "data=chalearn", f"data.root={shared}/people", "data.workers=0", "seed=1212"]
+    outcome = command("evaluate", *arguments, "pictures=[composite]", f"hydra.run.dir={tmp_path}/run")
+    assert outcome.status == 0, outcome.err
+    found = json.loads((tmp_path / "run/scores.json").read_text())["scores"]
+    assert (
+        f"{found['mse_composite_whole']['value']:.4f}", f"{found['mse_composite_hole']['value']:.4f}",
+        f"{found['psnr_composite_whole']['value']:.2f}", f"{found['dssim_composite_whole']['value']:.4f}",
+    ) == ("0.0138", "0.0520", "20.47", "0.1097")  # fmt: skip
+
+
 def run(command, tiny_data, tmp_path, *more):
     arguments = ["data=chalearn", f"data.root={tiny_data}", "data.size=32", "data.workers=0", "data.batch_size=3"]
     return command("evaluate", *arguments, f"hydra.run.dir={tmp_path}/run", *more)
