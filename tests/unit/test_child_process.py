@@ -37,7 +37,8 @@ def test_a_killed_command_is_named_so(tmp_path):
     assert describe_status(2) == "exit status 2"
 
 
-GRANDCHILD = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import os, time; print(os.getpid(), flush=True); time.sleep(60)'])"
+SLEEPER = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+GRANDCHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SLEEPER!r}])"
 PARENT = """
 import sys
 from pathlib import Path
