@@ -199,6 +199,63 @@ def test_the_numbers_of_the_release():
     ]
 
 
+def test_the_numbers_of_the_context_encoder():
+    found = settings("train", "+experiment=context_encoder")
+    terms = found.loss.generator
+    assert (terms["reconstruction"]["weight"], terms["reconstruction"]["region"]) == (0.999, "hole")
+    assert (terms["adversarial"]["weight"], terms["adversarial"]["form"]) == (0.001, "non_saturating")
+    assert found.optim.optimizer["betas"] == found.optim.critic_optimizer["betas"] == [0.5, 0.999]
+    assert (found.optim.lr, found.optim.critic_optimizer["lr"]) == (2e-3, 2e-4)
+    assert (found.data.batch_size, found.data.size, found.model["size"]) == (64, 128, 128)
+    assert [(p.epochs, p.discriminator, p.discriminator_first, p.critic_steps) for p in found.schedule.phases] == [
+        (25, True, True, 1)
+    ]
+
+
+def test_the_numbers_of_glcic():
+    found = settings("train", "+experiment=glcic")
+    terms, judge = found.loss.generator, found.loss.discriminator
+    assert (terms["reconstruction"]["weight"], terms["reconstruction"]["region"]) == (1, "hole")
+    assert (terms["adversarial"]["weight"], terms["adversarial"]["form"]) == (0.0004, "saturating")
+    assert (found.loss.beta, judge["real_views"]) == (1, "other")
+    assert found.optim.optimizer["_target_"] == "torch.optim.Adadelta"
+    assert [(p.generator, p.discriminator, p.discriminator_first, p.terms) for p in found.schedule.phases] == [
+        (True, False, False, ["reconstruction"]),
+        (False, True, False, []),
+        (True, True, True, ["reconstruction", "adversarial"]),
+    ]
+    batches = [p.epochs * (28_755 // found.data.batch_size) for p in found.schedule.phases]
+    assert batches == pytest.approx([90_000, 10_000, 400_000], rel=0.02)  # T_C, T_D, and the rest of T_train
+
+
+def test_the_numbers_of_contextual_attention():
+    found = settings("train", "+experiment=contextual_attention")
+    terms, judge = found.loss.generator, found.loss.discriminator
+    assert {name: term["weight"] for name, term in terms.items()} == {
+        "coarse_hole": 1.44, "hole": 1.2, "coarse_known": 1.44, "known": 1.2, "adversarial": 0.001,
+    }  # fmt: skip
+    assert [terms[name]["discount"] for name in ("coarse_hole", "hole")] == [0.99, 0.99]
+    assert judge["form"] == "wasserstein"
+    assert judge["penalties"]["gradient"]["weight"] == 10
+    assert judge["penalties"]["gradient"]["region"] == "hole"
+    assert (found.optim.lr, found.optim.optimizer["betas"], found.data.batch_size) == (1e-4, [0.5, 0.9], 16)
+    (phase,) = found.schedule.phases
+    assert (phase.discriminator_first, phase.critic_steps) == (True, 5)
+    assert phase.epochs * (28_755 // 16) == pytest.approx(1_000_000, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("noskip", {"model"}), ("nodilation", {"model"}), ("noadversarial", {"critic", "schedule"}),
+        ("noperceptual", {"schedule"}),
+    ],
+)  # fmt: skip
+def test_an_ablation_is_one_difference(name, changed):
+    whole, ablated = (vars(settings("train", f"+experiment={e}")) for e in ("slides2018", f"unet2018_{name}"))
+    assert {key for key in whole if whole[key] != ablated[key]} == {"name", *changed}
+
+
 LAYERS = [
     {"errors", "types", "joints", "bootstrap"},
     {"data", "layers", "cost", "random_state", "sheet", "nonfinite", "schedule"},

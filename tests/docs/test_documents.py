@@ -59,25 +59,57 @@ def test_the_tree_names_what_is_there():
         assert any(place.exists() for place in places), name
 
 
-def test_a_loss_is_added_by_one_module_and_one_file(command, tiny_data, tmp_path, monkeypatch):
+def add_part(tmp_path, monkeypatch, place, group, name):
+    """Writes an example of CONTRIBUTING.md beside the package: its module and its YAML file."""
     text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    (module,), (settings,) = blocks(text, "python"), blocks(text, "yaml")
-    (tmp_path / "squared_error.py").write_text(module)
-    (tmp_path / "conf" / "loss").mkdir(parents=True)
-    (tmp_path / "conf" / "loss" / "squared.yaml").write_text(
-        settings.replace("pose_inpaint.losses.squared.", "squared_error.")
-    )
+    module, settings = blocks(text, "python")[place], blocks(text, "yaml")[place]
+    path = re.search(r"^# src/(pose_inpaint/\w+/\w+)\.py$", module, re.M)[1].replace("/", ".")
+    assert f"# conf/{group}/{name}.yaml" in settings
+    (tmp_path / f"example_{name}.py").write_text(module)
+    (tmp_path / "conf" / group).mkdir(parents=True)
+    (tmp_path / "conf" / group / f"{name}.yaml").write_text(settings.replace(path, f"example_{name}"))
     monkeypatch.syspath_prepend(tmp_path)
+    return f"hydra.searchpath=[file://{tmp_path}/conf]"
+
+
+def test_a_system_is_added_by_one_module_and_one_file(command, tiny_data, tmp_path, monkeypatch):
+    search = add_part(tmp_path, monkeypatch, 0, "model", "small")
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    lines = [shlex.split(line)[3:] for line in blocks(text, "text")[0].splitlines()]
+    data = ["data=chalearn", f"data.root={tiny_data}", "data.size=32", "data.batch_size=4", "data.workers=0"]
+    outcome = command(
+        "train",
+        *lines[0],
+        *TINY,
+        *data,
+        search,
+        f"hydra.run.dir={tmp_path}/run",
+        "critic.width=2",
+        "test.enabled=false",
+    )
+    assert outcome.status == 0, outcome.err
+    outcome = command(
+        "evaluate", lines[1][0].replace("RUN", f"{tmp_path}/run"), *data, f"hydra.run.dir={tmp_path}/scores"
+    )
+    sys.modules.pop("example_small", None)
+    assert outcome.status == 0, outcome.err
+    record = json.loads((tmp_path / "scores" / "scores.json").read_text())
+    assert record["n"] == 4
+    assert record["cost"]["parameters"] == 4 * 9 * 2 + 2 + 2 * 9 * 2 + 2 + 2 * 9 * 3 + 3
+
+
+def test_a_loss_is_added_by_one_module_and_one_file(command, tiny_data, tmp_path, monkeypatch):
+    search = add_part(tmp_path, monkeypatch, 1, "loss", "smooth")
     tiny = [argument for argument in TINY if not argument.startswith("loss.generator")]
     outcome = command(
         "train", "+experiment=authors2018", f"data.root={tiny_data}", f"hydra.run.dir={tmp_path}/run", *tiny,
-        f"hydra.searchpath=[file://{tmp_path}/conf]", "loss=squared", "schedule.phases.0.terms=[squared]",
+        search, "loss=smooth", "schedule.phases.0.terms=[hole,known,smooth]",
         "loss.generator.perceptual.weight=0", "test.enabled=false",
     )  # fmt: skip
-    sys.modules.pop("squared_error", None)
+    sys.modules.pop("example_smooth", None)
     assert outcome.status == 0, outcome.err
     header = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0]
-    assert "train/generator/squared" in header
+    assert "train/generator/smooth" in header
 
 
 def test_notebooks_carry_no_output():
