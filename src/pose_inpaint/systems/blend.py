@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pose_inpaint.types import Completion, Inpainter
 
-MARGIN = 2  # pixels repeated around the picture: OpenCV leaves holes at its very edge out
+MARGIN = 4  # pixels repeated around the picture: OpenCV leaves the outermost pixels of holes at its edge out
 
 
 class Blended:
@@ -75,7 +75,7 @@ class Blended:
         source, filled = (
             np.pad(each, ((MARGIN,) * 2, (MARGIN,) * 2, (0, 0)), mode="edge") for each in (source, filled)
         )
-        mask = np.pad(hole, MARGIN)
+        mask = np.pad(hole, MARGIN, mode="edge")  # holes at the edge go on in the margin
         left, top, width, height = self.opencv.boundingRect(mask)
         # OpenCV puts the middle of the mask's bounding rectangle at a point of the target; this one moves nothing.
         centre = (left + width // 2, top + height // 2)

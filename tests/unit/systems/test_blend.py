@@ -73,3 +73,14 @@ def test_bad_settings_are_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
     with pytest.raises(InputError, match=r"postprocess=blend needs OpenCV: pip install 'pose-inpaint\[classic\]'"):
         Blended(Offset(0))
+
+
+def test_what_the_system_drew_is_kept_up_to_the_edge_of_the_picture():
+    found = batch((0, 0, 9))
+    stripes = 0.2 * (torch.arange(32) // 2 % 2).float().expand(1, 3, 32, 32)
+
+    def striped(known, mask, *, samples=1, generator=None):
+        return Completion((slope() + stripes)[:, None])
+
+    raw = Blended(striped)(found.known, found.mask).raw[0, 0]
+    assert (raw[:, 1, 2:7] - raw[:, 1, 1:6]).abs().max() > 0.1  # row 1 has stripes, which fast marching would not draw
