@@ -99,21 +99,24 @@ def make_plans(settings: BenchmarkSettings, config: DictConfig) -> list[Plan]:
     if unknown:
         message = f"redo=[{','.join(unknown)}]: no such system; there are {', '.join(systems)}"
         raise InputError(message)
-    return [_make_plan(name, system, settings, config) for name, system in systems.items()]
+    seed = f"seed={settings.seed}"
+    scoring = [*shared(config, SCORED_ON), seed, f"device={settings.device}", *settings.evaluate]
+    # A trained system is scored with the others, and so not by its training.
+    learning = [*shared(config, TRAINED_ON), seed, "test.enabled=false", *settings.train]
+    return [_make_plan(name, system, scoring, learning) for name, system in systems.items()]
 
 
-def _make_plan(name: str, system: SystemSettings, settings: BenchmarkSettings, config: DictConfig) -> Plan:
+def _make_plan(name: str, system: SystemSettings, scoring: list[str], learning: list[str]) -> Plan:
+    """Composes a system's commands of what those of all systems have in common and its own overrides."""
     _check_system(name, system)
+    scoring = [*scoring, f"name={as_value(name)}"]
     with named(f"systems.{name}"):
-        scoring = [*shared(config, SCORED_ON), f"seed={settings.seed}", f"device={settings.device}"]
-        scoring += [f"name={as_value(name)}", *settings.evaluate]
         if system.experiment is None:
             chosen = f"model={system.model}" if system.model else f"checkpoint={as_value(system.checkpoint)}"
             evaluate = _make_stage("evaluate", [chosen, *scoring, *system.overrides], EvaluateSettings)
             sha256 = None if system.checkpoint is None else read_checkpoint(system.checkpoint).sha256()
             return Plan(name, *evaluate, checkpoint_sha256=sha256)
-        learning = [f"+experiment={system.experiment}", *shared(config, TRAINED_ON), f"seed={settings.seed}"]
-        learning += ["test.enabled=false", *settings.train, *system.overrides]  # it is scored with the others instead
+        learning = [f"+experiment={system.experiment}", *learning, *system.overrides]
         evaluate = _make_stage("evaluate", scoring, EvaluateSettings)
         return Plan(name, *evaluate, *_make_stage("train", learning, TrainSettings))
 

@@ -10,10 +10,11 @@ import torch
 from conftest import write_split
 
 from pose_inpaint import benchmark_stages
+from pose_inpaint.overrides import as_value
 
 LEARNING = [
-    "trainer=cpu", "data.batch_size=4", "model.width=2", "loss.generator.perceptual.weight=0", "batchnorm.batches=2",
-    "trainer.enable_progress_bar=false", "schedule.phases.0.epochs=1", "schedule.phases.1.epochs=1", "samples.count=2",
+    "trainer=cpu", "data.batch_size=4", "model.width=2", "critic.width=2", "loss.generator.perceptual.weight=0",
+    "batchnorm.batches=2", "trainer.enable_progress_bar=false", "schedule.phases.0.epochs=1", "schedule.phases.1.epochs=1", "samples.count=2",
 ]  # fmt: skip
 SYSTEMS = [
     "+systems.mean={model: mean}",
@@ -39,6 +40,7 @@ def done(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE_INPAINT_CACHE", str(root / "cache"))
         patch.setenv("OMP_NUM_THREADS", "1")
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # else each start compiles PyTorch anew: 20 seconds
         patch.setattr(sys, "argv", ["benchmark", *arguments(root, root / "out", BAD)])
         with pytest.raises(SystemExit) as stop:
             importlib.import_module("pose_inpaint.benchmark").main()
@@ -178,7 +180,7 @@ def test_a_training_without_a_checkpoint_begins_anew(command, done, copy, starte
 
 
 def test_printed_commands_can_be_pasted(command, done, tmp_path, started):
-    outcome = command("benchmark", *arguments(done, tmp_path / "an 'odd' folder", "redo=[]"))
+    outcome = command("benchmark", *arguments(done, as_value(str(tmp_path / "an 'odd' folder"))))
     printed = [shlex.split(line) for line in outcome.out.splitlines() if " -m pose_inpaint." in line]
     assert printed == started
     assert len(printed) == 4

@@ -37,8 +37,10 @@ def test_a_killed_command_is_named_so(tmp_path):
     assert describe_status(2) == "exit status 2"
 
 
-SLEEPER = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
-GRANDCHILD = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {SLEEPER!r}])"
+GRANDCHILD = """
+import subprocess, sys
+subprocess.run([sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"])
+"""
 PARENT = """
 import sys
 from pathlib import Path
