@@ -12,7 +12,7 @@ from torch import nn
 from pose_inpaint.data.datamodule import InpaintingData
 from pose_inpaint.errors import InputError
 from pose_inpaint.lightning_module import InpaintingModule
-from pose_inpaint.losses import DiscriminatorLoss, GeneratorLoss
+from pose_inpaint.losses import DiscriminatorLoss, GeneratorLoss, GradientPenalty
 from pose_inpaint.losses.term import check_weight
 from pose_inpaint.metrics.per_picture import REGIONS
 from pose_inpaint.pose.judge import PoseJudge
@@ -59,7 +59,13 @@ def build_inpainter(model: Mapping[str, Any]) -> Inpainter:
 
 def build_postprocess(block: Mapping[str, Any], inpainter: Inpainter) -> Inpainter:
     """The system with what comes after it, if anything does."""
-    return cast("Inpainter", build("postprocess", block)(inpainter)) if block.get("_target_") else inpainter
+    if not block.get("_target_"):
+        return inpainter
+    try:
+        return cast("Inpainter", build("postprocess", block)(inpainter))
+    except TypeError as error:
+        message = f"postprocess: {error}"
+        raise InputError(message) from error
 
 
 def build_network(model: Mapping[str, Any]) -> nn.Module:
@@ -197,6 +203,7 @@ def build_module(settings: TrainSettings, data: InpaintingData, config: dict[str
             message = "critic: a phase trains a discriminator, but there is none; choose critic=discriminator2018"
             raise InputError(message)
         judge = build("loss.discriminator", settings.loss.discriminator)
+        check_game(settings.loss.generator, judge, critic, data.batch_size)
     recalibrated = _statistics(settings) == "recalibrated"
     batches = settings.batchnorm.batches
     _check_rates(settings)
@@ -228,6 +235,33 @@ def build_critic(block: Mapping[str, Any] | None, size: int) -> nn.Module | None
         message = f"critic.size={block['size']}: but data.size={size}; leave it out, so that it follows"
         raise InputError(message)
     return cast("nn.Module", build("critic", block))
+
+
+def check_game(terms: Mapping[str, Any], judge: DiscriminatorLoss, critic: nn.Module, batch_size: int) -> None:
+    """Whether the two sides of the adversarial game fit together.
+
+    Raises:
+        InputError: they don't.
+    """
+    linear = judge.form in ("wasserstein", "hinge")
+    for name, term in terms.items():
+        form = (term or {}).get("form")
+        if form is not None and (form == "linear") != linear:
+            message = (
+                f"loss.generator.{name}.form={form}: loss.discriminator.form={judge.form} needs "
+                f"{'linear' if linear else 'non_saturating or saturating'}"
+            )
+            raise InputError(message)
+    normalised = any(isinstance(layer, nn.BatchNorm2d) for layer in critic.modules())
+    if normalised and any(isinstance(penalty, GradientPenalty) for penalty in judge.penalties.values()):
+        message = (
+            "loss.discriminator.penalties: a gradient penalty needs a critic without batch normalisation, which makes "
+            "a picture's score depend on the others; choose critic=contextual_attention, or another penalty"
+        )
+        raise InputError(message)
+    if judge.real_views == "other" and batch_size < 2:
+        message = f"data.batch_size={batch_size}: loss.discriminator.real_views=other needs at least 2"
+        raise InputError(message)
 
 
 def _statistics(settings: TrainSettings) -> str:

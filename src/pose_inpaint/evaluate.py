@@ -118,6 +118,9 @@ def check_settings(settings: EvaluateSettings) -> None:
     if settings.predictions is not None and (settings.model is not None or settings.checkpoint is not None):
         message = "predictions and a system are both given; give predictions=DIR alone"
         raise InputError(message)
+    if settings.predictions is not None and settings.postprocess.get("_target_"):
+        message = "postprocess: predictions are scored as they are; leave it out"
+        raise InputError(message)
     if settings.sheet.each < 1:
         message = f"sheet.each={settings.sheet.each}: must be at least 1"
         raise InputError(message)

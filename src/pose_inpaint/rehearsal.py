@@ -8,7 +8,7 @@ import torch
 
 from pose_inpaint.data.dataset import collate
 from pose_inpaint.errors import InputError
-from pose_inpaint.layers.local_view import hole_views, is_covered
+from pose_inpaint.layers.local_view import hole_views
 
 if TYPE_CHECKING:
     from pose_inpaint.data.datamodule import InpaintingData
@@ -33,6 +33,11 @@ def rehearse(module: InpaintingModule, data: InpaintingData) -> None:
             if phase.discriminator and module.critic is not None and module.discriminator_loss is not None:
                 module.discriminator_loss(batch, completion, module.critic)
     module.train()
+    try:
+        module.configure_optimizers()
+    except (TypeError, ValueError) as error:
+        message = f"optim: {str(error).splitlines()[0]}"
+        raise InputError(message) from error
 
 
 def demand_views(module: InpaintingModule, data: InpaintingData) -> None:
@@ -51,10 +56,10 @@ def demand_views(module: InpaintingModule, data: InpaintingData) -> None:
         return
     pictures = data.pictures("train")
     for picture in (pictures[index] for index in range(len(pictures))):
-        hidden, (name,) = picture.mask[0, 0] > 0, picture.names
-        if all(is_covered(hidden, view, patch) for view in hole_views(hidden, patch, name)):
+        (views,) = hole_views(picture.mask, patch, picture.names)
+        if all(covered for _, covered in views):
             message = (
-                f"{name}: a hole covers the critic's whole local view of {patch}x{patch} pixels; give a larger "
-                "critic.patch, leave the picture out, or draw the holes with mask=challenge or mask=squares"
+                f"{picture.names[0]}: a hole covers the critic's whole local view of {patch}x{patch} pixels; give a "
+                "larger critic.patch, leave the picture out, or draw the holes with mask=challenge or mask=squares"
             )
             raise InputError(message)

@@ -49,8 +49,7 @@ def choose_system(settings: EvaluateSettings, device: torch.device) -> System:
         InputError: neither or both are given, or it can't be used.
     """
     inpainter, checkpoint = choose_inpainter(settings.model, settings.checkpoint, device)
-    inpainter = build.build_postprocess(settings.postprocess, inpainter)
-    complete = completing(inpainter, device, settings.seed)
+    complete = completing(build.build_postprocess(settings.postprocess, inpainter), device, settings.seed)
     if checkpoint is None:
         chosen = HydraConfig.get().runtime.choices.get("model") or "system"
         origin = {"model": settings.model, "postprocess": settings.postprocess}

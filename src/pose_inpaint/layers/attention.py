@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional as F
 
+from pose_inpaint.errors import InputError
+
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
     from torch import Tensor
 
 PATCH = 3  # side of the patches that are compared
 RATE = 2  # features are compared at this fraction of their resolution, and pasted at the whole of it
+LARGEST = 256**2  # pixels of features: a picture of 1024x1024, whose scores take 1 GiB each time they are held
 SOFTMAX_SCALE = 10.0  # the paper's lambda, by the authors' release
 PROPAGATION = 3  # side of the neighbourhood over which scores are summed, by the authors' release
 
@@ -34,9 +37,24 @@ def contextual_attention(
         mask: 1 = hidden, at the resolution of the features; every picture has its own.
 
     Returns:
-        The features anew, everywhere; zeros where a picture has no known place at all.
+        The features anew, everywhere; zeros where a picture has no known place at all. In full precision.
+
+    Raises:
+        InputError: the picture is too large.
     """
+    with torch.autocast(features.device.type, enabled=False):  # ten times a score in half precision is no score
+        return _attend(features.float() if features.dtype != torch.float64 else features, mask)
+
+
+def _attend(features: Tensor, mask: Tensor) -> Tensor:
     batch, _, height, width = features.shape
+    if height * width > LARGEST:
+        side = 4 * int(LARGEST**0.5)
+        message = (
+            f"picture of {4 * height}x{4 * width} pixels: attention compares every place with every other, so give at "
+            f"most about {side}x{side}; size=512 works at that and resizes back"
+        )
+        raise InputError(message)
     small = features[:, :, ::RATE, ::RATE]
     size = small.shape[-2:]
     patches = F.unfold(small, PATCH, padding=PATCH // 2)

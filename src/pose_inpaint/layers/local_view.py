@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from torch.nn import functional as F
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.layers.holes import label_holes
@@ -12,7 +13,7 @@ from pose_inpaint.layers.holes import label_holes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jaxtyping import Bool, Float, Int
+    from jaxtyping import Float, Int
     from torch import Tensor
 
 
@@ -46,11 +47,11 @@ def place_views(
             f"critic.patch={patch}: larger than the pictures of {height}x{width}; give at most {min(height, width)}"
         )
         raise InputError(message)
+    views = hole_views(mask, patch, names)
+    fit = [[corner for corner, covered in own if not covered] for own in views]
     corners = []
-    for place, hidden in enumerate(mask[:, 0].cpu() > 0):
-        views = hole_views(hidden, patch, f"picture {place}" if names is None else names[place])
-        fit = [view for view in views if not is_covered(hidden, view, patch)]
-        choices = fit or [_move_to_known(hidden, views[0], patch)]
+    for place, own in enumerate(views):
+        choices = fit[place] or [_move_to_known(mask[place, 0].cpu() > 0, own[0][0], patch)]
         corners.append(choices[int(torch.randint(len(choices), (), generator=generator))])
     return torch.tensor(corners, device=mask.device)
 
@@ -64,38 +65,56 @@ def crop(pictures: Float[Tensor, "n c h w"], corners: Int[Tensor, "n 2"], patch:
     return found
 
 
-def hole_views(hidden: Bool[Tensor, "h w"], patch: int, name: str) -> list[tuple[int, int]]:
-    """Row and column of a view on the middle of each hole, moved into the picture where it would stand out.
+def hole_views(
+    mask: Float[Tensor, "b 1 h w"], patch: int, names: Sequence[str] | None = None
+) -> list[list[tuple[tuple[int, int], bool]]]:
+    """Of each picture's holes: row and column of the view on its middle, and whether the hole covers all of it.
+
+    The middle is that of the hole's bounding box or, where the hole winds round it, the hole's pixel nearest to it. A
+    view that would stand out of the picture is moved inside. All is computed on the mask's device at once.
 
     Raises:
-        InputError: the picture has no hole or no known pixel.
+        InputError: a picture has no hole or no known pixel.
     """
-    if hidden.all() or not hidden.any():
-        lacks = "no known pixel" if hidden.any() else "no hole"
-        message = f"{name}: {lacks}, so the critic has no local view of it; leave it out, or take a critic without one"
-        raise InputError(message)
-    labels = label_holes(hidden[None, None].float())[0]
-    numbers = sorted(set(labels.flatten().tolist()) - {0})
-    return [_centred(labels == number, patch) for number in numbers]
+    hidden = mask[:, 0] > 0
+    for place, share in enumerate(hidden.flatten(1).float().mean(1).tolist()):
+        if share in (0, 1):
+            name = f"picture {place}" if names is None else names[place]
+            lacks = "no known pixel" if share else "no hole"
+            message = (
+                f"{name}: {lacks}, so the critic has no local view of it; leave it out, or take a critic without one"
+            )
+            raise InputError(message)
+    starts = (_middles(label_holes(mask)) - torch.tensor([0, patch // 2, patch // 2], device=mask.device)).T
+    height, width = hidden.shape[-2:]
+    picture, row, column = starts[0], starts[1].clamp(0, height - patch), starts[2].clamp(0, width - patch)
+    # Hidden pixels above and to the left of each pixel: four of them tell how many a view holds.
+    sums = F.pad(hidden.double().cumsum(1).cumsum(2), (1, 0, 1, 0))
+    bottom, right = row + patch, column + patch
+    count = sums[picture, bottom, right] - sums[picture, row, right] - sums[picture, bottom, column]
+    covered = count + sums[picture, row, column] == patch**2
+    found: list[list[tuple[tuple[int, int], bool]]] = [[] for _ in hidden]
+    for place, r, c, full in torch.stack([picture, row, column, covered.long()], dim=1).tolist():
+        found[place].append(((r, c), bool(full)))
+    return found
 
 
-def is_covered(hidden: Bool[Tensor, "h w"], corner: tuple[int, int], patch: int) -> bool:
-    """Whether a view shows no known pixel."""
-    row, column = corner
-    return bool(hidden[row : row + patch, column : column + patch].all())
-
-
-def _centred(hole: Tensor, patch: int) -> tuple[int, int]:
-    """The view on the middle of a hole's bounding box."""
-    rows, columns = hole.any(1).nonzero(), hole.any(0).nonzero()
-    return (
-        _inside((int(rows[0]) + int(rows[-1]) + 1) // 2 - patch // 2, hole.shape[0], patch),
-        _inside((int(columns[0]) + int(columns[-1]) + 1) // 2 - patch // 2, hole.shape[1], patch),
-    )
-
-
-def _inside(start: int, length: int, patch: int) -> int:
-    return min(max(start, 0), length - patch)
+def _middles(labels: Int[Tensor, "b h w"]) -> Int[Tensor, "n 3"]:
+    """Picture, row and column of the middle of each hole, picture by picture."""
+    height, width = labels.shape[-2:]
+    pixels = labels.nonzero()
+    picture, places = pixels[:, 0], pixels[:, 1:]
+    numbers, hole = torch.unique(picture * (height * width + 1) + labels[labels > 0], return_inverse=True)
+    index = hole[:, None].expand(-1, 2)
+    ends = [
+        places.new_zeros(len(numbers), 2).scatter_reduce(0, index, places, m, include_self=False)
+        for m in ("amin", "amax")
+    ]
+    middle = (ends[0] + ends[1] + 1) // 2
+    distance = (places - middle[hole]).square().sum(1)
+    key = distance * len(pixels) + torch.arange(len(pixels), device=labels.device)
+    nearest = key.new_zeros(len(numbers)).scatter_reduce(0, hole, key, "amin", include_self=False) % len(pixels)
+    return pixels[nearest]
 
 
 def _move_to_known(hidden: Tensor, corner: tuple[int, int], patch: int) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
+import torch
 from torch import nn
 from torch.nn import functional as F
 
@@ -45,8 +46,9 @@ class Views:
     corners: Int[Tensor, "n 2"] | None
 
     def judged_by(self, critic: nn.Module) -> Float[Tensor, "n k"]:
-        """The critic's scores."""
-        return cast("Tensor", critic(self.pictures, self.corners))
+        """The critic's scores, in full precision: a Wasserstein critic's may be large, and their differences small."""
+        scores = cast("Tensor", critic(self.pictures, self.corners))
+        return scores if scores.dtype == torch.float64 else scores.float()
 
 
 def local_corners(critic: nn.Module, batch: Batch) -> Int[Tensor, "b 2"] | None:
@@ -88,7 +90,9 @@ class GeneratorAdversarial(LossTerm):
             InputError: the system has no critic.
         """
         if critic is None:
-            message = "critic: the adversarial term needs one; choose critic=discriminator2018, or leave the term out"
+            message = (
+                "critic: the adversarial term needs one; choose one such as critic=discriminator2018, or leave it out"
+            )
             raise InputError(message)
         views = completed_views(batch, completion, self.picture, local_corners(critic, batch))
         scores = views.judged_by(critic)
@@ -120,14 +124,20 @@ class DiscriminatorLoss(nn.Module):
         picture: Picture = "composite",
         form: CriticForm = "logistic",
         real_views: RealViews = "same",
-        penalties: Mapping[str, Penalty] | None = None,
+        penalties: Mapping[str, Penalty | None] | None = None,
     ) -> None:
         super().__init__()
         check_choice("loss: DiscriminatorLoss's picture", picture, Picture)
         check_choice("loss: DiscriminatorLoss's form", form, CriticForm)
         check_choice("loss: DiscriminatorLoss's real_views", real_views, RealViews)
         self.beta, self.picture, self.form = check_weight("loss.beta", beta), picture, form
-        self.real_views, self.penalties = real_views, nn.ModuleDict(penalties or {})
+        if form == "wasserstein" and beta != 1:
+            message = (
+                f"loss.beta={beta}: a Wasserstein critic's loss has no bound unless both halves count the same; give 1"
+            )
+            raise InputError(message)
+        counting = {name: penalty for name, penalty in (penalties or {}).items() if penalty and penalty.weight > 0}
+        self.real_views, self.penalties = real_views, nn.ModuleDict(counting)
 
     def forward(self, batch: Batch, completion: Completion, critic: nn.Module) -> dict[str, Float[Tensor, ""]]:
         """Both halves, each penalty, the weighted sum as "total", and "right", the share of right answers.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from pose_inpaint.data.picture import to_bytes, to_signed
 from pose_inpaint.errors import InputError
 
 if TYPE_CHECKING:
@@ -56,13 +57,13 @@ class Blended:
         """Completes, then blends each picture and sample on the CPU; a picture without known pixels stays as it is."""
         completion = self.inpainter(known, mask, samples=samples, generator=generator)
         holes = mask[:, 0].byte().cpu().numpy()
-        inputs = _to_bytes(known)
+        inputs = _to_arrays(known)
         blended = [
-            [self.blend(picture, sample, hole) for sample in _to_bytes(of_picture)]
+            [self.blend(picture, sample, hole) for sample in _to_arrays(of_picture)]
             for picture, of_picture, hole in zip(inputs, completion.raw, holes, strict=True)
         ]
-        raw = torch.from_numpy(np.stack([np.stack(each) for each in blended])).permute(0, 1, 4, 2, 3)
-        return dataclasses.replace(completion, raw=raw.to(completion.raw) / 127.5 - 1)
+        raw = to_signed(torch.from_numpy(np.stack([np.stack(each) for each in blended])).permute(0, 1, 4, 2, 3))
+        return dataclasses.replace(completion, raw=raw.to(completion.raw))
 
     def blend(
         self, picture: UInt8[np.ndarray, "h w 3"], completed: UInt8[np.ndarray, "h w 3"], hole: UInt8[np.ndarray, "h w"]
@@ -84,6 +85,5 @@ class Blended:
         return np.where(hole[..., None] > 0, inside, picture)
 
 
-def _to_bytes(pictures: Float[Tensor, "n 3 h w"]) -> UInt8[np.ndarray, "n h w 3"]:
-    scaled = ((pictures + 1) * 127.5).round().clamp(0, 255).byte()
-    return np.ascontiguousarray(scaled.permute(0, 2, 3, 1).cpu().numpy())
+def _to_arrays(pictures: Float[Tensor, "n 3 h w"]) -> UInt8[np.ndarray, "n h w 3"]:
+    return np.ascontiguousarray(to_bytes(pictures).permute(0, 2, 3, 1).cpu().numpy())

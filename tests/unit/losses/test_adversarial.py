@@ -66,11 +66,12 @@ def test_forms_of_the_generators_loss(batch, completion, form, expected):
 )
 @pytest.mark.parametrize("slope", [0.5, -0.05])
 def test_forms_of_the_critics_loss(batch, completion, form, real, fake, slope):
-    found = DiscriminatorLoss(0.3, "raw", form)(batch, completion, Linear(slope, patch=None))
+    beta = 1 if form == "wasserstein" else 0.3
+    found = DiscriminatorLoss(beta, "raw", form)(batch, completion, Linear(slope, patch=None))
     expected = real(slope * 0.1 * 48), fake(slope * -0.2 * 48)
     assert found["real"].item() == pytest.approx(expected[0], rel=1e-5)
     assert found["fake"].item() == pytest.approx(expected[1], rel=1e-5)
-    assert found["total"].item() == pytest.approx(expected[0] + 0.3 * expected[1], rel=1e-5)
+    assert found["total"].item() == pytest.approx(expected[0] + beta * expected[1], rel=1e-5)
 
 
 def test_scores_of_a_picture_add_up(batch, completion):
@@ -167,12 +168,21 @@ def test_penalties_can_be_taken_without_gradients(batch, completion):
     assert not found.requires_grad
 
 
+def test_penalties_of_no_weight_are_left_out():
+    loss = DiscriminatorLoss(1, penalties={"a": GradientPenalty(0), "b": None, "c": R1Penalty(1)})
+    assert list(loss.penalties) == ["c"]
+
+
 @pytest.mark.parametrize(
     ("make", "text"),
     [
         (lambda: GeneratorAdversarial(1, form="wgan"), "form=wgan: not one of non_saturating, saturating, linear"),
         (lambda: DiscriminatorLoss(1, form="wgan"), "form=wgan: not one of logistic, wasserstein, hinge"),
         (lambda: DiscriminatorLoss(1, real_views="all"), "real_views=all: not one of same, other"),
+        (
+            lambda: DiscriminatorLoss(0.5, form="wasserstein"),
+            r"loss\.beta=0\.5: a Wasserstein critic's loss has no bound",
+        ),
         (lambda: GradientPenalty(-1), "GradientPenalty's weight=-1: must be a finite number"),
         (lambda: GradientPenalty(region="holes"), "region=holes"),
     ],
