@@ -91,7 +91,17 @@ def test_holes_drawn_anew_may_fill_a_view(command, tiny_data, tmp_path):
         ("context_encoder", ["data.size=48"], ["model.size=48", "power of two"]),
         ("contextual_attention", ["model=unet2018"], ["picture=coarse"]),
         ("glcic", ["loss.discriminator.real_views=none"], ["real_views=none", "same, other"]),
-        ("contextual_attention", ["critic=discriminator2018", "critic.size=48"], ["critic"]),
+        ("contextual_attention", ["critic=discriminator2018"], ["gradient penalty", "batch normalisation"]),
+        ("contextual_attention", ["loss.beta=0.5"], ["loss.beta=0.5", "Wasserstein"]),
+        (
+            "contextual_attention",
+            ["loss.generator.adversarial.form=saturating"],
+            ["adversarial.form=saturating", "linear"],
+        ),
+        ("glcic", ["loss.generator.adversarial.form=linear"], ["form=linear", "logistic needs non_saturating"]),
+        ("glcic", ["data.batch_size=1"], ["data.batch_size=1", "real_views=other needs at least 2"]),
+        ("context_encoder", ["optim=adadelta"], ["optim", "betas"]),
+        ("context_encoder", ["optim.critic_optimizer.lr=-1"], ["optim", "-1"]),
         ("contextual_attention", ["schedule.phases.0.critic_steps=0"], ["critic_steps=0"]),
     ],
 )
@@ -118,3 +128,32 @@ def test_blending_changes_holes_alone_and_is_named_in_the_record(command, tiny_d
     assert records["none"]["postprocess"]["_target_"] is None
     plain, blended = (records[name]["scores"]["mse_composite_hole"]["value"] for name in ("none", "blend"))
     assert blended < plain  # a mean fill has the wrong colour at every rim
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["+postprocess.radus=3"], ["postprocess", "radus"]),
+        (["postprocess.radius=0"], ["postprocess.radius=0"]),
+        (["postprocess=sharpen"], ["postprocess/sharpen"]),
+    ],
+)
+def test_bad_postprocessing_is_refused(command, tiny_data, tmp_path, more, words):
+    outcome = command(
+        "evaluate", "model=mean", "data=chalearn", f"data.root={tiny_data}", "postprocess=blend", "data.workers=0",
+        f"hydra.run.dir={tmp_path}/run", *more,
+    )  # fmt: skip
+    assert outcome.status == 2, outcome.err
+    assert outcome.err.count("\n") == 1
+    for word in words:
+        assert word in outcome.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_predictions_are_not_postprocessed(command, tiny_data, tmp_path):
+    outcome = command(
+        "evaluate", f"predictions={tiny_data}/test/Y", "data=chalearn", f"data.root={tiny_data}", "postprocess=blend",
+        f"hydra.run.dir={tmp_path}/run",
+    )  # fmt: skip
+    assert outcome.status == 2
+    assert "postprocess: predictions are scored as they are" in outcome.err

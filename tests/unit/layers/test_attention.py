@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pose_inpaint.errors import InputError
 from pose_inpaint.layers.attention import (
     SOFTMAX_SCALE,
     available_places,
@@ -135,6 +136,21 @@ def test_propagation_is_the_sum_over_equal_shifts(seed, height, width):
             at(r + i, c + j, r2 + i, c2 + j) for i in near for j in near if 0 <= r + i < height and 0 <= r2 + i < height
         )
         assert found[0, r, c, r2, c2].item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_scores_are_taken_in_full_precision():
+    torch.manual_seed(0)
+    features, mask = 5 * torch.rand(1, 8, 16, 16), torch.zeros(1, 1, 16, 16)
+    mask[..., 4:9, 4:9] = 1
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = contextual_attention(features, mask)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, contextual_attention(features, mask))
+
+
+def test_pictures_too_large_to_compare_all_places_are_refused():
+    with pytest.raises(InputError, match=r"picture of 4096x2048 pixels: .* at most about 1024x1024; size=512"):
+        contextual_attention(torch.zeros(1, 1, 1024, 512), torch.zeros(1, 1, 1024, 512))
 
 
 def test_masked_softmax_sums_to_one_over_what_is_available():
