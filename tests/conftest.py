@@ -75,6 +75,14 @@ def tiny_data(tmp_path):
     return tmp_path / "tiny"
 
 
+@pytest.fixture
+def tiny_index(command, tiny_data, tmp_path):
+    """A scene index over the training split of `tiny_data`."""
+    outcome = command("index", "data=chalearn", f"data.root={tiny_data}", f"output={tmp_path}/tiny.scenes")
+    assert outcome.status == 0, outcome.err
+    return tmp_path / "tiny.scenes"
+
+
 TINY = (
     "trainer=cpu", "data=chalearn", "data.size=32", "data.batch_size=4", "data.workers=0", "model.width=2",
     "loss.generator.perceptual.weight=0", "trainer.enable_progress_bar=false", "trainer.log_every_n_steps=1",

@@ -294,6 +294,19 @@ class PredictSettings:
 
 
 @dataclass
+class IndexSettings:
+    """`conf/index.yaml`."""
+
+    data: DataSettings
+    mask: dict[str, Any]
+    output: str
+    split: str
+    seed: int
+    orientations: int
+    scales: int
+
+
+@dataclass
 class VerifySettings:
     """`conf/verify.yaml`."""
 

@@ -100,6 +100,10 @@ def describe(found: Comparison) -> list[str]:
         "hidden on average) with 95 % bootstrap intervals over pictures. Bold: better than every other system, the "
         "interval of the paired difference leaving zero out."
     ]
+    for run, name in zip(found.runs, found.names, strict=True):
+        if "sources" in run.record:
+            near = run.record["sources"]["near_duplicates"]
+            lines.append(f"{name}: {near} of {run.record['n']} pictures were completed from a near-duplicate.")
     posed = next((run for run in found.runs if run.estimator), None)
     if posed and any(score.startswith(POSE) for score in found.scores):
         n = max(posed.record["scores"][s]["n"] for s in posed.record["scores"] if s.startswith(POSE))

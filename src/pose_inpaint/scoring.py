@@ -8,7 +8,7 @@ import re
 import time
 from collections import defaultdict
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float
     from torch import Tensor
 
-    from pose_inpaint.types import Batch, Completion, Inpainter
+    from pose_inpaint.types import Batch, Completion, Inpainter, Source
 
     Complete = Callable[[Batch], Completion]
     """A batch (on its device) to its completion: an `Inpainter`, or pictures read from files."""
@@ -67,6 +67,7 @@ class Scores:
         seconds: by stage: reading, completing, and each stage of scoring.
         seed: of the intervals.
         meter: that measured the completing.
+        sources: of systems that copy from other pictures, where each picture's pixels came from, by its name.
     """
 
     names: list[str]
@@ -77,6 +78,7 @@ class Scores:
     seconds: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
     meter: Meter = field(default_factory=lambda: Meter("cpu"))
+    sources: Mapping[str, Source] = field(default_factory=dict)
 
     def over(self, chosen: Tensor) -> dict[str, dict[str, Any]]:
         """Every score over the pictures that a boolean or index tensor chooses, with its 95 % interval."""
@@ -101,6 +103,7 @@ class Scores:
             "by_hidden_share": self._groups(shares),
             "by_source": self._groups(origins),
             "seconds": dict(self.seconds),
+            **({"sources": summarise_sources(self.sources)} if self.sources else {}),
         }
 
     def _groups(self, chosen: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -135,6 +138,14 @@ class Scores:
             for place, name in enumerate(self.names):
                 values = (f"{column[place]:.10g}" for column in columns.values())
                 writer.writerow([name, source_of(name), f"{shares[place]:.6f}", *values])
+
+
+def summarise_sources(sources: Mapping[str, Source]) -> dict[str, Any]:
+    """How many pictures were completed from a near-duplicate, and each picture's source, as plain data."""
+    return {
+        "near_duplicates": sum(source.near_duplicate for source in sources.values()),
+        "of_pictures": {name: asdict(source) for name, source in sources.items()},
+    }
 
 
 def completing(inpainter: Inpainter, device: torch.device | str, seed: int) -> Complete:
@@ -177,6 +188,7 @@ def score(
     masks = hashlib.sha256()
     seconds: dict[str, float] = defaultdict(float)
     meter = Meter(device)
+    sources: dict[str, Source] = {}
     with torch.no_grad():
         for batch in _reading(tqdm(batches, desc=title, unit="batch", leave=False, disable=None), seconds):
             _demand_originals(batch)
@@ -188,6 +200,8 @@ def score(
                 with meter.measuring(len(batch.names)):
                     completion = complete(here)
             _demand_finite(completion, batch)
+            if completion.sources is not None:
+                sources |= {name: best for name, (best, *_) in zip(batch.names, completion.sources, strict=True)}
             for stage, members in together.items():
                 with timed(seconds, stage):
                     members.update(here, completion)
@@ -196,7 +210,7 @@ def score(
                     distance.update(here, completion)
     taken = {name: cast("PictureMetric", together[of_pictures[name].stage][name].cpu()) for name in of_pictures}
     found = {name: float(metric.compute()) for name, metric in of_sets.items()}
-    return Scores(names, torch.cat(hidden), taken, masks.hexdigest(), found, dict(seconds), seed, meter)
+    return Scores(names, torch.cat(hidden), taken, masks.hexdigest(), found, dict(seconds), seed, meter, sources)
 
 
 @contextmanager

@@ -67,6 +67,21 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Another picture that a completion took its pixels from.
+
+    Attributes:
+        name: of that picture.
+        distance: how badly it fits the known pixels around the holes, in the system's own units.
+        near_duplicate: whether it fits so well that it probably shows the same scene.
+    """
+
+    name: str
+    distance: float
+    near_duplicate: bool
+
+
+@dataclass(frozen=True)
 class Completion:
     """What an `Inpainter` answers.
 
@@ -74,11 +89,13 @@ class Completion:
         raw: s completed pictures each, as the system made them, (b, s, 3, h, w), in [-1, 1].
         predicted_mask: the system's own guess of the mask, (b, 1, h, w), in [0, 1], where it makes one.
         coarse: the first draft of a system that works in two stages, of the form of `raw`.
+        sources: for each picture and sample where its pixels came from, of systems that copy from other pictures.
     """
 
     raw: Float[Tensor, "b s 3 h w"]
     predicted_mask: Float[Tensor, "b 1 h w"] | None = None
     coarse: Float[Tensor, "b s 3 h w"] | None = None
+    sources: tuple[tuple[Source, ...], ...] | None = None
 
     def composite(self, batch: Batch) -> Float[Tensor, "b s 3 h w"]:
         """`raw` inside the holes and the input elsewhere."""

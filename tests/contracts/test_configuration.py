@@ -14,6 +14,7 @@ from pose_inpaint.cli import CONF
 from pose_inpaint.config import (
     BenchmarkSettings,
     EvaluateSettings,
+    IndexSettings,
     PredictSettings,
     ReportSettings,
     TrainPoseSettings,
@@ -27,6 +28,7 @@ from pose_inpaint.types import Completion
 ROOTS = {
     "train": TrainSettings, "evaluate": EvaluateSettings, "predict": PredictSettings, "verify": VerifySettings,
     "report": ReportSettings, "train_pose": TrainPoseSettings, "benchmark": BenchmarkSettings,
+    "index": IndexSettings,
 }  # fmt: skip
 
 
@@ -51,7 +53,7 @@ def test_every_root_fits_its_schema():
     for root in ROOTS:
         extra = {
             "predict": ["input=a", "mask.source=black", "output.dir=b"], "report": ["runs=[a]", "output=b"],
-            "benchmark": ["output=b"],
+            "benchmark": ["output=b"], "index": ["output=b"],
         }  # fmt: skip
         assert isinstance(settings(root, *extra.get(root, [])), ROOTS[root])
 
@@ -95,8 +97,11 @@ def test_every_experiment_builds(name, tiny_data):
 
 
 @pytest.mark.parametrize("name", options("model"))
-def test_every_model_is_an_inpainter(name):
-    inpainter = build.build_inpainter(OmegaConf.to_container(OmegaConf.load(CONF / "model" / f"{name}.yaml")))
+def test_every_model_is_an_inpainter(name, tiny_index):
+    model = OmegaConf.load(CONF / "model" / f"{name}.yaml")
+    if OmegaConf.is_missing(model, "index"):
+        model.index = str(tiny_index)
+    inpainter = build.build_inpainter(OmegaConf.to_container(model))
     known, mask = torch.rand(2, 3, 16, 24) * 2 - 1, torch.zeros(2, 1, 16, 24)
     mask[..., 4:9, 3:20] = 1
     if isinstance(inpainter, nn.Module):
@@ -293,6 +298,7 @@ LAYERS = [
         "verify",
         "report",
         "train_pose",
+        "index",
         "benchmark",
         "benchmark_plan",
         "benchmark_check",

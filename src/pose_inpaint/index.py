@@ -1,0 +1,68 @@
+"""`python -m pose_inpaint.index data=... output=FILE`: describes a collection of pictures for scene completion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from pose_inpaint.build import build_data
+from pose_inpaint.cli import run_command
+from pose_inpaint.config import IndexSettings, read_settings
+from pose_inpaint.data.sources import SPLITS
+from pose_inpaint.errors import InputError
+from pose_inpaint.systems.scenes.descriptor import SceneFilters
+from pose_inpaint.systems.scenes.index import build_index
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def main() -> None:
+    """The command."""
+    run_command("index", run)
+
+
+def run(config: DictConfig) -> None:
+    """Builds an index as configured.
+
+    Raises:
+        InputError: something that the user gave can't be used; nothing is written then.
+    """
+    settings = read_settings(config, IndexSettings)
+    output = Path(settings.output)
+    _check(settings, output)
+    records = build_data(settings.data, settings.mask, settings.seed).pictures(settings.split).records
+    blind = [record.name for record in records if record.original is None]
+    if blind:
+        message = f"split={settings.split}: {blind[0]} has no original to copy from; index another split"
+        raise InputError(message)
+    filters = SceneFilters(settings.orientations, settings.scales)
+    with tqdm(desc=f"Indexing {settings.split}", unit="picture", leave=False, disable=None, total=len(records)) as bar:
+        found = build_index(((record.name, record.path) for record in records), filters, bar.update)
+    try:
+        found.save(output)
+    except OSError as error:
+        message = f"output={output}: can't be written ({error.strerror}); give another file"
+        raise InputError(message) from error
+    low, high = found.sizes.amin(0).tolist(), found.sizes.amax(0).tolist()
+    print(f"{len(found.names)} pictures of {low[0]}x{low[1]} to {high[0]}x{high[1]} pixels indexed: {output}")
+    print(f"Use it: model=scene_completion model.index={output}")
+
+
+def _check(settings: IndexSettings, output: Path) -> None:
+    if settings.split not in SPLITS:
+        message = f"split={settings.split}: not one of {', '.join(SPLITS)}"
+        raise InputError(message)
+    for key, value in {"orientations": settings.orientations, "scales": settings.scales}.items():
+        if not 1 <= value <= 16:
+            message = f"{key}={value}: must be in 1..16"
+            raise InputError(message)
+    if output.is_dir():
+        message = f"output={output}: a folder; give the name of a file"
+        raise InputError(message)
+
+
+if __name__ == "__main__":
+    main()

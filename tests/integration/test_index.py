@@ -1,0 +1,69 @@
+import json
+import shutil
+
+import pytest
+import torch
+from test_bad_input import refused
+
+DATA = ("data=chalearn", "data.size=32", "data.workers=0")
+
+
+def test_an_index_completes_pictures_whose_sources_are_recorded_and_reported(command, tiny_data, tiny_index, tmp_path):
+    content = torch.load(tiny_index, weights_only=True)
+    assert len(content["names"]) == 12
+    shared = [*DATA, f"data.root={tiny_data}", "pictures=[composite]"]
+    model = ["model=scene_completion", f"model.index={tiny_index}", "model.near_duplicate=1000"]
+    outcome = command("evaluate", *shared, *model, f"hydra.run.dir={tmp_path}/scenes")
+    assert outcome.status == 0, outcome.err
+    record = json.loads((tmp_path / "scenes/scores.json").read_text())["sources"]
+    assert record["near_duplicates"] == 4
+    assert sorted(record["of_pictures"]) == ["000.png", "001.png", "002.png", "003.png"]
+    assert record["of_pictures"]["000.png"]["name"] in content["names"]
+    assert command("evaluate", *shared, "model=mean", f"hydra.run.dir={tmp_path}/mean").status == 0
+    assert "sources" not in json.loads((tmp_path / "mean/scores.json").read_text())
+    runs = f"runs=[{tmp_path}/scenes,{tmp_path}/mean]"
+    assert command("report", runs, f"output={tmp_path}/report").status == 0
+    table = (tmp_path / "report/table.md").read_text()
+    assert "scene_completion: 4 of 4 pictures were completed from a near-duplicate." in table
+
+
+def test_a_single_photo_is_completed(command, tiny_data, tiny_index, tmp_path):
+    photo, masks = tiny_data / "test/Y", tiny_data / "test/maskdata.json"
+    more = [f"model.index={tiny_index}", f"input={photo}", f"mask={masks}", f"output={tmp_path}/restored"]
+    outcome = command("predict", "model=scene_completion", *more)
+    assert outcome.status == 0, outcome.err
+    assert len(list((tmp_path / "restored").glob("*.png"))) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["split=exam"], ["split=exam", "train, val, test"]),
+        (["orientations=0"], ["orientations=0", "1..16"]),
+        (["scales=17"], ["scales=17"]),
+        (["data.names=nobody*"], ["data.names=nobody*"]),
+        (["data.root=/no/such"], ["data.root=/no/such"]),
+    ],
+)
+def test_settings_that_cannot_be_used(command, tiny_data, tmp_path, arguments, words):
+    refused(command("index", *DATA, f"data.root={tiny_data}", f"output={tmp_path}/a/x", *arguments), *words)
+    assert not (tmp_path / "a").exists()
+
+
+def test_collections_that_cannot_be_indexed(command, tiny_data, tmp_path):
+    build = ["index", *DATA, f"data.root={tiny_data}"]
+    refused(command(*build), "output")
+    refused(command(*build, f"output={tmp_path}"), f"output={tmp_path}", "a folder")
+    (tiny_data / "train/Y/003.png").write_text("no picture")
+    refused(command(*build, f"output={tmp_path}/x"), "003.png")
+    shutil.rmtree(tiny_data / "train/Y")
+    refused(command(*build, f"output={tmp_path}/x"), "empty split")
+    (tiny_data / "test/Y").rename(tiny_data / "test/X")
+    refused(command(*build, f"output={tmp_path}/x", "split=test"), "000.png", "no original")
+    assert not (tmp_path / "x").exists()
+
+
+def test_evaluating_needs_an_index(command, tiny_data):
+    refused(command("evaluate", "model=scene_completion", *DATA, f"data.root={tiny_data}"), "model.index is missing")
+    more = [*DATA, f"data.root={tiny_data}", "model.index=/no/index"]
+    refused(command("evaluate", "model=scene_completion", *more), "model.index=/no/index", "no such file")
