@@ -14,7 +14,8 @@ from pose_inpaint.overrides import as_value
 
 LEARNING = [
     "trainer=cpu", "data.batch_size=4", "model.width=2", "critic.width=2", "loss.generator.perceptual.weight=0",
-    "batchnorm.batches=2", "trainer.enable_progress_bar=false", "schedule.phases.0.epochs=1", "schedule.phases.1.epochs=1", "samples.count=2",
+    "batchnorm.batches=2", "trainer.enable_progress_bar=false", "schedule.phases.0.epochs=1",
+    "schedule.phases.1.epochs=1", "samples.count=2",
 ]  # fmt: skip
 SYSTEMS = [
     "+systems.mean={model: mean}",
