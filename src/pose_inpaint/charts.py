@@ -18,6 +18,8 @@ COLUMNS = 3
 PANEL = (4.6, 3.4)  # inches
 BOUNDS = ((1, "low"), (-1, "high"))
 
+COLOURS = 10  # of matplotlib's cycle
+
 
 def draw_curves(found: Comparison, edges: Sequence[float], seed: int, path: Path) -> bool:
     """Each score against the hidden share, with 95 % intervals: a panel a score, a line a system.
@@ -49,7 +51,13 @@ def draw_curves(found: Comparison, edges: Sequence[float], seed: int, path: Path
             y = [e["value"] for _, e in groups]
             # Equal values: value and bounds differ by rounding alone, in either direction.
             below, above = ([max(0.0, sign * (e["value"] - e[key])) for _, e in groups] for sign, key in BOUNDS)
-            style = {"marker": "o", "markersize": 3, "capsize": 2, "linewidth": 1.2, "color": f"C{place}"}
+            rounds = place // COLOURS  # further systems have the colours of the first, other marks and other lines
+            style: dict[str, Any] = {
+                "marker": "os^Dv"[rounds % 5],
+                "linestyle": ("-", "--", ":")[rounds % 3],
+                "color": f"C{place}",
+            }
+            style |= {"markersize": 3, "capsize": 2, "linewidth": 1.2}
             lines[name] = panel.errorbar(x, y, yerr=[below, above], **style)
         panel.set_title(label(score), fontsize=9)
         panel.set_xlabel("hidden share (%)", fontsize=8)
