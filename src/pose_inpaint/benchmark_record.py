@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pose_inpaint.errors import InputError
+from pose_inpaint.files import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,12 +23,11 @@ def digest(settings: Mapping[str, Any]) -> str:
 
 
 def write_record(folder: Path, settings: Mapping[str, Any], done: list[str]) -> None:
-    """Writes which stages are done, under another name first, so that there is never half a record."""
+    """Writes which stages are done."""
     folder.mkdir(parents=True, exist_ok=True)
     record = {"done": done, "sha256": digest(settings), "settings": settings}
-    part = folder / f"{RECORD}.part"
-    part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    part.replace(folder / RECORD)
+    with written_whole(folder / RECORD) as part:
+        part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
 def demand_ours(folder: Path, key: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pose_inpaint.comparison import by_hidden_share
-from pose_inpaint.errors import InputError
+from pose_inpaint.extras import import_extra
 from pose_inpaint.report_files import label
 
 if TYPE_CHECKING:
@@ -29,17 +29,13 @@ def draw_curves(found: Comparison, edges: Sequence[float], seed: int, path: Path
     Raises:
         InputError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure  # an extra: only this line needs it
-    except ModuleNotFoundError as error:
-        message = "curves.png needs matplotlib: pip install 'pose-inpaint[charts]'"
-        raise InputError(message) from error
+    drawing = import_extra("matplotlib.figure", "curves.png needs matplotlib", "charts")
     scores = [score for score in found.scores if any(score in run.values for run in found.runs)]
     if not scores:
         return False
     rows = -(-len(scores) // COLUMNS)
     columns = min(COLUMNS, len(scores))
-    figure = Figure(figsize=(PANEL[0] * columns, PANEL[1] * rows + 0.5), layout="constrained")
+    figure = drawing.Figure(figsize=(PANEL[0] * columns, PANEL[1] * rows + 0.5), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     lines: dict[str, Any] = {}
     for panel, score in zip(axes, scores, strict=False):

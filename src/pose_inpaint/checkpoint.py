@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import zipfile
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import torch
 
 from pose_inpaint.build import build_network
 from pose_inpaint.errors import InputError
+from pose_inpaint.files import file_digest
 from pose_inpaint.lightning_module import CHECKPOINT_FORMAT
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ class Checkpoint:
 
     def sha256(self) -> str:
         """Digest of the file."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_digest(self.path)
 
 
 def read_checkpoint(path: str | Path, key: str = "checkpoint") -> Checkpoint:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from pose_inpaint.data.dataset import collate
+from pose_inpaint.data.picture import picture_size
 from pose_inpaint.errors import InputError
 from pose_inpaint.layers.local_view import hole_views
 
@@ -54,12 +55,12 @@ def demand_views(module: InpaintingModule, data: InpaintingData) -> None:
     patch = cast("Critic", module.critic).patch
     if patch is None:
         return
-    pictures = data.pictures("train")
-    for picture in (pictures[index] for index in range(len(pictures))):
-        (views,) = hole_views(picture.mask, patch, picture.names)
+    for record in data.pictures("train").records:
+        hidden = data.masks.hidden(record, picture_size(record.path), data.size, epoch=0)
+        (views,) = hole_views(hidden[None, None].float(), patch, [record.name])
         if all(covered for _, covered in views):
             message = (
-                f"{picture.names[0]}: a hole covers the critic's whole local view of {patch}x{patch} pixels; give a "
+                f"{record.name}: a hole covers the critic's whole local view of {patch}x{patch} pixels; give a "
                 "larger critic.patch, leave the picture out, or draw the holes with mask=challenge or mask=squares"
             )
             raise InputError(message)

@@ -262,7 +262,7 @@ def test_an_ablation_is_one_difference(name, changed):
 
 
 LAYERS = [
-    {"errors", "types", "joints", "bootstrap"},
+    {"errors", "types", "joints", "bootstrap", "extras", "files"},
     {"data", "layers", "cost", "random_state", "sheet", "nonfinite", "schedule"},
     {"networks"},
     {"pose"},

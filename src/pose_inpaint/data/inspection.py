@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pose_inpaint.data.cache import cache_folder
 from pose_inpaint.data.dataset import read_record
 from pose_inpaint.errors import InputError
+from pose_inpaint.files import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -123,8 +124,7 @@ def _files(*paths: Path) -> list[Path]:
 def _remember(found: Inspection, memory: Path) -> None:
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)
-        temporary = memory.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps(asdict(found)), encoding="utf-8")
-        temporary.replace(memory)
+        with written_whole(memory) as part:
+            part.write_text(json.dumps(asdict(found)), encoding="utf-8")
     except OSError:
         return  # a cache that can't be written only costs time

@@ -12,6 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torchvision.transforms.v2 import functional as transforms
 
 from pose_inpaint.errors import InputError
+from pose_inpaint.files import written_whole
 
 if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
@@ -115,7 +116,7 @@ def to_image(picture: UInt8[Tensor, "3 h w"]) -> Image.Image:
     return Image.fromarray(picture.permute(1, 2, 0).contiguous().cpu().numpy())
 
 
-def to_signed(picture: UInt8[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
+def to_signed(picture: UInt8[Tensor, "... 3 h w"]) -> Float[Tensor, "... 3 h w"]:
     """From 0..255 to [-1, 1]."""
     return picture.float() / 127.5 - 1
 
@@ -123,6 +124,16 @@ def to_signed(picture: UInt8[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
 def to_bytes(picture: Float[Tensor, "... 3 h w"]) -> UInt8[Tensor, "... 3 h w"]:
     """From [-1, 1] to 0..255, rounded to the nearest and clipped."""
     return ((picture + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def to_arrays(pictures: Float[Tensor, "n 3 h w"]) -> UInt8[np.ndarray, "n h w 3"]:
+    """A batch as other libraries take pictures: 0..255, colours last, on the CPU."""
+    return np.ascontiguousarray(to_bytes(pictures).permute(0, 2, 3, 1).cpu().numpy())
+
+
+def from_arrays(pictures: UInt8[np.ndarray, "... h w 3"]) -> Float[Tensor, "... 3 h w"]:
+    """The way back, to [-1, 1]."""
+    return to_signed(torch.from_numpy(pictures).movedim(-1, -3))
 
 
 def resize(picture: Float[Tensor, "c h w"], height: int, width: int) -> Float[Tensor, "c h2 w2"]:
@@ -134,8 +145,7 @@ def resize(picture: Float[Tensor, "c h w"], height: int, width: int) -> Float[Te
 
 
 def save_picture(picture: Image.Image, path: Path) -> None:
-    """Writes a PNG under another name first, so that no half-written file ever carries the right one."""
+    """Writes a PNG, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.partial")
-    picture.save(temporary, format="PNG")
-    Path(temporary).replace(path)
+    with written_whole(path) as part:
+        picture.save(part, format="PNG")

@@ -12,6 +12,7 @@ from torchvision.models import VGG16_Weights
 from torchvision.models.detection import SSD300_VGG16_Weights
 
 from pose_inpaint.errors import InputError
+from pose_inpaint.extras import import_extra
 from pose_inpaint.types import check_choice
 
 if TYPE_CHECKING:
@@ -147,12 +148,8 @@ def read_weights(path: Path) -> dict[str, Float[Tensor, " ..."]]:
         message = f"loss.features.weights={path}: no such file, and not one of coco, imagenet, random; {WAYS_OUT}"
         raise InputError(message)
     if path.suffix == ".safetensors":
-        try:
-            from safetensors.torch import load_file  # an extra: only this line needs it
-        except ModuleNotFoundError as error:
-            message = f"loss.features.weights={path}: reading it needs safetensors: pip install 'pose-inpaint[weights]'"
-            raise InputError(message) from error
-        read: Callable[[Path], dict[str, Tensor]] = load_file
+        needed = f"loss.features.weights={path}: reading it needs safetensors"
+        read: Callable[[Path], dict[str, Tensor]] = import_extra("safetensors.torch", needed, "weights").load_file
     else:
         read = _read_torch
     try:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.layers.attention import contextual_attention
+from pose_inpaint.layers.form import demand_even_width, demand_sides
 from pose_inpaint.layers.local_view import crop
 from pose_inpaint.layers.mirror import MirrorConv2d, elu_block, enlarging_block
 from pose_inpaint.layers.same import SameConv2d, initialise_xavier
@@ -46,9 +47,7 @@ class Generator(nn.Module):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        if width < 2 or width % 2:
-            message = f"model.width={width}: must be an even number of at least 2 (the paper's is 32)"
-            raise InputError(message)
+        demand_even_width(width, papers=32)
         w = width
         dilated = [elu_block(4 * w, 4 * w, dilation=rate) for rate in DILATIONS]
         self.coarse = nn.Sequential(*_encoder(w, 2 * w), *dilated, *_decoder(4 * w, w))
@@ -74,9 +73,7 @@ class Generator(nn.Module):
         Raises:
             InputError: a side of the pictures is not a multiple of 8.
         """
-        if known.shape[-2] % self.stride or known.shape[-1] % self.stride:
-            message = f"picture of {known.shape[-2]}x{known.shape[-1]} pixels: both sides must be multiples of 8"
-            raise InputError(message)
+        demand_sides(known, self.stride)
         emptied = known.masked_fill(mask > 0, 0.0)  # the release's holes are grey
         marks = torch.cat([torch.ones_like(mask), mask], dim=1)  # the ones show where the picture ends
         coarse = self.coarse(torch.cat([emptied, marks], dim=1)).clamp(-1, 1)

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from pose_inpaint.errors import InputError
+from pose_inpaint.layers.form import demand_even_width, demand_sides
 from pose_inpaint.layers.local_view import crop
 from pose_inpaint.layers.same import SameConv2d, conv_block, initialise_xavier, upsampling_block
 from pose_inpaint.types import Completion
@@ -45,9 +46,7 @@ class CompletionNetwork(nn.Module):
 
     def __init__(self, width: int = 64, fill: tuple[float, float, float] = (-0.03, -0.088, -0.188)) -> None:
         super().__init__()
-        if width < 2 or width % 2:
-            message = f"model.width={width}: must be an even number of at least 2 (the paper's is 64)"
-            raise InputError(message)
+        demand_even_width(width, papers=64)
         if len(fill) != 3 or not all(-1 <= value <= 1 for value in fill):
             message = f"model.fill={list(fill)}: give red, green and blue in [-1, 1]"
             raise InputError(message)
@@ -84,9 +83,7 @@ class CompletionNetwork(nn.Module):
         Raises:
             InputError: a side of the pictures is not a multiple of 4.
         """
-        if known.shape[-2] % self.stride or known.shape[-1] % self.stride:
-            message = f"picture of {known.shape[-2]}x{known.shape[-1]} pixels: both sides must be multiples of 4"
-            raise InputError(message)
+        demand_sides(known, self.stride)
         filled = torch.where(mask > 0, self.get_buffer("fill"), known)
         raw = 2 * torch.sigmoid(self.layers(torch.cat([filled, mask], dim=1))) - 1  # the paper's pictures are in [0, 1]
         return Completion(raw=raw[:, None])

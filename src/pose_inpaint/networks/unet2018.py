@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from pose_inpaint.errors import InputError
+from pose_inpaint.layers.form import demand_even_width, demand_sides
 from pose_inpaint.layers.same import SameConv2d, conv_block, initialise_xavier, upsampling_block
 from pose_inpaint.types import Completion
 
@@ -51,9 +52,7 @@ class Generator(nn.Module):
         self, width: int = 64, *, predict_mask: bool = False, skips: bool = True, dilated: bool = True
     ) -> None:
         super().__init__()
-        if width < 2 or width % 2:
-            message = f"model.width={width}: must be an even number of at least 2 (the paper's is 64)"
-            raise InputError(message)
+        demand_even_width(width, papers=64)
         w, joined = width, 2 if skips else 1  # joined: how many times as many channels a layer after a skip takes
         self.skips = skips
         self.conv1 = conv_block(4, w, 5)
@@ -83,9 +82,7 @@ class Generator(nn.Module):
         Raises:
             InputError: a side of the pictures is not a multiple of 4.
         """
-        if known.shape[-2] % self.stride or known.shape[-1] % self.stride:
-            message = f"picture of {known.shape[-2]}x{known.shape[-1]} pixels: both sides must be multiples of 4"
-            raise InputError(message)
+        demand_sides(known, self.stride)
         conv1 = self.conv1(torch.cat([known, mask], dim=1))
         conv2 = self.conv2(conv1)
         conv3 = self.conv3(conv2)

@@ -18,6 +18,7 @@ import torch
 from torch.nn import functional as F
 
 from pose_inpaint.errors import InputError
+from pose_inpaint.extras import import_extra
 from pose_inpaint.joints import to_common
 from pose_inpaint.pose.estimator import Poses, join, nobody
 
@@ -146,13 +147,9 @@ class _Network:
     """A TensorFlow Lite file, ready to run on one picture."""
 
     def __init__(self, path: Path, threads: int) -> None:
+        litert = import_extra("ai_edge_litert.interpreter", "pose=blazepose needs ai-edge-litert", "pose")
         try:
-            from ai_edge_litert.interpreter import Interpreter  # an extra: only this line needs it
-        except ModuleNotFoundError as error:
-            message = "pose=blazepose needs ai-edge-litert: pip install 'pose-inpaint[pose]'"
-            raise InputError(message) from error
-        try:
-            self.interpreter: Any = Interpreter(str(path), num_threads=threads)
+            self.interpreter: Any = litert.Interpreter(str(path), num_threads=threads)
             self.interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             message = f"{path}: not a TensorFlow Lite model ({str(error).splitlines()[0]}); replace it"

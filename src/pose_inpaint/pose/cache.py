@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from typing import TYPE_CHECKING
 
 import torch
 
 from pose_inpaint.data.cache import cache_folder
+from pose_inpaint.files import written_whole
 from pose_inpaint.pose.estimator import Poses, join
 
 if TYPE_CHECKING:
@@ -78,8 +78,7 @@ def _remember(poses: Poses, file: Path) -> None:
     kept = {key: value.tolist() for key, value in vars(poses).items()}
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_suffix(f".{os.getpid()}")
-        temporary.write_text(json.dumps(kept), encoding="utf-8")
-        temporary.replace(file)
+        with written_whole(file) as part:
+            part.write_text(json.dumps(kept), encoding="utf-8")
     except OSError:
         return  # a cache that can't be written only costs time

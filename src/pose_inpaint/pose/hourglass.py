@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import zipfile
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pose_inpaint.errors import InputError
+from pose_inpaint.files import file_digest
 from pose_inpaint.joints import JOINTS
 from pose_inpaint.networks.hourglass import STRIDE, StackedHourglass
 from pose_inpaint.pose.estimator import Poses
@@ -44,8 +44,7 @@ class HourglassEstimator:
             raise InputError(message)
         self.network = load_hourglass(weights).to(device)
         self.device, self.min_confidence = torch.device(device), min_confidence
-        digest = hashlib.sha256(Path(weights or "").read_bytes()).hexdigest()
-        self.name = f"hourglass {digest[:8]} ({min_confidence:g})"
+        self.name = f"hourglass {file_digest(Path(weights or ''))[:8]} ({min_confidence:g})"
 
     def __call__(self, pictures: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
         """Finds the joints of the whole batch at once, in the whole pictures, whether `near` is given or not."""

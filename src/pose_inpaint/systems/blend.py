@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from pose_inpaint.data.picture import to_bytes, to_signed
+from pose_inpaint.data.picture import from_arrays, to_arrays
 from pose_inpaint.errors import InputError
+from pose_inpaint.extras import import_extra
 
 if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
@@ -38,12 +39,8 @@ class Blended:
         if radius <= 0:
             message = f"postprocess.radius={radius}: must be positive, in pixels"
             raise InputError(message)
-        try:
-            import cv2
-        except ModuleNotFoundError as error:
-            message = "postprocess=blend needs OpenCV: pip install 'pose-inpaint[classic]'"
-            raise InputError(message) from error
-        self.inpainter, self.radius, self.opencv = inpainter, radius, cv2
+        self.opencv = import_extra("cv2", "postprocess=blend needs OpenCV", "classic")
+        self.inpainter, self.radius = inpainter, radius
         self.stride: int = getattr(inpainter, "stride", 1)
 
     def __call__(
@@ -57,12 +54,12 @@ class Blended:
         """Completes, then blends each picture and sample on the CPU; a picture without known pixels stays as it is."""
         completion = self.inpainter(known, mask, samples=samples, generator=generator)
         holes = mask[:, 0].byte().cpu().numpy()
-        inputs = _to_arrays(known)
+        inputs = to_arrays(known)
         blended = [
-            [self.blend(picture, sample, hole) for sample in _to_arrays(of_picture)]
+            [self.blend(picture, sample, hole) for sample in to_arrays(of_picture)]
             for picture, of_picture, hole in zip(inputs, completion.raw, holes, strict=True)
         ]
-        raw = to_signed(torch.from_numpy(np.stack([np.stack(each) for each in blended])).permute(0, 1, 4, 2, 3))
+        raw = from_arrays(np.stack([np.stack(each) for each in blended]))
         return dataclasses.replace(completion, raw=raw.to(completion.raw))
 
     def blend(
@@ -83,7 +80,3 @@ class Blended:
         cloned: Any = self.opencv.seamlessClone(source, filled, mask * 255, centre, self.opencv.NORMAL_CLONE)
         inside = cloned[MARGIN:-MARGIN, MARGIN:-MARGIN]
         return np.where(hole[..., None] > 0, inside, picture)
-
-
-def _to_arrays(pictures: Float[Tensor, "n 3 h w"]) -> UInt8[np.ndarray, "n h w 3"]:
-    return np.ascontiguousarray(to_bytes(pictures).permute(0, 2, 3, 1).cpu().numpy())

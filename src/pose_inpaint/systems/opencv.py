@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 
+from pose_inpaint.data.picture import from_arrays, to_arrays
 from pose_inpaint.errors import InputError
+from pose_inpaint.extras import import_extra
 from pose_inpaint.types import Completion, check_choice
 
 if TYPE_CHECKING:
@@ -33,11 +35,7 @@ class OpenCVFill:
         if radius <= 0:
             message = f"model.radius={radius}: must be positive, in pixels"
             raise InputError(message)
-        try:
-            import cv2
-        except ModuleNotFoundError as error:
-            message = f"model={method} needs OpenCV: pip install 'pose-inpaint[classic]'"
-            raise InputError(message) from error
+        cv2 = import_extra("cv2", f"model={method} needs OpenCV", "classic")
         self.flag = cv2.INPAINT_TELEA if method == "telea" else cv2.INPAINT_NS
         self.inpaint, self.radius = cv2.inpaint, radius
 
@@ -50,11 +48,9 @@ class OpenCVFill:
         generator: torch.Generator | None = None,
     ) -> Completion:
         """Fills each picture on the CPU."""
-        pictures = ((known + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
         holes = mask[:, 0].byte().cpu().numpy()
         filled = [
-            self.inpaint(np.ascontiguousarray(picture), hole, self.radius, self.flag)
-            for picture, hole in zip(pictures, holes, strict=True)
+            self.inpaint(picture, hole, self.radius, self.flag)
+            for picture, hole in zip(to_arrays(known), holes, strict=True)
         ]
-        raw = torch.from_numpy(np.stack(filled)).permute(0, 3, 1, 2).to(known) / 127.5 - 1
-        return Completion(raw=raw[:, None])
+        return Completion(raw=from_arrays(np.stack(filled)).to(known)[:, None])

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from pose_inpaint.data.picture import to_bytes, to_signed
+from pose_inpaint.data.picture import from_arrays, to_arrays
 from pose_inpaint.errors import InputError
+from pose_inpaint.extras import import_extra
 from pose_inpaint.types import Completion
 
 DEFAULT_SEED = 1212
@@ -37,11 +38,7 @@ class PatchMatchFill:
         if patch < 3 or patch % 2 == 0:
             message = f"model.patch={patch}: must be odd and at least 3, in pixels"
             raise InputError(message)
-        try:
-            import patchmatch
-        except ModuleNotFoundError as error:
-            message = "model=patchmatch needs pypatchmatch: pip install 'pose-inpaint[classic]'"
-            raise InputError(message) from error
+        patchmatch = import_extra("patchmatch", "model=patchmatch needs pypatchmatch", "classic")
         if not patchmatch.patchmatch_available:
             message = (
                 "model=patchmatch: pypatchmatch was built without its native library; "
@@ -69,20 +66,21 @@ class PatchMatchFill:
         if min(height, width) < self.patch:
             message = f"model.patch={self.patch}: larger than a picture of {height}x{width} pixels; give a smaller one"
             raise InputError(message)
-        pictures = to_bytes(known).permute(0, 2, 3, 1).cpu().contiguous()
-        holes = mask[:, 0].bool().cpu()
-        if holes.flatten(1).all(1).any():
+        holes = mask[:, 0].byte().cpu().numpy()
+        if holes.all((1, 2)).any():
             message = "model=patchmatch: a wholly hidden picture has no patch to copy from; leave it out"
             raise InputError(message)
         first = DEFAULT_SEED if generator is None else generator.initial_seed()
         filled = [
-            torch.stack([self._fill(picture, hole, first + sample) for sample in range(samples)])
-            for picture, hole in zip(pictures, holes, strict=True)
+            np.stack([self._fill(picture, hole, first + sample) for sample in range(samples)])
+            for picture, hole in zip(to_arrays(known), holes, strict=True)
         ]
-        return Completion(raw=to_signed(torch.stack(filled).permute(0, 1, 4, 2, 3)).to(known))
+        return Completion(raw=from_arrays(np.stack(filled)).to(known))
 
-    def _fill(self, picture: UInt8[Tensor, "h w 3"], hole: Tensor, seed: int) -> UInt8[Tensor, "h w 3"]:
+    def _fill(
+        self, picture: UInt8[np.ndarray, "h w 3"], hole: UInt8[np.ndarray, "h w"], seed: int
+    ) -> UInt8[np.ndarray, "h w 3"]:
         self.library.set_random_seed(seed % 2**32)  # the library starts each picture from it
         radius = self.patch // 2  # which the library calls patch_size
-        filled: np.ndarray = self.library.inpaint(picture.numpy(), hole.numpy().astype(np.uint8), patch_size=radius)
-        return torch.from_numpy(filled)
+        filled: np.ndarray = self.library.inpaint(picture, hole, patch_size=radius)
+        return filled

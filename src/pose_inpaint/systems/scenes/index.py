@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,8 @@ import torch
 
 from pose_inpaint.data.picture import read_picture, to_signed
 from pose_inpaint.errors import InputError
+from pose_inpaint.extras import import_extra
+from pose_inpaint.files import file_digest, written_whole
 from pose_inpaint.systems.scenes.descriptor import BLOCKS, SceneFilters
 
 if TYPE_CHECKING:
@@ -56,13 +57,11 @@ class SceneIndex:
     filters: SceneFilters
 
     def save(self, path: Path) -> None:
-        """Writes to a temporary name first, so that no half-written index ever carries the right one."""
-        filters = {"orientations": self.filters.orientations, "scales": self.filters.scales}
-        content = {**vars(self), "filters": filters, "format": FORMAT, "version": VERSION}
+        """Writes the index, whole or not at all."""
+        content = {field.name: getattr(self, field.name) for field in fields(self)} | {"filters": asdict(self.filters)}
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        torch.save(content, temporary)
-        temporary.replace(path)
+        with written_whole(path) as part:
+            torch.save({**content, "format": FORMAT, "version": VERSION}, part)
 
     def nearest(
         self,
@@ -87,11 +86,34 @@ class SceneIndex:
         query, weight = descriptor * self.scale, share * BLOCKS / share.sum().clamp(min=1e-6)
         places = usable.nonzero()[:, 0]
         if len(self.names) >= faiss_from:
-            places = places[_search_by_faiss(self.descriptors[places], query, weight, 2 * count)]
+            places = self._search_by_faiss(query, weight, 2 * count, places)
         parts = [places[first : first + CHUNK] for first in range(0, len(places), CHUNK)]
         distances = torch.cat([((self.descriptors[p] - query).square().sum(2) * weight).sum(1) for p in parts])
         order = distances.argsort(stable=True)[:count]
         return places[order].tolist(), distances[order].tolist()
+
+    @cached_property
+    def _faiss(self) -> tuple[Any, Any]:
+        """The library, and its index of every picture, made once and kept.
+
+        A block's weight differs from query to query, so the squared distance is written out: of w (q - x)^2 only
+        -2 w q x + w x^2 depends on x, an inner product with x and the squared length of each of its blocks.
+        """
+        faiss = import_extra("faiss", "model.index: so many pictures are searched by faiss", "scenes")
+        rows = torch.cat([self.descriptors.flatten(1), self.descriptors.square().sum(2)], 1).contiguous()
+        search = faiss.IndexFlatIP(rows.shape[1])
+        search.add(rows.numpy())
+        return faiss, search
+
+    def _search_by_faiss(
+        self, query: Float[Tensor, "16 d"], weight: Float[Tensor, " 16"], count: int, places: Int[Tensor, " m"]
+    ) -> Int[Tensor, " k"]:
+        """The nearest of `places`."""
+        faiss, search = self._faiss
+        asked = torch.cat([(2 * weight[:, None] * query).flatten(), -weight])[None].contiguous()
+        chosen = faiss.SearchParameters(sel=faiss.IDSelectorBatch(places.numpy()))
+        _, found = search.search(asked.numpy(), min(count, len(places)), params=chosen)
+        return torch.from_numpy(found[0])
 
     def picture(self, place: int) -> Float[Tensor, "3 h w"]:
         """A picture of the collection, in [-1, 1].
@@ -107,27 +129,6 @@ class SceneIndex:
             message = f"{path}: changed since model.index was built; build the index anew"
             raise InputError(message)
         return to_signed(read_picture(path))
-
-
-def _search_by_faiss(
-    descriptors: Float[Tensor, "n 16 d"], query: Float[Tensor, "16 d"], weight: Float[Tensor, " 16"], count: int
-) -> Tensor:
-    """Places of the nearest by faiss's inner products.
-
-    A block's weight differs from query to query, so the squared distance is written out: of w (q - x)^2 only
-    -2 w q x + w x^2 depends on x, an inner product with x and the squared length of each of its blocks.
-    """
-    try:
-        import faiss
-    except ModuleNotFoundError as error:
-        message = "model.index: so many pictures are searched by faiss: pip install 'pose-inpaint[scenes]'"
-        raise InputError(message) from error
-    rows = torch.cat([descriptors.flatten(1), descriptors.square().sum(2)], 1).contiguous()
-    asked = torch.cat([(2 * weight[:, None] * query).flatten(), -weight])[None].contiguous()
-    search = faiss.IndexFlatIP(rows.shape[1])
-    search.add(rows.numpy())
-    _, found = search.search(asked.numpy(), min(count, len(rows)))
-    return torch.from_numpy(found[0])
 
 
 def build_index(
@@ -194,8 +195,3 @@ def read_index(path: str) -> SceneIndex:
     except (TypeError, KeyError) as error:
         message = f"model.index={path}: damaged ({error}); {BUILD}"
         raise InputError(message) from error
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()

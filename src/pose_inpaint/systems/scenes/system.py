@@ -6,7 +6,6 @@ Hays and Efros, Scene Completion Using Millions of Photographs, SIGGRAPH 2007
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -15,6 +14,7 @@ import torch
 
 from pose_inpaint.data.picture import resize
 from pose_inpaint.errors import InputError
+from pose_inpaint.extras import import_extra
 from pose_inpaint.systems.scenes.blending import blend
 from pose_inpaint.systems.scenes.context import Hole, Matcher, Placement
 from pose_inpaint.systems.scenes.index import read_index
@@ -40,7 +40,7 @@ class Candidate:
     picture: Float[Tensor, "3 h w"]
     placements: Sequence[Placement]
     distance: float  # of the context
-    rank: float  # what the best is chosen by
+    scene_distance: float
 
 
 class SceneCompletion:
@@ -83,11 +83,7 @@ class SceneCompletion:
                 message = f"model.{key}={given}: must be {what}"
                 raise InputError(message)
         check_choice("model.seam", seam, Seam)
-        try:
-            importlib.import_module("scipy.sparse.csgraph")
-        except ModuleNotFoundError as error:
-            message = "model=scene_completion needs SciPy: pip install 'pose-inpaint[scenes]'"
-            raise InputError(message) from error
+        import_extra("scipy.sparse.csgraph", "model=scene_completion needs SciPy", "scenes")
         self.index, self.scenes, self.band, self.seam = read_index(index), scenes, band, seam
         self.matcher = Matcher(tuple(scales), texture, shift)
         self.same, self.near_duplicate = same, near_duplicate
@@ -157,12 +153,8 @@ class SceneCompletion:
             return []
         # Both distances count alike (section 5), so each is taken as a multiple of its mean over the scenes.
         contexts = float(np.mean([c.distance for c in found])) or 1
-        scenes = float(np.mean([c.rank for c in found])) or 1
-        ranked = [
-            Candidate(c.name, c.picture, c.placements, c.distance, c.distance / contexts + c.rank / scenes)
-            for c in found
-        ]
-        return sorted(ranked, key=lambda candidate: candidate.rank)
+        scenes = float(np.mean([c.scene_distance for c in found])) or 1
+        return sorted(found, key=lambda c: c.distance / contexts + c.scene_distance / scenes)
 
     def _large_enough(self, holes: Sequence[Hole]) -> Bool[Tensor, " n"]:
         """Which pictures of the index, at their largest scale, cover the largest hole."""
