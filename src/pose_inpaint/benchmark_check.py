@@ -10,6 +10,7 @@ from pose_inpaint import build
 from pose_inpaint.benchmark_plan import named
 from pose_inpaint.evaluate import build_scores, check_settings
 from pose_inpaint.system_choice import choose_inpainter
+from pose_inpaint.trainer import build_trainer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +46,7 @@ def check_training(settings: TrainSettings) -> None:
     data = build.build_data(settings.data, settings.mask, settings.seed)
     build.build_module(settings, data, {})
     data.train_dataloader()  # refuses a batch size that the split can't fill
-    build.build_trainer(settings.trainer, ".", 1, [], [])
+    build_trainer(settings.trainer, ".", 1, [], [])
 
 
 def check_scoring(settings: EvaluateSettings) -> None:

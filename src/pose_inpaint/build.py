@@ -16,13 +16,12 @@ from pose_inpaint.losses import DiscriminatorLoss, GeneratorLoss, GradientPenalt
 from pose_inpaint.losses.term import check_weight
 from pose_inpaint.metrics.per_picture import REGIONS
 from pose_inpaint.pose.judge import PoseJudge
+from pose_inpaint.ranks import learning_rate_factor, rank_count
 from pose_inpaint.schedule import Phase, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from lightning.pytorch import Callback, Trainer
-    from lightning.pytorch.loggers import Logger
     from torchmetrics import Metric
 
     from pose_inpaint.config import DataSettings, LossSettings, PhaseSettings, PoseSettings, TrainSettings
@@ -220,6 +219,7 @@ def build_module(settings: TrainSettings, data: InpaintingData, config: dict[str
         ema_decay=settings.ema.decay,
         calibration_batches=(lambda: data.calibration_dataloader(batches)) if recalibrated else None,
         config=config,
+        lr_factor=learning_rate_factor(settings.optim.lr_rule, rank_count()),
     )
 
 
@@ -284,29 +284,6 @@ def _check_rates(settings: TrainSettings) -> None:
     if settings.ema.decay is not None and not 0 < settings.ema.decay < 1:
         message = f"ema.decay={settings.ema.decay}: must be in (0, 1), or null for none"
         raise InputError(message)
-
-
-def build_trainer(
-    trainer: Mapping[str, Any], run_dir: str, epochs: int, callbacks: list[Callback], loggers: list[Logger]
-) -> Trainer:
-    """Lightning's trainer, limited by epochs (its steps count every optimizer's).
-
-    Raises:
-        InputError: the trainer's settings can't be used.
-    """
-    limit = trainer.get("max_epochs")
-    if limit is not None and not (isinstance(limit, int) and limit >= 1):
-        message = f"trainer.max_epochs={limit}: must be at least 1, or null for as many as the schedule has"
-        raise InputError(message)
-    block = {
-        **trainer,
-        "max_epochs": epochs if limit is None else min(limit, epochs),
-        "default_root_dir": run_dir,
-        "callbacks": callbacks,
-        "logger": loggers,
-        "use_distributed_sampler": False,  # the data module partitions the pictures itself
-    }
-    return cast("Trainer", build("trainer", block))
 
 
 def choose_device(name: str) -> torch.device:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from pose_inpaint.build import build_network
+from pose_inpaint.checkpoint_file import read_whole
 from pose_inpaint.errors import InputError
 from pose_inpaint.files import file_digest
 from pose_inpaint.lightning_module import CHECKPOINT_FORMAT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from torch import Tensor, nn
 
     from pose_inpaint.lightning_module import InpaintingModule
@@ -34,6 +33,7 @@ class Checkpoint:
         phase: the phase of training it was written in.
         epoch: epochs finished.
         state: the module's weights.
+        batches: batches done of the epoch after those.
     """
 
     path: Path
@@ -41,6 +41,12 @@ class Checkpoint:
     phase: str
     epoch: int
     state: dict[str, Tensor]
+    batches: int = 0
+
+    @property
+    def batches_seen(self) -> int:
+        """Batches trained on since the run began."""
+        return int(self.state["batches_seen"])
 
     @property
     def released(self) -> dict[str, Tensor]:
@@ -64,17 +70,18 @@ def read_checkpoint(path: str | Path, key: str = "checkpoint") -> Checkpoint:
         InputError: there is no such file, or it is not one of ours.
     """
     path = Path(path)
-    if not path.is_file():
-        message = f"{key}={path}: no such file; give a checkpoint (*.ckpt) of a run"
-        raise InputError(message)
+    content = read_whole(path, key)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        ours = content["pose_inpaint"]
-        found = Checkpoint(path, ours["config"], ours["phase"], ours["epoch"] + 1, content["state_dict"])
+        ours, progress = content["pose_inpaint"], content.get("InpaintingData", {})
         version = ours["format"]
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, zipfile.BadZipFile, ValueError) as error:
-        message = f"{key}={path}: not a whole PyTorch checkpoint ({str(error).splitlines()[0][:120]})"
-        raise InputError(message) from error
+        found = Checkpoint(
+            path,
+            ours["config"],
+            ours["phase"],
+            progress.get("epoch", ours["epoch"] + 1),
+            content["state_dict"],
+            progress.get("batches", 0),
+        )
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         message = f"{key}={path}: not a checkpoint of pose_inpaint; train one with python -m pose_inpaint.train"
         raise InputError(message) from error
@@ -97,18 +104,33 @@ def load_generator(checkpoint: Checkpoint) -> nn.Module:
     return generator.eval()
 
 
-def demand_same_model(checkpoint: Checkpoint, config: dict[str, Any], key: str, *blocks: str) -> None:
-    """Raises `InputError`, naming the keys that differ, unless the blocks are the checkpoint's."""
-    for block in blocks:
-        old, new = checkpoint.config.get(block) or {}, config.get(block) or {}
-        differing = [name for name in sorted({*old, *new}) if old.get(name) != new.get(name)]
-        if differing:
-            name = differing[0]
-            message = (
-                f"{key}={checkpoint.path}: made with {block}.{name}={old.get(name)}, but this run has "
-                f"{block}.{name}={new.get(name)}; give the same"
-            )
-            raise InputError(message)
+def demand_same_settings(
+    checkpoint: Checkpoint, config: dict[str, Any], key: str, blocks: Sequence[str], free: Sequence[str] = ()
+) -> None:
+    """Raises `InputError`, naming the keys that differ, unless the blocks are the checkpoint's.
+
+    Args:
+        checkpoint: of the other run.
+        config: of this run.
+        key: the setting that named the checkpoint.
+        blocks: top level keys that must be the same.
+        free: full keys among them that need not be.
+    """
+    old, new = ({k: v for block in blocks for k, v in flat(block, c.get(block))} for c in (checkpoint.config, config))
+    differing = [name for name in sorted({*old, *new}) if name not in free and old.get(name) != new.get(name)]
+    if differing:
+        theirs, ours = (", ".join(f"{name}={found.get(name)}" for name in differing) for found in (old, new))
+        message = f"{key}={checkpoint.path}: made with {theirs}, but this run has {ours}; give the same"
+        raise InputError(message)
+
+
+def flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The leaves of a block of a configuration, by their full keys."""
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from flat(f"{key}.{name}", inner)
+    elif value not in (None, {}):
+        yield key, value
 
 
 def load_weights(module: InpaintingModule, checkpoint: Checkpoint) -> None:

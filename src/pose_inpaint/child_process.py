@@ -46,14 +46,15 @@ def run_child(command: Sequence[str], log: Path) -> int:
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """Ends a command and whatever it started, at first with a request."""
     if process.poll() is None:
-        _signal(process, signal.SIGTERM)
+        signal_group(process, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             process.wait(GRACE)
-    _signal(process, getattr(signal, "SIGKILL", signal.SIGTERM))
+    signal_group(process, getattr(signal, "SIGKILL", signal.SIGTERM))
     process.wait()
 
 
-def _signal(process: subprocess.Popen[bytes], number: int) -> None:
+def signal_group(process: subprocess.Popen[bytes], number: int) -> None:
+    """Sends a signal to a process that leads a session of its own, and to whatever it started."""
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError, PermissionError):  # nobody is left in it (macOS: only zombies)
             os.killpg(process.pid, number)

@@ -13,6 +13,8 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf.errors import OmegaConfBaseException
 
 from pose_inpaint.errors import InputError
+from pose_inpaint.ranks import LOST, LostRankError
+from pose_inpaint.stopping import StopRequestedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -50,6 +52,12 @@ def run_command(name: str, run: Callable[[DictConfig], Any], short: Mapping[str,
             if traceback:
                 raise
             _fail(str(error))
+        except StopRequestedError as error:
+            print(error, file=sys.stderr)
+            raise SystemExit(error.status) from error
+        except LostRankError as error:
+            print(f"error: lost another rank ({error})", file=sys.stderr)
+            raise SystemExit(LOST) from error
 
     try:
         _refuse_null_choices(sys.argv[1:])

@@ -79,6 +79,7 @@ class OptimSettings:
     optimizer: dict[str, Any]
     critic_optimizer: Optional[dict[str, Any]] = None
     clip_norm: Optional[float] = None
+    lr_rule: str = "none"
 
 
 @dataclass
@@ -98,9 +99,10 @@ class BatchnormSettings:
 
 @dataclass
 class CheckpointSettings:
-    """`checkpoint`: what makes one the best of its phase."""
+    """`checkpoint`: what makes one the best of its phase, and how often one is written inside an epoch."""
 
     monitor: str
+    every_minutes: Optional[float]
 
 
 @dataclass

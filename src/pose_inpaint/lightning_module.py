@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pose_inpaint.schedule import Phase, Schedule
     from pose_inpaint.types import Batch, Completion
 
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
 SIDES = ("generator", "discriminator")
 
 
@@ -48,6 +48,7 @@ class InpaintingModule(LightningModule):
         calibration_batches: makes the training batches over which batch normalisation's statistics are taken anew
             before each validation, or None to leave the running ones, as the authors did.
         config: the resolved configuration as plain data, stored in every checkpoint.
+        lr_factor: what learning rates are multiplied by, where many devices make a batch larger.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class InpaintingModule(LightningModule):
         ema_decay: float | None = None,
         calibration_batches: Callable[[], Iterable[Batch]] | None = None,
         config: dict[str, Any] | None = None,
+        lr_factor: float = 1.0,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -72,7 +74,7 @@ class InpaintingModule(LightningModule):
         self.generator_loss, self.discriminator_loss = generator_loss, discriminator_loss
         self.schedule, self.clip_norm = schedule, clip_norm
         self.optimizer, self.critic_optimizer = optimizer, critic_optimizer or optimizer
-        self.calibration_batches, self.config = calibration_batches, config or {}
+        self.calibration_batches, self.config, self.lr_factor = calibration_batches, config or {}, lr_factor
         self.ema: AveragedModel | None = None
         if ema_decay is not None:
             self.ema = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay))  # type: ignore[no-untyped-call]
@@ -80,7 +82,7 @@ class InpaintingModule(LightningModule):
         self.batches_seen: Tensor
         # A buffer, so that it is in the checkpoint: Lightning's global_step counts every optimizer's steps.
         self.register_buffer("batches_seen", torch.zeros((), dtype=torch.long))
-        self._random_state: dict[str, Any] | None = None
+        self._random_states: list[dict[str, Any]] = []
 
     @property
     def phase(self) -> Phase:
@@ -95,10 +97,17 @@ class InpaintingModule(LightningModule):
     def configure_optimizers(self) -> list[Optimizer]:
         """One optimizer for the generator and, with a critic, one for it."""
         optimizers = [self.optimizer(self.generator.parameters())]
-        return optimizers if self.critic is None else [*optimizers, self.critic_optimizer(self.critic.parameters())]
+        if self.critic is not None:
+            optimizers.append(self.critic_optimizer(self.critic.parameters()))
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] *= self.lr_factor
+        return optimizers
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """One step of each network that the phase trains, in the phase's order."""
+        if self.trainer._results is not None:
+            self.trainer._results.reset(fx="training_step")  # else a network that rests would be logged as it last was
         phase = self.phase
         generates = phase.generator_steps(int(self.batches_seen)) if phase.critic_steps > 1 else phase.generator
         with torch.set_grad_enabled(generates):
@@ -131,7 +140,8 @@ class InpaintingModule(LightningModule):
         self.toggle_optimizer(optimizer)
         values = loss()
         if not all_finite(values):
-            report_nonfinite(batch, values, SIDES[which], self.trainer.default_root_dir, int(self.batches_seen))
+            folder = self.trainer.default_root_dir
+            report_nonfinite(batch, values, SIDES[which], folder, int(self.batches_seen), self.global_rank)
         optimizer.zero_grad()
         self.manual_backward(values["total"])
         if self.clip_norm is not None:
@@ -144,13 +154,18 @@ class InpaintingModule(LightningModule):
         self.log(SIDES[which], values["total"].detach(), prog_bar=True, logger=False)
 
     def on_train_start(self) -> None:
-        """Back to the random state of the checkpoint, once everything else is in place."""
-        if self._random_state is not None:
-            restore_random_state(self._random_state)
-            self._random_state = None
+        """Back to the random state of the checkpoint, once everything else is in place; or a state for each rank."""
+        if len(self._random_states) == self.trainer.world_size:
+            restore_random_state(self._random_states[self.global_rank])
+        elif self.global_rank > 0:
+            torch.manual_seed(torch.initial_seed() + self.global_rank)  # else ranks drop out and mix alike
+        self._random_states = []
 
     def on_validation_start(self) -> None:
         """Takes batch normalisation's statistics anew, so that scores and checkpoints don't carry stale ones."""
+        if self.trainer.world_size > 1:
+            for buffer in self.released.buffers():  # running statistics are each rank's own, of its own pictures
+                torch.distributed.broadcast(buffer, src=0)
         if self.calibration_batches is not None and not self.trainer.sanity_checking:
             convert = self.trainer.precision_plugin.convert_input  # Lightning does it for its own loaders only
             recalibrate(self.released, map(convert, self.calibration_batches()), self.device)
@@ -171,9 +186,18 @@ class InpaintingModule(LightningModule):
             "config": self.config,
             "phase": self.phase.name,
             "epoch": self.current_epoch,
-            "random_state": take_random_state(),
+            "random_states": self._take_random_states(),
         }
+        for logger in self.trainer.loggers:
+            logger.save()  # so that the history on the disk is never behind the checkpoint
+
+    def _take_random_states(self) -> list[dict[str, Any]]:
+        """Each rank's, for a checkpoint is made by all ranks and written by one."""
+        states = [take_random_state()] * self.trainer.world_size
+        if self.trainer.world_size > 1:
+            torch.distributed.all_gather_object(states, take_random_state())
+        return states
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keeps the random state until training starts."""
-        self._random_state = checkpoint["pose_inpaint"]["random_state"]
+        """Keeps the random states until training starts."""
+        self._random_states = checkpoint["pose_inpaint"]["random_states"]

@@ -58,5 +58,6 @@ def quieten() -> None:
         ".*smaller than the logging interval.*",
         "Experiment logs directory .* exists and is not empty.*",
         "The dirpath has changed from .*",
+        "You're resuming from a checkpoint that ended before the epoch ended .*",  # our sampler goes on inside it
     ):
         warnings.filterwarnings("ignore", message=text)

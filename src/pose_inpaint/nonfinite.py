@@ -22,10 +22,12 @@ class NonFiniteLossError(InputError):
     """A loss became NaN or infinite: the settings, or the pictures, can't be trained on."""
 
 
-def report_nonfinite(batch: Batch, values: Mapping[str, Tensor], side: str, folder: str, batches_seen: int) -> NoReturn:
+def report_nonfinite(
+    batch: Batch, values: Mapping[str, Tensor], side: str, folder: str, batches_seen: int, rank: int = 0
+) -> NoReturn:
     """Writes the batch as `nonfinite.pt` and `nonfinite.png` into `folder` and raises `NonFiniteLossError`."""
     numbers = {name: float(value.detach()) for name, value in values.items()}
-    dump = Path(folder) / "nonfinite.pt"
+    dump = Path(folder) / (f"nonfinite-rank{rank}.pt" if rank else "nonfinite.pt")
     contents = {"names": list(batch.names), "values": numbers, "target": batch.target.cpu(), "mask": batch.mask.cpu()}
     torch.save(contents, dump)
     pictures = torch.stack([batch.known, batch.target], dim=1)

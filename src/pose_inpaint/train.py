@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.loggers import CSVLogger
+from hydra.core.hydra_config import HydraConfig
 
 from pose_inpaint import build
 from pose_inpaint.baseline import compare_with_mean, score_split
 from pose_inpaint.callbacks.checkpoints import BestOfPhase, last_checkpoint
+from pose_inpaint.callbacks.progress import ProgressKeeper
 from pose_inpaint.callbacks.samples import SampleSheet
-from pose_inpaint.checkpoint import demand_same_model, load_generator, load_weights, read_checkpoint
+from pose_inpaint.checkpoint import demand_same_settings, load_generator, load_weights, read_checkpoint
 from pose_inpaint.cli import run_command
 from pose_inpaint.config import TrainSettings, plain_config, read_settings
 from pose_inpaint.cost import describe_cost
 from pose_inpaint.data.dataset import collate
 from pose_inpaint.errors import InputError
 from pose_inpaint.examples import write_examples
+from pose_inpaint.files import remove_parts
+from pose_inpaint.history import history_logger
 from pose_inpaint.logging_run import quieten, recorded
+from pose_inpaint.overrides import as_value, key_of
 from pose_inpaint.provenance import describe_run, describe_scores, write_json, write_records
+from pose_inpaint.ranks import (
+    LostRankError,
+    devices_wanted,
+    end_with_parent,
+    must_start_ranks,
+    run_ranks,
+    started_here,
+    this_rank,
+)
 from pose_inpaint.rehearsal import demand_views, rehearse
+from pose_inpaint.resuming import CHECKPOINTS, LAST, find_resumption
+from pose_inpaint.run_lock import locked
 from pose_inpaint.scoring import completing
+from pose_inpaint.stopping import ending_by_request
+from pose_inpaint.trainer import build_trainer
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
@@ -32,8 +52,8 @@ if TYPE_CHECKING:
     from pose_inpaint.data.datamodule import InpaintingData
     from pose_inpaint.data.inspection import Inspection
     from pose_inpaint.lightning_module import InpaintingModule
+    from pose_inpaint.resuming import Resumption
 
-CHECKPOINTS = "checkpoints"
 EXAMPLES = 8  # test pictures kept in full, as evaluate keeps them
 
 
@@ -52,68 +72,117 @@ def run(config: DictConfig) -> float:
     settings = read_settings(config, TrainSettings)
     plain = plain_config(config)
     folder = Path(settings.run_dir)
-    _refuse_used(folder, settings.resume)
+    if must_start_ranks(settings.trainer):
+        return _train_in_ranks(settings, folder)
+    if started_here():
+        end_with_parent()
+    with ending_by_request(folder / CHECKPOINTS / LAST, "outside the training"):
+        return _train(settings, plain, folder)
+
+
+def _train_in_ranks(settings: TrainSettings, folder: Path) -> float:
+    """Starts a process for each device, each with the settings of this one, and waits for their end."""
+    given = HydraConfig.get().overrides
+    ours = [override for override in given.hydra if key_of(override).split(".")[1:2] not in (["run"], ["mode"])]
+    command = [sys.executable, "-m", "pose_inpaint.train", *given.task, *ours, f"hydra.run.dir={as_value(str(folder))}"]
+    status = run_ranks(command, devices_wanted(settings.trainer))
+    if status != 0:
+        raise SystemExit(status)
+    return float("nan")
+
+
+def _train(settings: TrainSettings, plain: dict[str, Any], folder: Path) -> float:
     pl.seed_everything(settings.seed, workers=True, verbose=False)
     data = build.build_data(settings.data, settings.mask, settings.seed)
     module = build.build_module(settings, data, plain)
+    epochs = min(module.schedule.epochs, settings.trainer.get("max_epochs") or module.schedule.epochs)
+    resumption = find_resumption(settings.resume, folder, plain, epochs)
     _take_weights(settings, module, plain)
     splits = ["train", "val", *(["test"] if settings.test.enabled and data.source.has("test") else [])]
     inspections = data.inspect(*splits)
     data.train_dataloader()  # refuses a batch size that the split can't fill, before anything is written
-    trainer = _make_trainer(settings, module, data, folder)
-    demand_views(module, data)
-    rehearse(module, data)
-    records = describe_run(plain, inspections, str(trainer.strategy.root_device), _features(settings, module))
-    with recorded(trainer.loggers, {**plain, "run": records}):
-        _keep_history(folder)
-        write_records(folder, plain, records)
-        trainer.fit(module, data, ckpt_path=settings.resume, weights_only=True)
-        best = _best(trainer, module)
-        if "test" in splits and trainer.is_global_zero and not _is_blind(inspections):
-            wanted = best if settings.test.checkpoint == "best" else None
-            _score_test(settings, data, inspections[-1], folder, wanted, trainer.strategy.root_device)
+    _check(settings)
+    with locked(folder) if this_rank() == 0 else nullcontext():
+        trainer = _make_trainer(settings, module, data, folder, resumption)
+        demand_views(module, data)
+        rehearse(module, data)
+        records = describe_run(plain, inspections, str(trainer.strategy.root_device), _features(settings, module))
+        with recorded(trainer.loggers, {**plain, "run": records}):
+            if trainer.is_global_zero:
+                _say_batch(settings, trainer.world_size, module.lr_factor)
+                _write_records(folder, plain, records, resumption, epochs)
+            _fit(trainer, module, data, resumption)
+            best = _best(trainer, module)
+            if "test" in splits and trainer.is_global_zero and not _is_blind(inspections):
+                wanted = best if settings.test.checkpoint == "best" else None
+                _score_test(settings, data, inspections[-1], folder, wanted, trainer.strategy.root_device)
     return float(best.best_model_score) if best.best_model_score is not None else float("nan")
 
 
-def _refuse_used(folder: Path, resume: str | None) -> None:
-    """A run never writes over another one."""
-    own = resume is not None and folder.resolve() in Path(resume).resolve().parents
-    if (folder / CHECKPOINTS).exists() and not own:
-        last = folder / CHECKPOINTS / "last.ckpt"
-        message = f"hydra.run.dir={folder}: holds a run already; choose another folder, or resume={last}"
-        raise InputError(message)
+def _say_batch(settings: TrainSettings, ranks: int, factor: float) -> None:
+    """Says what many devices change about a step."""
+    if ranks > 1:
+        batch, optim = settings.data.batch_size, settings.optim
+        print(
+            f"{ranks} devices x data.batch_size={batch} = {ranks * batch} pictures a step; optim.lr={optim.lr:g} x "
+            f"{factor:g} = {optim.lr * factor:g} (optim.lr_rule={optim.lr_rule})",
+            flush=True,
+        )
 
 
-def _keep_history(folder: Path) -> None:
-    """Puts the history of a run that goes on in its own folder aside, since Lightning begins it anew."""
-    if (folder / "metrics.csv").exists():
-        count = len(list(folder.glob("metrics*.csv")))
-        (folder / "metrics.csv").rename(folder / f"metrics-before-resume-{count}.csv")
+def _write_records(
+    folder: Path, plain: dict[str, Any], records: dict[str, Any], resumption: Resumption | None, epochs: int
+) -> None:
+    """Writes what repeats the run; of one that is resumed in its folder also how often it was, and at which batch."""
+    resumed: list[int] = []
+    if resumption is not None:
+        print(resumption.describe(epochs), flush=True)
+        before = folder / "run.json"
+        if resumption.same_folder and before.is_file():
+            resumed = json.loads(before.read_text(encoding="utf-8")).get("resumed_at_batch", [])
+        resumed.append(resumption.checkpoint.batches_seen)
+    for place in (folder, folder / CHECKPOINTS):
+        remove_parts(place)
+    write_records(folder, plain, {**records, "resumed_at_batch": resumed})
+
+
+def _fit(trainer: pl.Trainer, module: InpaintingModule, data: InpaintingData, resumption: Resumption | None) -> None:
+    """Trains.
+
+    Raises:
+        InputError: a file can't be written.
+        LostRankError: another rank ended.
+    """
+    checkpoint = str(resumption.checkpoint.path) if resumption is not None else None
+    try:
+        trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
+    except OSError as error:
+        message = f"hydra.run.dir={trainer.default_root_dir}: {error}; once that is mended, go on with resume=auto"
+        raise InputError(message) from error
+    except RuntimeError as error:
+        lost = isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
+        if trainer.world_size > 1 and lost:
+            raise LostRankError(str(error).splitlines()[0]) from error
+        raise
 
 
 def _take_weights(settings: TrainSettings, module: InpaintingModule, plain: dict[str, Any]) -> None:
     if settings.resume is not None and settings.init_from is not None:
         message = "resume and init_from are both given; resume takes everything, init_from only weights: choose one"
         raise InputError(message)
-    if settings.resume is not None:
-        checkpoint = read_checkpoint(settings.resume, "resume")
-        demand_same_model(checkpoint, plain, "resume", "model", "critic", "ema", "optim", "loss", "mask")
-        epochs = min(module.schedule.epochs, settings.trainer.get("max_epochs") or module.schedule.epochs)
-        if checkpoint.epoch >= epochs:
-            message = (
-                f"resume={settings.resume}: all {checkpoint.epoch} epochs are done; give the last phase of "
-                "schedule.phases, or trainer.max_epochs, more epochs"
-            )
-            raise InputError(message)
     if settings.init_from is not None:
         checkpoint = read_checkpoint(settings.init_from, "init_from")
-        demand_same_model(checkpoint, plain, "init_from", "model")
+        demand_same_settings(checkpoint, plain, "init_from", ["model"])
         load_weights(module, checkpoint)
 
 
-def _make_trainer(settings: TrainSettings, module: InpaintingModule, data: InpaintingData, folder: Path) -> pl.Trainer:
+def _check(settings: TrainSettings) -> None:
+    """Refuses what is used late in a run only."""
     if settings.checkpoint.monitor not in settings.validation:
         message = f"checkpoint.monitor={settings.checkpoint.monitor}: not one of validation's {settings.validation}"
+        raise InputError(message)
+    if settings.checkpoint.every_minutes is not None and not settings.checkpoint.every_minutes >= 0:
+        message = f"checkpoint.every_minutes={settings.checkpoint.every_minutes}: must be at least 0, or null for none"
         raise InputError(message)
     if settings.test.checkpoint not in ("best", "last"):
         message = f"test.checkpoint={settings.test.checkpoint}: not one of best, last"
@@ -121,16 +190,29 @@ def _make_trainer(settings: TrainSettings, module: InpaintingModule, data: Inpai
     if settings.samples.count < 1:
         message = f"samples.count={settings.samples.count}: must be at least 1"
         raise InputError(message)
+
+
+def _make_trainer(
+    settings: TrainSettings,
+    module: InpaintingModule,
+    data: InpaintingData,
+    folder: Path,
+    resumption: Resumption | None,
+) -> pl.Trainer:
     pictures = data.pictures("val")
     samples = collate([pictures[i] for i in range(min(settings.samples.count, len(pictures)))])
     phases = [phase.name for phase in module.schedule.phases]
-    callbacks: list[pl.Callback] = [SampleSheet(folder, samples)]
+    callbacks: list[pl.Callback] = [
+        SampleSheet(folder, samples),
+        ProgressKeeper(folder / CHECKPOINTS / LAST, settings.checkpoint.every_minutes),
+    ]
     callbacks += [BestOfPhase(folder / CHECKPOINTS, phase, settings.checkpoint.monitor) for phase in phases]
     callbacks.append(last_checkpoint(folder / CHECKPOINTS))
-    loggers: list[Logger] = [CSVLogger(folder, name="", version="")]
+    own = resumption is not None and resumption.same_folder
+    loggers: list[Logger] = [history_logger(folder, resumption.checkpoint.batches_seen if own and resumption else None)]
     if settings.logger.get("_target_"):
         loggers.append(build.build("logger", settings.logger))
-    return build.build_trainer(settings.trainer, settings.run_dir, module.schedule.epochs, callbacks, loggers)
+    return build_trainer(settings.trainer, settings.run_dir, module.schedule.epochs, callbacks, loggers)
 
 
 def _features(settings: TrainSettings, module: InpaintingModule) -> str | None:

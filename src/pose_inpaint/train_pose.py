@@ -21,6 +21,7 @@ from pose_inpaint.pose.evaluation import describe_accuracy, measure_accuracy
 from pose_inpaint.pose.hourglass import HourglassEstimator
 from pose_inpaint.pose.module import PoseModule
 from pose_inpaint.provenance import describe_run, write_json, write_records
+from pose_inpaint.trainer import build_trainer
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -64,7 +65,7 @@ def run(config: DictConfig) -> float:
     loggers: list[Any] = [CSVLogger(folder, name="", version="")]
     if settings.logger.get("_target_"):
         loggers.append(build.build("logger", settings.logger))
-    trainer = build.build_trainer(settings.trainer, settings.run_dir, settings.epochs, [best], loggers)
+    trainer = build_trainer(settings.trainer, settings.run_dir, settings.epochs, [best], loggers)
     records = describe_run(plain, inspections, str(trainer.strategy.root_device), None)
     with recorded(trainer.loggers, {**plain, "run": records}):
         write_records(folder, plain, records)

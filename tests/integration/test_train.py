@@ -64,10 +64,10 @@ def test_phases_log_their_own_terms(tiny_run):
 
 def test_checkpoints_load_without_running_code_and_hold_all(tiny_checkpoint):
     content = torch.load(tiny_checkpoint, weights_only=True)
-    assert content["pose_inpaint"]["format"] == 1
+    assert content["pose_inpaint"]["format"] == 2
     assert content["pose_inpaint"]["config"]["model"]["width"] == 2
     assert content["pose_inpaint"]["phase"] == "adversarial"
-    assert set(content["pose_inpaint"]["random_state"]) == {"torch", "cuda", "numpy", "python"}
+    assert set(content["pose_inpaint"]["random_states"][0]) == {"torch", "cuda", "numpy", "python"}
     assert len(content["optimizer_states"]) == 2
     assert int(content["state_dict"]["batches_seen"]) == 12
     assert not [key for key in content["state_dict"] if "features" in key and key.startswith("generator_loss")]
@@ -92,18 +92,6 @@ def test_resuming_gives_the_weights_of_an_unbroken_run(command, tiny_data, tmp_p
         for place, state in ours["state"].items():
             assert all(torch.equal(state[key], theirs["state"][place][key]) for key in state)
     assert len(rows(tmp_path / "cut")) + len(rows(tmp_path / "rest")) == len(rows(tmp_path / "whole"))
-
-
-def test_resuming_in_the_same_folder_loses_no_history(command, tiny_data, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # and the checkpoint may be named by a relative path
-    more = ["test.enabled=false", f"hydra.run.dir={tmp_path}/run"]
-    command("train", *arguments(tiny_data, tmp_path / "run", "trainer.max_epochs=1", *more))
-    first = (tmp_path / "run/metrics.csv").read_text()
-    assert (
-        command("train", *arguments(tiny_data, tmp_path / "run", "resume=run/checkpoints/last.ckpt", *more)).status == 0
-    )
-    assert (tmp_path / "run/metrics-before-resume-1.csv").read_text() == first
-    assert len(rows(tmp_path / "run")) == 3 * 4  # three epochs of three batches and a validation
 
 
 def test_init_from_takes_weights_and_nothing_else(command, tiny_data, tiny_checkpoint, tmp_path):

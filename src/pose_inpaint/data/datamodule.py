@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import fnmatch
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, Sampler, Subset
 
-from pose_inpaint.data.dataset import EpochSampler, Pictures, collate
+from pose_inpaint.data.dataset import EpochSampler, PartSampler, Pictures, collate
 from pose_inpaint.data.inspection import demand_sound, inspect_once
 from pose_inpaint.errors import InputError
+from pose_inpaint.stopping import ignore_requests
 
 if TYPE_CHECKING:
+    from lightning.pytorch.loops.progress import _ProcessedTracker
+
     from pose_inpaint.data.inspection import Inspection
     from pose_inpaint.data.masks import Masks
     from pose_inpaint.data.sources import Record, Source
@@ -58,6 +61,7 @@ class InpaintingData(LightningDataModule):
         self.source, self.masks, self.size = source, masks, size
         self.batch_size, self.workers, self.seed, self.limit, self.names = batch_size, workers, seed, limit, names
         self._pictures: dict[str, Pictures] = {}
+        self._start = {"epoch": 0, "batches": 0}
 
     def inspect(self, *splits: str) -> list[Inspection]:
         """Reads every file of the splits; raises `InputError` if one of them is faulty."""
@@ -94,8 +98,9 @@ class InpaintingData(LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled anew in each epoch; the last batch is dropped if it is not full, for the sake of batch norm."""
         pictures = self.pictures("train")
-        ranks, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        sampler = EpochSampler(pictures, num_replicas=ranks, rank=rank, shuffle=True, seed=self.seed)
+        ranks, rank = self._ranks()
+        start = (self._start["epoch"], self._start["batches"] * self.batch_size)
+        sampler = EpochSampler(pictures, ranks, rank, self.seed, start)
         if len(sampler) < self.batch_size:
             share = f"{len(sampler)} training pictures" + (f" for each of {ranks} devices" if ranks > 1 else "")
             message = f"data.batch_size={self.batch_size}: only {share}; give a smaller one"
@@ -103,8 +108,17 @@ class InpaintingData(LightningDataModule):
         return self._loader(pictures, sampler=sampler, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """Validation pictures in the order of their names."""
-        return self.split_dataloader("val")
+        """Validation pictures in the order of their names; each rank has its part, and none has padding.
+
+        Raises:
+            InputError: there are fewer pictures than ranks.
+        """
+        pictures = self.pictures("val")
+        ranks, rank = self._ranks()
+        if len(pictures) < ranks:
+            message = f"trainer.devices: {ranks} devices, but only {len(pictures)} validation pictures; use fewer"
+            raise InputError(message)
+        return self._loader(pictures, sampler=PartSampler(pictures, ranks, rank))
 
     def test_dataloader(self) -> DataLoader[Batch]:
         """Test pictures in the order of their names."""
@@ -114,6 +128,37 @@ class InpaintingData(LightningDataModule):
         """Pictures of a split in the order of their names, with the masks that never vary."""
         return self._loader(self.pictures(split))
 
+    def state_dict(self) -> dict[str, int]:
+        """How far training is: epochs done, batches done in the next one, pictures of a batch over all ranks."""
+        if self.trainer is None:
+            return {}
+        loop = self.trainer.fit_loop
+        batches = loop.epoch_loop.batch_progress.current.completed % max(1, int(self.trainer.num_training_batches))
+        return {
+            "epoch": cast("_ProcessedTracker", loop.epoch_progress.current).processed,
+            "batches": batches,
+            "pictures": self.batch_size * self._ranks()[0],
+        }
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """The next training loader goes on from there.
+
+        Raises:
+            InputError: batches had another number of pictures then, so that what was seen can't be told.
+        """
+        pictures = self.batch_size * self._ranks()[0]
+        if state_dict["pictures"] != pictures:
+            message = (
+                f"resume: the checkpoint was trained with {state_dict['pictures']} pictures a step, but "
+                f"data.batch_size={self.batch_size} on {self._ranks()[0]} devices makes {pictures}; give the same"
+            )
+            raise InputError(message)
+        self._start = state_dict
+
+    def _ranks(self) -> tuple[int, int]:
+        """How many processes train together, and which of them this is."""
+        return (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+
     def calibration_dataloader(self, batches: int) -> DataLoader[Batch]:
         """The same few training pictures every time, spread over the split: for batch normalisation's statistics."""
         pictures = self.pictures("train")
@@ -122,7 +167,7 @@ class InpaintingData(LightningDataModule):
         return self._loader(Subset(pictures, spread))
 
     def _loader(
-        self, pictures: Pictures | Subset[Batch], sampler: EpochSampler | None = None, *, drop_last: bool = False
+        self, pictures: Pictures | Subset[Batch], sampler: Sampler[Any] | None = None, *, drop_last: bool = False
     ) -> DataLoader[Batch]:
         return DataLoader(
             pictures,
@@ -133,5 +178,6 @@ class InpaintingData(LightningDataModule):
             persistent_workers=False,
             pin_memory=torch.cuda.is_available(),
             collate_fn=collate,
+            worker_init_fn=ignore_requests,
             generator=torch.Generator().manual_seed(self.seed),  # else each loader would draw from the global one
         )

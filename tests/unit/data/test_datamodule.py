@@ -119,7 +119,7 @@ def order(loader, epoch):
 def test_two_ranks_share_the_training_pictures_out(count, epoch):
     parts = []
     for rank in range(2):
-        sampler = EpochSampler(range(count), num_replicas=2, rank=rank, shuffle=True, seed=3)
+        sampler = EpochSampler(range(count), 2, rank, seed=3)
         sampler.set_epoch(epoch)
         parts.append(list(sampler))
     assert {found for part in parts for found, _ in part} == {epoch}

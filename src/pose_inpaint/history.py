@@ -1,0 +1,61 @@
+"""`metrics.csv`: one history of a run, however often it was ended and resumed."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+from lightning.pytorch.loggers import CSVLogger
+
+from pose_inpaint.files import written_whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HISTORY = "metrics.csv"
+
+
+def keep_history(folder: Path, batches: int) -> list[str]:
+    """Cuts the history back to what a checkpoint knows; the rows after it will come again.
+
+    A row that a killed process left half written is among those cut: a checkpoint is written after its rows.
+
+    Args:
+        folder: of the run.
+        batches: seen when the checkpoint was written.
+
+    Returns:
+        the columns; none where there is no history.
+    """
+    path = folder / HISTORY
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        columns = list(reader.fieldnames or [])
+        kept = [row for row in reader if None not in row.values() and int(row["step"] or batches) < batches]
+    with written_whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(kept)
+    return columns
+
+
+def history_logger(folder: Path, batches: int | None) -> CSVLogger:
+    """Writes the history.
+
+    Args:
+        folder: of the run.
+        batches: that the run goes on after, in this folder; None for a run that begins.
+    """
+    logger = CSVLogger(folder, name="", version="")
+    if batches is None:
+        return logger
+    columns = keep_history(folder, batches)
+    kept = folder / f".{HISTORY}.kept"
+    if columns:
+        (folder / HISTORY).rename(kept)  # else Lightning, which knows no history but its own, would remove it
+    logger.experiment.metrics_keys.extend(columns)
+    if columns:
+        kept.rename(folder / HISTORY)
+    return logger

@@ -1,0 +1,201 @@
+"""Training in several processes, one a device: starting them on one machine, and what they must agree on."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from pose_inpaint.child_process import describe_status, last_lines, signal_group
+from pose_inpaint.errors import InputError
+from pose_inpaint.stopping import handle_requests, restore_handlers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+LOST = 76  # exit status of a rank that ends because another one did
+STARTED_HERE = "POSE_INPAINT_RANKS"
+GRACE = 15.0  # seconds that ranks have for ending by themselves once one has failed
+FAULT = 1  # exit status where a rank was ended by a signal
+
+
+class LostRankError(Exception):
+    """Another rank ended, and says why itself."""
+
+
+def rank_count() -> int:
+    """How many processes train together: started by us, by torchrun or by Slurm; 1 for a process of its own."""
+    if "LOCAL_RANK" in os.environ:
+        return int(os.environ.get("WORLD_SIZE", "1"))
+    return int(os.environ.get("SLURM_NTASKS", "1")) if "SLURM_PROCID" in os.environ else 1
+
+
+def this_rank() -> int:
+    """Which of them this one is."""
+    for name in ("RANK", "SLURM_PROCID") if rank_count() > 1 else ():
+        if name in os.environ:
+            return int(os.environ[name])
+    return 0
+
+
+def started_here() -> bool:
+    """Whether this rank was started by `run_ranks`."""
+    return STARTED_HERE in os.environ
+
+
+def devices_wanted(trainer: Mapping[str, Any]) -> int:
+    """How many devices of this machine the trainer's settings ask for."""
+    devices = trainer.get("devices", 1)
+    if isinstance(devices, list):
+        return len(devices)
+    if str(devices) in ("auto", "-1"):
+        return 1 if trainer.get("accelerator") in ("cpu", "mps") else max(1, torch.cuda.device_count())
+    return int(devices)
+
+
+def must_start_ranks(trainer: Mapping[str, Any]) -> bool:
+    """Whether this process has to start others rather than train.
+
+    Raises:
+        InputError: the number of processes does not fit the settings.
+    """
+    devices, nodes, found = devices_wanted(trainer), int(trainer.get("num_nodes", 1)), rank_count()
+    if found > 1 and found != devices * nodes:
+        message = (
+            f"trainer.devices={devices} x trainer.num_nodes={nodes}: {devices * nodes} ranks, but {found} processes "
+            "were started; make them as many"
+        )
+        raise InputError(message)
+    if found == 1 and nodes > 1:
+        message = (
+            f"trainer.num_nodes={nodes}: start a process for each device with srun or torchrun (docs/multi_gpu.md); "
+            "on one machine use trainer=ddp"
+        )
+        raise InputError(message)
+    return found == 1 and devices > 1
+
+
+def run_ranks(command: Sequence[str], ranks: int) -> int:
+    """Runs a command once for each rank until all have ended, and returns the exit status.
+
+    A rank that fails, or is killed, ends the others. Requests to end are handed on to all.
+
+    Args:
+        command: program and arguments.
+        ranks: how many; the first one's output goes where ours does.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        logs = [None, *(Path(folder) / f"rank{rank}.log" for rank in range(1, ranks))]
+        shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(ranks)}
+        processes: list[subprocess.Popen[bytes]] = []
+        before = handle_requests(lambda number, _: _hand_on(processes, number))
+        try:
+            processes += [_start(command, rank, shared, log) for rank, log in enumerate(logs)]
+            statuses = _wait(processes)
+        finally:
+            _kill(processes)
+            restore_handlers(before)
+        return _explain(statuses, logs)
+
+
+def _start(command: Sequence[str], rank: int, shared: Mapping[str, str], log: Path | None) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, **shared, STARTED_HERE: str(os.getpid()), "NODE_RANK": "0"}
+    environment |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
+    environment.pop("HYDRA_FULL_ERROR", None)  # run_command sets it; with it faults would be tracebacks
+    output = log.open("wb") if log else None
+    try:
+        # A session of its own, so that Ctrl-C in a terminal reaches it once, through us.
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
+        )
+    finally:
+        if output:
+            output.close()
+
+
+def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> list[int]:
+    """The ranks' exit statuses, in the order in which they ended where that matters: the one at fault first."""
+    deadline = float("inf")
+    while any(process.poll() is None for process in processes) and time.monotonic() < deadline:
+        if deadline == float("inf") and any(process.poll() not in (None, 0) for process in processes):
+            deadline = time.monotonic() + GRACE
+        time.sleep(0.05)
+    return [LOST if process.poll() is None else int(process.returncode) for process in processes]
+
+
+def _explain(statuses: Sequence[int], logs: Sequence[Path | None]) -> int:
+    """Says which rank failed, unless it was the first, which has said it itself; returns our exit status."""
+    failed = {rank: status for rank, status in enumerate(statuses) if status != 0}
+    if not failed:
+        return 0
+    causes = {rank: status for rank, status in failed.items() if status != LOST} or failed
+    rank = next((rank for rank, status in causes.items() if status < 0), min(causes))
+    status, log = causes[rank], logs[rank]
+    if log is not None:
+        print("\n".join(last_lines(log, 0)), file=sys.stderr)
+    if status < 0 or rank > 0:
+        print(
+            f"error: rank {rank} of {len(statuses)}: {describe_status(status)}; the others were ended. Once its cause "
+            "is mended, go on with resume=auto",
+            file=sys.stderr,
+        )
+    return status if status > 0 else FAULT
+
+
+def _hand_on(processes: Sequence[subprocess.Popen[bytes]], number: int) -> None:
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(number)
+
+
+def _kill(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        signal_group(process, getattr(signal, "SIGKILL", signal.SIGTERM))
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def learning_rate_factor(rule: str, ranks: int) -> float:
+    """What learning rates are multiplied by when `ranks` devices make each step's batch that much larger.
+
+    Args:
+        rule: "none"; "linear", times the ranks (Goyal et al. 2017, https://arxiv.org/abs/1706.02677, section 2.1);
+            "sqrt", times their root (Krizhevsky 2014, https://arxiv.org/abs/1404.5997, section 5).
+        ranks: how many devices train together.
+
+    Raises:
+        InputError: there is no such rule.
+    """
+    rules = {"none": 1.0, "linear": float(ranks), "sqrt": math.sqrt(ranks)}
+    if rule not in rules:
+        message = f"optim.lr_rule={rule}: not one of {', '.join(rules)}"
+        raise InputError(message)
+    return rules[rule]
+
+
+def end_with_parent() -> None:
+    """Has this rank end when the process that started it is gone, also from within a collective that never ends."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    parent = int(os.environ[STARTED_HERE])
+    if hasattr(signal, "SIGKILL"):
+        threading.Thread(target=watch, daemon=True, name="end-with-parent").start()

@@ -1,0 +1,78 @@
+"""Going on with a run: from which checkpoint, whether it is the same run, and what is said about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pose_inpaint.checkpoint import demand_same_settings, read_checkpoint
+from pose_inpaint.errors import InputError
+
+if TYPE_CHECKING:
+    from pose_inpaint.checkpoint import Checkpoint
+
+CHECKPOINTS = "checkpoints"
+LAST = "last.ckpt"
+SCORES = "scores.json"
+SAME = ("model", "critic", "ema", "optim", "loss", "mask", "batchnorm", "seed", "data")
+FREE = ("data.workers", "data.batch_size", "data.root", "data.source.root", "data.source.cache", "mask.root")
+"""Keys that leave the run what it was: a data folder may move, and batches are compared over all devices together."""
+
+
+@dataclass(frozen=True)
+class Resumption:
+    """A checkpoint to go on from.
+
+    Attributes:
+        checkpoint: the checkpoint.
+        same_folder: whether the run goes on in the folder that it began in.
+        done: whether all epochs are trained, so that only scoring is left.
+    """
+
+    checkpoint: Checkpoint
+    same_folder: bool
+    done: bool
+
+    def describe(self, epochs: int) -> str:
+        """What is resumed from where, in a line."""
+        found = self.checkpoint
+        place = f", {found.batches} batches into the next" if found.batches else ""
+        left = "only the scoring is left" if self.done else f"phase {found.phase}"
+        return (
+            f"Resumed from {found.path}: {found.epoch} of {epochs} epochs done{place}, "
+            f"{found.batches_seen} batches in all; {left}."
+        )
+
+
+def find_resumption(resume: str | None, folder: Path, config: dict[str, Any], epochs: int) -> Resumption | None:
+    """What to go on from, or None for a run that begins.
+
+    Args:
+        resume: a checkpoint; "auto" for the newest of `folder` if it has one; None.
+        folder: of the run.
+        config: the resolved configuration.
+        epochs: that there are to train.
+
+    Raises:
+        InputError: the folder holds another run, or the checkpoint is of one with other settings, or done with.
+    """
+    last = folder / CHECKPOINTS / LAST
+    if resume == "auto":
+        resume = str(last) if last.is_file() else None
+    elif (folder / CHECKPOINTS).exists() and (resume is None or folder.resolve() not in Path(resume).resolve().parents):
+        message = f"hydra.run.dir={folder}: holds a run already; choose another folder, or go on with resume=auto"
+        raise InputError(message)
+    if resume is None:
+        return None
+    checkpoint = read_checkpoint(resume, "resume")
+    demand_same_settings(checkpoint, config, "resume", SAME, FREE)
+    same = folder.resolve() in Path(resume).resolve().parents
+    done = checkpoint.epoch >= epochs
+    if done and (not same or (folder / SCORES).exists()):
+        message = (
+            f"resume={resume}: all {checkpoint.epoch} epochs are done; give the last phase of "
+            "schedule.phases, or trainer.max_epochs, more epochs"
+        )
+        raise InputError(message)
+    return Resumption(checkpoint, same, done)

@@ -1,0 +1,59 @@
+"""One run in a folder at a time."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING
+
+from pose_inpaint.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LOCK = ".running"
+"""In the folder. Whether it is there says nothing; what counts is who has it locked, which ends with the process."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Has the folder for this process alone, until it ends, however it ends.
+
+    Raises:
+        InputError: another process has it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / LOCK
+    with path.open("a+") as file:
+        try:
+            _lock(file)
+            path.stat()  # gone if its owner ended between our opening and our locking it
+        except OSError as error:
+            file.seek(0)
+            owner = file.read().strip() or "another process"
+            message = f"hydra.run.dir={folder}: {owner} is writing there; wait for its end, or choose another folder"
+            raise InputError(message) from error
+        file.truncate(0)
+        file.write(f"process {os.getpid()}")
+        file.flush()
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows does not remove open files
+                path.unlink()
+
+
+if os.name == "nt":
+    import msvcrt
+
+    def _lock(file: IO[str]) -> None:
+        file.seek(1 << 30)  # a place that nobody reads
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+else:
+    import fcntl
+
+    def _lock(file: IO[str]) -> None:
+        # Of the two kinds of locks the one that processes forked for reading pictures don't share: they outlive a
+        # killed run by seconds, in which it could not be resumed.
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,72 @@
+"""Runs that end before they are done, on request."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+    from types import FrameType
+
+SIGNALS = ("SIGTERM", "SIGUSR1", "SIGINT")
+"""Requests to end: of a cluster or `kill`, of Slurm some time before it takes the machine away, of Ctrl-C."""
+STOPPED = 75  # exit status EX_TEMPFAIL of sysexits.h: nothing is wrong, try again later
+
+
+class StopRequestedError(Exception):
+    """The process was asked to end, and a checkpoint to go on from is there.
+
+    Args:
+        number: the signal that asked.
+        checkpoint: where to go on from; it is there unless the request came before the first one.
+        done: how far the run got, for people.
+
+    Attributes:
+        status: the exit status: 75 of a run that a cluster or `kill` ended and that can go on, 130 after Ctrl-C.
+    """
+
+    def __init__(self, number: int, checkpoint: Path, done: str) -> None:
+        self.status = 128 + number if number == signal.SIGINT else STOPPED
+        way = f"go on with resume={checkpoint}" if checkpoint.is_file() else "there is no checkpoint yet"
+        super().__init__(f"stopped by {signal.Signals(number).name} ({done}); {way}")
+
+
+def handle_requests(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> dict[int, Any]:
+    """Sets the handler of each request, and returns those that were there; only a main thread can, others change none.
+
+    A request that is ignored, as `nohup` and a shell's background jobs have it, stays so.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    return {number: signal.signal(number, handler) for number in heeded}
+
+
+def restore_handlers(before: Mapping[int, Any]) -> None:
+    """Undoes `handle_requests`."""
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@contextmanager
+def ending_by_request(checkpoint: Path, done: str) -> Iterator[None]:
+    """Makes a request to end a `StopRequestedError` at once: for the parts of a run that have nothing to save."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        raise StopRequestedError(number, checkpoint, done)
+
+    before = handle_requests(end)
+    try:
+        yield
+    finally:
+        restore_handlers(before)
+
+
+def ignore_requests(*_: int) -> None:
+    """For processes that read pictures: they end with the one that they read for, which is asked too."""
+    handle_requests(signal.SIG_IGN)

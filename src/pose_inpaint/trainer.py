@@ -1,0 +1,76 @@
+"""Lightning's trainer, set up for two networks that step by turns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.pytorch.strategies import DDPStrategy
+
+from pose_inpaint.build import build
+from pose_inpaint.checkpoint_file import WholeCheckpointIO
+from pose_inpaint.errors import InputError
+from pose_inpaint.ranks import rank_count, started_here
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lightning.fabric.plugins import ClusterEnvironment
+    from lightning.pytorch import Callback, Trainer
+    from lightning.pytorch.loggers import Logger
+    from lightning.pytorch.strategies import Strategy
+
+
+def build_trainer(
+    trainer: Mapping[str, Any], run_dir: str, epochs: int, callbacks: list[Callback], loggers: list[Logger]
+) -> Trainer:
+    """Lightning's trainer, limited by epochs (its steps count every optimizer's).
+
+    Raises:
+        InputError: the trainer's settings can't be used.
+    """
+    limit = trainer.get("max_epochs")
+    if limit is not None and not (isinstance(limit, int) and limit >= 1):
+        message = f"trainer.max_epochs={limit}: must be at least 1, or null for as many as the schedule has"
+        raise InputError(message)
+    block = {
+        **trainer,
+        "max_epochs": epochs if limit is None else min(limit, epochs),
+        "default_root_dir": run_dir,
+        "callbacks": callbacks,
+        "logger": loggers,
+        "use_distributed_sampler": False,  # the data module partitions the pictures itself
+        "strategy": _strategy(str(trainer.get("strategy", "auto"))),
+        "plugins": [WholeCheckpointIO(), *_environment()],
+    }
+    built = cast("Trainer", build("trainer", block))
+    if built.strategy.root_device.type == "cpu" and trainer.get("sync_batchnorm"):
+        message = "trainer.sync_batchnorm=true: PyTorch synchronises batch normalisation on GPUs only; give false"
+        raise InputError(message)
+    return built
+
+
+def _strategy(name: str) -> Strategy | str:
+    """How devices work together.
+
+    Raises:
+        InputError: in a way that two networks which step by turns were not tried in.
+    """
+    if name not in ("auto", "ddp"):
+        message = f"trainer.strategy={name}: generator and critic step by turns, tried with ddp only; give ddp"
+        raise InputError(message)
+    if name == "auto" and rank_count() == 1:
+        return name
+    # While one network steps, the other's parameters get no gradient. Buffers are sent before validation instead of
+    # with every batch, of which ranks may have unequal numbers then.
+    return DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
+
+
+def _environment() -> list[ClusterEnvironment]:
+    """Who started the ranks, where Lightning would take it for somebody else."""
+    if started_here():
+        return [LightningEnvironment()]
+    if rank_count() > 1 and SLURMEnvironment.detect():
+        return [SLURMEnvironment(auto_requeue=False)]  # our own handlers save, and the batch script asks for more time
+    return []

@@ -1,0 +1,294 @@
+"""Runs that are asked to end, or killed, go on as if nothing had happened."""
+
+import csv
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import zipfile
+
+import pytest
+import torch
+from conftest import TINY
+
+from pose_inpaint.callbacks.progress import ProgressKeeper
+
+
+def arguments(data, run, *more, experiment="authors2018"):
+    return [f"+experiment={experiment}", f"data.root={data}", f"hydra.run.dir={run}", *TINY, "mask=squares", *more]
+
+
+def rows(folder):
+    with (folder / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def assert_same_run(ours, theirs):
+    """Weights, optimizers, random state and counters; every file; history and scores."""
+    first, second = (torch.load(run / "checkpoints/last.ckpt", weights_only=True) for run in (ours, theirs))
+    assert first["state_dict"].keys() == second["state_dict"].keys()
+    for key, value in first["state_dict"].items():
+        assert torch.equal(value, second["state_dict"][key]), key
+    for one, other in zip(first["optimizer_states"], second["optimizer_states"], strict=True):
+        for place, state in one["state"].items():
+            assert all(torch.equal(state[key], other["state"][place][key]) for key in state)
+    states = [content["pose_inpaint"]["random_states"][0]["torch"] for content in (first, second)]
+    assert torch.equal(*states)
+    names = [{str(path.relative_to(run)) for path in run.rglob("*")} for run in (ours, theirs)]
+    assert names[0] == names[1]
+    assert rows(ours) == rows(theirs)
+    for file in ("scores.json", "samples.png", "scores.csv"):
+        if (ours / file).exists():
+            one, other = ((run / file).read_bytes() for run in (ours, theirs))
+            if file == "scores.json":
+                one, other = (timeless(json.loads(content)) for content in (one, other))
+            assert one == other, file
+
+
+def timeless(scores):
+    """Without what a clock, or the path in a checkpoint, changes."""
+    return {key: value for key, value in scores.items() if key not in ("seconds", "cost", "checkpoint")}
+
+
+@pytest.fixture
+def ask(monkeypatch):
+    """Sends this process a signal when so many batches were trained."""
+
+    def at(batches, number=signal.SIGTERM):
+        whole = ProgressKeeper.on_train_batch_start
+
+        def asking(self, trainer, module, batch, batch_idx):
+            if int(module.batches_seen) == batches:
+                os.kill(os.getpid(), number)
+            whole(self, trainer, module, batch, batch_idx)
+
+        monkeypatch.setattr(ProgressKeeper, "on_train_batch_start", asking)
+        return lambda: monkeypatch.setattr(ProgressKeeper, "on_train_batch_start", whole)
+
+    return at
+
+
+@pytest.mark.parametrize(
+    ("batches", "more"),
+    [
+        (0, []),
+        (1, ["ema.decay=0.9"]),
+        (2, []),  # the last batch of an epoch is still to come
+        (3, []),  # the first of the next epoch is
+        (7, ["data.workers=2"]),  # in the adversarial phase; pictures are read ahead by other processes
+        (11, ["ema.decay=0.9", "batchnorm.statistics=running"]),
+    ],
+)
+def test_a_run_ended_inside_an_epoch_goes_on_as_if_unbroken(command, ask, tiny_data, tmp_path, batches, more):
+    assert command("train", *arguments(tiny_data, tmp_path / "whole", *more)).status == 0
+    undo = ask(batches)
+    cut = command("train", *arguments(tiny_data, tmp_path / "cut", *more))
+    undo()
+    assert cut.status == 75
+    assert cut.err.count("\n") == 1
+    assert f"stopped by SIGTERM (epoch {batches // 3 + 1}, {batches % 3} of 3 batches)" in cut.err
+    torch.rand(5)  # whatever happened meanwhile
+    rest = command("train", *arguments(tiny_data, tmp_path / "cut", *more, "resume=auto"))
+    assert rest.status == 0, rest.err
+    assert (f"{batches} batches in all" in rest.out) == (batches > 0)
+    assert_same_run(tmp_path / "cut", tmp_path / "whole")
+    assert json.loads((tmp_path / "cut/run.json").read_text())["resumed_at_batch"] == [batches] * (batches > 0)
+
+
+@pytest.mark.parametrize("experiment", ["glcic", "contextual_attention"])
+def test_draws_go_on_too(command, ask, tiny_data, tmp_path, experiment):
+    phases = "schedule.phases=[{name: one, epochs: 2, terms: [reconstruction, adversarial], discriminator: true}]"
+    if experiment == "contextual_attention":
+        phases = phases.replace("reconstruction", "hole").replace("true}", "true, critic_steps: 2}")
+    small = [*(a for a in TINY if not a.startswith(("schedule", "loss"))), "critic.width=2", phases, "mask=squares"]
+
+    def run(name, *more):
+        return command(
+            "train", f"+experiment={experiment}", f"data.root={tiny_data}", f"hydra.run.dir={tmp_path}/{name}", *small,
+            *more, "test.enabled=false",
+        )  # fmt: skip
+
+    assert run("whole").status == 0
+    undo = ask(4)
+    assert run("cut").status == 75
+    undo()
+    assert run("cut", "resume=auto").status == 0
+    assert_same_run(tmp_path / "cut", tmp_path / "whole")
+
+
+def test_ctrl_c_saves_too_and_has_its_own_status(command, ask, tiny_data, tmp_path):
+    ask(4, signal.SIGINT)
+    outcome = command("train", *arguments(tiny_data, tmp_path / "run"))
+    assert outcome.status == 130
+    assert torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)["InpaintingData"] == {
+        "epoch": 1, "batches": 1, "pictures": 4,
+    }  # fmt: skip
+
+
+def test_checkpoints_come_by_the_clock(command, tiny_data, tmp_path, monkeypatch):
+    saved = []
+    monkeypatch.setattr("lightning.pytorch.Trainer.save_checkpoint", lambda self, path, *_: saved.append(str(path)))
+    more = ["checkpoint.every_minutes=0", "test.enabled=false", "schedule.phases.1.epochs=1"]
+    assert command("train", *arguments(tiny_data, tmp_path / "every", *more)).status == 0
+    last = [path for path in saved if path.endswith("last.ckpt")]
+    assert len(last) == 3 * 3  # before the second and third batch of each of three epochs, and at the epochs' ends
+    saved.clear()
+    assert command("train", *arguments(tiny_data, tmp_path / "never", *more, "checkpoint.every_minutes=5")).status == 0
+    assert len([path for path in saved if path.endswith("last.ckpt")]) == 3
+
+
+def test_scoring_that_was_cut_off_is_made_up_for(command, tiny_data, tmp_path, monkeypatch):
+    assert command("train", *arguments(tiny_data, tmp_path / "whole")).status == 0
+
+    def die(*_, **__):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pose_inpaint.train.score_split", die)
+        cut = command("train", *arguments(tiny_data, tmp_path / "cut"))
+    assert cut.status == 75
+    assert "outside the training" in cut.err
+    rest = command("train", *arguments(tiny_data, tmp_path / "cut", "resume=auto"))
+    assert rest.status == 0, rest.err
+    assert "only the scoring is left" in rest.out
+    assert_same_run(tmp_path / "cut", tmp_path / "whole")
+
+
+def test_auto_begins_where_there_is_nothing_to_resume(command, tiny_data, tmp_path):
+    outcome = command("train", *arguments(tiny_data, tmp_path / "run", "resume=auto", "trainer.max_epochs=1"))
+    assert outcome.status == 0, outcome.err
+    assert "Resumed" not in outcome.out
+
+
+def test_history_is_cut_back_to_the_checkpoint(command, ask, tiny_data, tmp_path):
+    undo = ask(4)
+    command("train", *arguments(tiny_data, tmp_path / "run"))
+    undo()
+    history = tmp_path / "run/metrics.csv"
+    before = rows(tmp_path / "run")
+    with history.open("a") as file:  # what a killed process may leave: rows after the checkpoint, and half a row
+        file.write(",".join("7" for _ in before[0]) + "\r\n1,2")
+    more = ["resume=auto", "trainer.max_epochs=2", "test.enabled=false"]
+    assert command("train", *arguments(tiny_data, tmp_path / "run", *more)).status == 0
+    after = rows(tmp_path / "run")
+    assert after[: len(before)] == before
+    assert [row["batch"] for row in after if row["batch"]] == ["1.0", "2.0", "3.0", "4.0", "5.0", "6.0"]
+
+
+def damaged(path, how):
+    content = bytearray(path.read_bytes())
+    if how == "cut short":
+        del content[-200:]
+    elif how == "one bit":
+        with zipfile.ZipFile(path) as archive:
+            weights = max(archive.infolist(), key=lambda entry: entry.file_size)
+        content[weights.header_offset + 600] ^= 1
+    elif how == "code":
+        path.write_bytes(b"")
+        torch.save({"pose_inpaint": os.system}, path)
+        return
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("how", ["cut short", "one bit", "code"])
+def test_a_damaged_checkpoint_is_refused_by_name(command, ask, tiny_data, tmp_path, how):
+    ask(4)
+    command("train", *arguments(tiny_data, tmp_path / "run"))
+    path = tmp_path / "run/checkpoints/last.ckpt"
+    damaged(path, how)
+    for outcome in (
+        command("train", *arguments(tiny_data, tmp_path / "run", "resume=auto")),
+        command("evaluate", f"checkpoint={path}", "data=chalearn", f"data.root={tiny_data}"),
+    ):
+        assert outcome.status == 2
+        assert outcome.err.count("\n") == 1
+        assert str(path) in outcome.err
+        assert "not a whole PyTorch checkpoint" in outcome.err
+
+
+def test_resuming_names_every_setting_that_differs(command, tiny_run, tmp_path):
+    data = tiny_run.parent / "data"
+    more = ["seed=7", "optim.lr=0.5", "data.size=64", f"resume={tiny_run}/checkpoints/last.ckpt"]
+    argument = ["+experiment=authors2018", f"data.root={data}", f"hydra.run.dir={tmp_path}/new", *TINY, *more]
+    outcome = command("train", *argument)
+    assert outcome.status == 2
+    assert outcome.err.count("\n") == 1
+    for words in ("seed=2018", "seed=7", "optim.lr=0.001", "optim.lr=0.5", "data.size=32", "data.size=64"):
+        assert words in outcome.err
+    assert not (tmp_path / "new").exists()
+
+
+def test_resuming_with_larger_batches_is_refused(command, ask, tiny_data, tmp_path):
+    undo = ask(4)
+    command("train", *arguments(tiny_data, tmp_path / "run"))
+    undo()
+    outcome = command("train", *arguments(tiny_data, tmp_path / "run", "resume=auto", "data.batch_size=6"))
+    assert outcome.status == 2
+    assert "4 pictures a step, but data.batch_size=6 on 1 devices makes 6" in outcome.err
+
+
+def test_a_folder_that_another_run_writes_to_is_refused(command, tiny_data, tmp_path):
+    (tmp_path / "run").mkdir()
+    code = (
+        "import time, pathlib\nfrom pose_inpaint.run_lock import locked\n"
+        f"with locked(pathlib.Path({str(tmp_path / 'run')!r})):\n    print('locked', flush=True)\n    time.sleep(60)"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout.readline() == "locked\n"
+        outcome = command("train", *arguments(tiny_data, tmp_path / "run"))
+        assert outcome.status == 2
+        assert f"{tmp_path}/run: process {other.pid} is writing there" in outcome.err
+        assert not (tmp_path / "run/checkpoints").exists()
+    finally:
+        other.kill()
+        other.wait()
+    assert command("train", *arguments(tiny_data, tmp_path / "run", "trainer.max_epochs=1")).status == 0
+    assert not (tmp_path / "run/.running").exists()
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(command, ask, tiny_data, tmp_path):
+    """A limit on the size of files stands for the disk: writing fails in the same place."""
+    undo = ask(4)
+    command("train", *arguments(tiny_data, tmp_path / "run"))
+    undo()
+    path = tmp_path / "run/checkpoints/last.ckpt"
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+    try:
+        outcome = command("train", *arguments(tiny_data, tmp_path / "run", "resume=auto", "checkpoint.every_minutes=0"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert outcome.status == 2
+    assert outcome.err.count("\n") == 1
+    assert "can't be written" in outcome.err
+    assert "the one before it is whole" in outcome.err
+    assert path.read_bytes() == before
+    assert {file.name for file in path.parent.iterdir()} == {"last.ckpt", "best-reconstruction.ckpt"}
+    assert command("train", *arguments(tiny_data, tmp_path / "run", "resume=auto")).status == 0
+
+
+def test_a_data_folder_that_vanishes_ends_the_run_by_name(command, ask, tiny_data, tmp_path, monkeypatch):
+    whole = ProgressKeeper.on_train_batch_start
+
+    def vanish(self, trainer, module, batch, batch_idx):
+        if int(module.batches_seen) == 4 and tiny_data.exists():
+            tiny_data.rename(tmp_path / "gone")
+        whole(self, trainer, module, batch, batch_idx)
+
+    more = ["checkpoint.every_minutes=0", "test.enabled=false"]
+    for workers in (0, 2):
+        with monkeypatch.context() as patch:
+            patch.setattr(ProgressKeeper, "on_train_batch_start", vanish)
+            outcome = command(
+                "train", *arguments(tiny_data, tmp_path / "run", *more, f"data.workers={workers}", "resume=auto")
+            )
+        assert outcome.status == 2
+        assert outcome.err.count("\n") == 1, outcome.err
+        assert str(tiny_data) in outcome.err
+        (tmp_path / "gone").rename(tiny_data)
+    assert command("train", *arguments(tiny_data, tmp_path / "run", *more, "resume=auto")).status == 0
+    assert command("train", *arguments(tiny_data, tmp_path / "whole", *more)).status == 0
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
