@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from pose_inpaint.build import build_network
 from pose_inpaint.checkpoint_file import read_whole
+from pose_inpaint.config import flat
 from pose_inpaint.errors import InputError
 from pose_inpaint.files import file_digest
 from pose_inpaint.lightning_module import CHECKPOINT_FORMAT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor, nn
 
@@ -122,15 +123,6 @@ def demand_same_settings(
         theirs, ours = (", ".join(f"{name}={found.get(name)}" for name in differing) for found in (old, new))
         message = f"{key}={checkpoint.path}: made with {theirs}, but this run has {ours}; give the same"
         raise InputError(message)
-
-
-def flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """The leaves of a block of a configuration, by their full keys."""
-    if isinstance(value, dict) and value:
-        for name, inner in value.items():
-            yield from flat(f"{key}.{name}", inner)
-    elif value not in (None, {}):
-        yield key, value
 
 
 def load_weights(module: InpaintingModule, checkpoint: Checkpoint) -> None:

@@ -6,12 +6,15 @@ Blocks with a `_target_` (`dict[str, Any]` below) are checked by the constructor
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pose_inpaint.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # OmegaConf reads these annotations, and understands Optional[...] in every version.
 # ruff: noqa: UP045
@@ -345,3 +348,12 @@ def plain_config(config: DictConfig) -> dict[str, Any]:
     """The resolved configuration as plain data, for records and checkpoints."""
     plain = OmegaConf.to_container(config, resolve=True)
     return {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}
+
+
+def flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """The leaves of a block of a configuration, by their full keys."""
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from flat(f"{key}.{name}", inner)
+    elif value not in (None, {}):
+        yield key, value

@@ -14,6 +14,7 @@ from pose_inpaint.losses.term import all_finite
 from pose_inpaint.metrics.per_picture import collect
 from pose_inpaint.nonfinite import report_nonfinite
 from pose_inpaint.random_state import restore_random_state, take_random_state
+from pose_inpaint.ranks import demand_same_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -152,6 +153,11 @@ class InpaintingModule(LightningModule):
         self.untoggle_optimizer(optimizer)
         self.log_dict({f"train/{SIDES[which]}/{name}": value.detach() for name, value in values.items()})
         self.log(SIDES[which], values["total"].detach(), prog_bar=True, logger=False)
+
+    def on_fit_start(self) -> None:
+        """Refuses to train with ranks that have other settings."""
+        if self.trainer.world_size > 1:
+            demand_same_config(self.config)
 
     def on_train_start(self) -> None:
         """Back to the random state of the checkpoint, once everything else is in place; or a state for each rank."""

@@ -58,6 +58,8 @@ def quieten() -> None:
         ".*smaller than the logging interval.*",
         "Experiment logs directory .* exists and is not empty.*",
         "The dirpath has changed from .*",
+        "It is recommended to use `self.log.*sync_dist.*",  # scores are of all ranks already
+        "`broadcast_buffers` is deprecated.*",  # what replaces it came with PyTorch 2.15
         "You're resuming from a checkpoint that ended before the epoch ended .*",  # our sampler goes on inside it
     ):
         warnings.filterwarnings("ignore", message=text)

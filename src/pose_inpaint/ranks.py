@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pose_inpaint.child_process import describe_status, last_lines, signal_group
+from pose_inpaint.config import flat
 from pose_inpaint.errors import InputError
 from pose_inpaint.stopping import handle_requests, restore_handlers
 
@@ -186,6 +187,26 @@ def learning_rate_factor(rule: str, ranks: int) -> float:
         message = f"optim.lr_rule={rule}: not one of {', '.join(rules)}"
         raise InputError(message)
     return rules[rule]
+
+
+def demand_same_config(config: Mapping[str, Any]) -> None:
+    """Compares the ranks' configurations, so that none trains with other settings than the first one's.
+
+    Raises:
+        InputError: they differ; the message names the keys.
+    """
+    every: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(every, dict(config))
+    first, *others = ({k: v for key, value in found.items() for k, v in flat(key, value)} for found in every)
+    for rank, other in enumerate(others, start=1):
+        differing = [key for key in sorted({*first, *other}) if first.get(key) != other.get(key)]
+        if differing:
+            key = differing[0]
+            message = (
+                f"{', '.join(differing)}: rank {rank} has {key}={other.get(key)}, rank 0 {key}={first.get(key)}; start "
+                "all ranks with the same arguments" + (", hydra.run.dir too" if "run_dir" in differing else "")
+            )
+            raise InputError(message)
 
 
 def end_with_parent() -> None:

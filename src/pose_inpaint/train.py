@@ -208,7 +208,7 @@ def _make_trainer(
     ]
     callbacks += [BestOfPhase(folder / CHECKPOINTS, phase, settings.checkpoint.monitor) for phase in phases]
     callbacks.append(last_checkpoint(folder / CHECKPOINTS))
-    own = resumption is not None and resumption.same_folder
+    own = resumption is not None and resumption.same_folder and this_rank() == 0  # one rank writes
     loggers: list[Logger] = [history_logger(folder, resumption.checkpoint.batches_seen if own and resumption else None)]
     if settings.logger.get("_target_"):
         loggers.append(build.build("logger", settings.logger))

@@ -104,7 +104,7 @@ class PictureMetric(Metric):
 
     def per_picture(self) -> Float[Tensor, " n"]:
         """The values of all pictures so far, in their order."""
-        measured = dim_zero_cat(self.values) if self.values else torch.zeros(0, 3, dtype=torch.float64)
+        measured = dim_zero_cat(self.values) if len(self.values) else torch.zeros(0, 3, dtype=torch.float64)
         return self.convert(measured[:, REGIONS.index(self.region)])
 
     def compute(self) -> Float[Tensor, ""]:
