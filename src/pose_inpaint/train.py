@@ -43,7 +43,7 @@ from pose_inpaint.resuming import CHECKPOINTS, LAST, find_resumption
 from pose_inpaint.run_lock import locked
 from pose_inpaint.scoring import completing
 from pose_inpaint.stopping import ending_by_request
-from pose_inpaint.trainer import build_trainer
+from pose_inpaint.trainer import build_trainer, check_devices
 
 if TYPE_CHECKING:
     from lightning.pytorch.loggers import Logger
@@ -72,6 +72,7 @@ def run(config: DictConfig) -> float:
     settings = read_settings(config, TrainSettings)
     plain = plain_config(config)
     folder = Path(settings.run_dir)
+    check_devices(settings.trainer)
     if must_start_ranks(settings.trainer):
         return _train_in_ranks(settings, folder)
     if started_here():
@@ -92,6 +93,7 @@ def _train_in_ranks(settings: TrainSettings, folder: Path) -> float:
 
 
 def _train(settings: TrainSettings, plain: dict[str, Any], folder: Path) -> float:
+    _check(settings)
     pl.seed_everything(settings.seed, workers=True, verbose=False)
     data = build.build_data(settings.data, settings.mask, settings.seed)
     module = build.build_module(settings, data, plain)
@@ -101,7 +103,6 @@ def _train(settings: TrainSettings, plain: dict[str, Any], folder: Path) -> floa
     splits = ["train", "val", *(["test"] if settings.test.enabled and data.source.has("test") else [])]
     inspections = data.inspect(*splits)
     data.train_dataloader()  # refuses a batch size that the split can't fill, before anything is written
-    _check(settings)
     with locked(folder) if this_rank() == 0 else nullcontext():
         trainer = _make_trainer(settings, module, data, folder, resumption)
         demand_views(module, data)
@@ -167,9 +168,6 @@ def _fit(trainer: pl.Trainer, module: InpaintingModule, data: InpaintingData, re
 
 
 def _take_weights(settings: TrainSettings, module: InpaintingModule, plain: dict[str, Any]) -> None:
-    if settings.resume is not None and settings.init_from is not None:
-        message = "resume and init_from are both given; resume takes everything, init_from only weights: choose one"
-        raise InputError(message)
     if settings.init_from is not None:
         checkpoint = read_checkpoint(settings.init_from, "init_from")
         demand_same_settings(checkpoint, plain, "init_from", ["model"])
@@ -177,7 +175,10 @@ def _take_weights(settings: TrainSettings, module: InpaintingModule, plain: dict
 
 
 def _check(settings: TrainSettings) -> None:
-    """Refuses what is used late in a run only."""
+    """Refuses what is used late in a run only, and what can't be together."""
+    if settings.resume is not None and settings.init_from is not None:
+        message = "resume and init_from are both given; resume takes everything, init_from only weights: choose one"
+        raise InputError(message)
     if settings.checkpoint.monitor not in settings.validation:
         message = f"checkpoint.monitor={settings.checkpoint.monitor}: not one of validation's {settings.validation}"
         raise InputError(message)

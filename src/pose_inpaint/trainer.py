@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+import torch
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.strategies import DDPStrategy
@@ -11,7 +12,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from pose_inpaint.build import build
 from pose_inpaint.checkpoint_file import WholeCheckpointIO
 from pose_inpaint.errors import InputError
-from pose_inpaint.ranks import rank_count, started_here
+from pose_inpaint.ranks import devices_wanted, rank_count, started_here
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +31,7 @@ def build_trainer(
     Raises:
         InputError: the trainer's settings can't be used.
     """
+    check_devices(trainer)
     limit = trainer.get("max_epochs")
     if limit is not None and not (isinstance(limit, int) and limit >= 1):
         message = f"trainer.max_epochs={limit}: must be at least 1, or null for as many as the schedule has"
@@ -44,11 +46,28 @@ def build_trainer(
         "strategy": _strategy(str(trainer.get("strategy", "auto"))),
         "plugins": [WholeCheckpointIO(), *_environment()],
     }
-    built = cast("Trainer", build("trainer", block))
-    if built.strategy.root_device.type == "cpu" and trainer.get("sync_batchnorm"):
-        message = "trainer.sync_batchnorm=true: PyTorch synchronises batch normalisation on GPUs only; give false"
+    return cast("Trainer", build("trainer", block))
+
+
+def check_devices(trainer: Mapping[str, Any]) -> None:
+    """Whether this machine has the devices, before anything else is done.
+
+    Raises:
+        InputError: it has not.
+    """
+    wanted = trainer.get("accelerator", "auto")
+    have_mps = torch.backends.mps.is_available()
+    there = {"gpu": torch.cuda.is_available() or have_mps, "cuda": torch.cuda.is_available(), "mps": have_mps}
+    if not there.get(wanted, True):
+        message = f"trainer.accelerator={wanted}: PyTorch finds none here; choose trainer=cpu, or see to its drivers"
         raise InputError(message)
-    return built
+    devices, found = devices_wanted(trainer), torch.cuda.device_count()
+    if wanted in ("gpu", "cuda") and devices > max(1, found):
+        message = f"trainer.devices={trainer['devices']}: there are {found} GPUs here; give as many or fewer"
+        raise InputError(message)
+    if trainer.get("sync_batchnorm") and wanted in ("cpu", "mps"):
+        message = f"trainer.sync_batchnorm=true: PyTorch has it for NVIDIA's GPUs only, not for {wanted}; give false"
+        raise InputError(message)
 
 
 def _strategy(name: str) -> Strategy | str:

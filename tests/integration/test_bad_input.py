@@ -44,6 +44,15 @@ def refused(outcome, *words):
         (["data.size=66"], ["critic.size=66"]),
         (["schedule.phases.0.terms=[hole,charm]"], ["'charm'", "hole, known"]),
         (["optim.lr=0"], ["optim.lr=0"]),
+        (["optim.lr_rule=cubic"], ["optim.lr_rule=cubic", "none, linear, sqrt"]),
+        (["checkpoint.every_minutes=-1"], ["checkpoint.every_minutes=-1"]),
+        (["trainer=gpu"], ["trainer.accelerator=gpu", "trainer=cpu"]),
+        (["trainer=mps"], ["trainer.accelerator=mps", "trainer=cpu"]),
+        (["trainer=ddp"], ["trainer.accelerator=gpu"]),
+        (["trainer=ddp_multinode"], ["trainer.num_nodes is missing"]),
+        (["+trainer.strategy=fsdp"], ["trainer.strategy=fsdp", "ddp"]),
+        (["+trainer.sync_batchnorm=true"], ["trainer.sync_batchnorm=true", "GPUs only"]),
+        (["+trainer.num_nodes=2"], ["trainer.num_nodes=2", "srun or torchrun"]),
         (["optim.clip_norm=-1"], ["optim.clip_norm=-1"]),
         (["ema.decay=1"], ["ema.decay=1"]),
         (["batchnorm.statistics=fresh"], ["batchnorm.statistics=fresh", "recalibrated, running"]),
@@ -221,7 +230,7 @@ def test_resuming_a_finished_run_says_what_to_do(command, tiny_data, tiny_checkp
 def test_a_folder_that_holds_a_run_is_not_written_over(command, tiny_data, tiny_run):
     before = sorted((path, path.stat().st_mtime_ns) for path in tiny_run.rglob("*"))
     outcome = train(command, tiny_data, tiny_run.parent)
-    refused(outcome, "holds a run already", "last.ckpt")
+    refused(outcome, "holds a run already", "resume=auto")
     assert sorted((path, path.stat().st_mtime_ns) for path in tiny_run.rglob("*")) == before
 
 

@@ -3,10 +3,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from pose_inpaint.data.datamodule import InpaintingData
-from pose_inpaint.data.dataset import EpochSampler, Pictures, collate, read_record
+from pose_inpaint.data.dataset import EpochSampler, PartSampler, Pictures, collate, read_record
 from pose_inpaint.data.maskdata import Block
 from pose_inpaint.data.masks import MaskData, Squares
 from pose_inpaint.data.picture import to_bytes
@@ -124,9 +126,38 @@ def test_two_ranks_share_the_training_pictures_out(count, epoch):
         parts.append(list(sampler))
     assert {found for part in parts for found, _ in part} == {epoch}
     indices = [index for part in parts for _, index in part]
-    assert set(indices) == set(range(count))
+    assert len(set(indices)) == len(indices) == count - count % 2  # no picture twice; the odd one waits for its turn
     assert len(parts[0]) == len(parts[1])
-    assert len(indices) - count == count % 2
+    alone = list(EpochSampler(range(count), 1, 0, 3, (epoch, 0)))
+    for batch in range(count // 4):  # of two ranks with two pictures each: those of one rank with four
+        together = {*parts[0][2 * batch : 2 * batch + 2], *parts[1][2 * batch : 2 * batch + 2]}
+        assert together == set(alone[4 * batch : 4 * batch + 4])
+
+
+@given(st.integers(1, 40), st.integers(1, 6))
+def test_ranks_validate_every_picture_once(count, ranks):
+    parts = [list(PartSampler(range(count), ranks, rank)) for rank in range(ranks)]
+    assert sorted(index for part in parts for index in part) == list(range(count))
+    assert [len(PartSampler(range(count), ranks, rank)) for rank in range(ranks)] == [len(part) for part in parts]
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@given(st.integers(1, 30), st.integers(0, 30), st.integers(0, 3), st.integers(0, 3))
+def test_a_resumed_order_is_the_rest_of_the_whole_one(count, seen, epoch, other):
+    whole, rest = EpochSampler(range(count), 1, 0, 3), EpochSampler(range(count), 1, 0, 3, (epoch, seen))
+    whole.set_epoch(epoch)
+    assert list(rest) == list(whole)[seen:]
+    assert len(rest) == len(whole)  # the epoch's number of batches stays what it was
+    for sampler in (whole, rest):
+        sampler.set_epoch(epoch + 1 + other)
+    assert list(rest) == list(whole)
+
+
+def test_fewer_validation_pictures_than_ranks_are_refused(tiny_data):
+    module = data(tiny_data)
+    module.trainer = SimpleNamespace(world_size=5, global_rank=0)
+    with pytest.raises(InputError, match="5 devices, but only 4 validation pictures"):
+        module.val_dataloader()
 
 
 def test_the_data_module_takes_its_rank_from_the_trainer(tiny_data):
