@@ -17,12 +17,12 @@ def blocks(text, language):
 
 
 COMMANDS = [
-    line.removeprefix("uv run ")
+    re.sub(r"^.*?-m pose_inpaint", "python -m pose_inpaint", line)  # uv run, srun, torchrun
     for document in DOCUMENTS
     for block in blocks(document.read_text(encoding="utf-8"), "bash")
     for piece in block.splitlines()
     for line in piece.split(" && ")
-    if "python -m pose_inpaint." in line
+    if "-m pose_inpaint." in line
 ]
 
 

@@ -28,10 +28,10 @@ def people(tmp_path):
     return tmp_path / "people"
 
 
-def start(*arguments):
+def start(*arguments, by=(), **environment):
     return subprocess.Popen(
-        [sys.executable, "-m", "pose_inpaint.train", *map(str, arguments)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        [sys.executable, *by, "-m", "pose_inpaint.train", *map(str, arguments)], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
     )  # fmt: skip
 
 
@@ -111,3 +111,38 @@ def test_a_killed_rank_ends_the_run_with_an_error_and_it_can_go_on(people, tmp_p
     assert again.returncode == 75, err
     assert f"{before} batches in all" in out
     assert err.count("stopped by SIGTERM") == 1
+
+
+def slurm(rank):
+    """What Slurm tells a task."""
+    return {
+        "SLURM_JOB_ID": "17", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2",
+        "SLURM_NNODES": "1", "SLURM_NODEID": "0", "SLURM_NODELIST": "localhost", "SLURM_PROCID": str(rank),
+        "SLURM_LOCALID": str(rank), "MASTER_ADDR": "127.0.0.1",
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("starter", ["torchrun", "slurm"])
+def test_ranks_that_others_start(people, tmp_path, starter):
+    data = [*PLAIN, f"data.root={people}", "trainer=ddp_multinode", "trainer.accelerator=cpu", "trainer.devices=2"]
+    data += ["trainer.num_nodes=1", "trainer.precision=64-true", "data.batch_size=6", f"hydra.run.dir={tmp_path}/run"]
+    if starter == "torchrun":
+        processes = [start(*data, by=["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"])]
+    else:
+        processes = [start(*data, **slurm(rank)) for rank in range(2)]
+    ends = [process.communicate(timeout=200) for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes), ends
+    assert sum(out.count("Done:") for out, _ in ends) == 1
+    assert int(weights(tmp_path / "run")["batches_seen"]) == 8
+
+
+@pytest.mark.slow
+def test_ranks_of_different_settings_do_not_train(people, tmp_path):
+    data = [*PLAIN, f"data.root={people}", "trainer=ddp_multinode", "trainer.accelerator=cpu", "trainer.devices=2"]
+    data += ["trainer.num_nodes=1", "trainer.precision=64-true", "data.batch_size=6", f"hydra.run.dir={tmp_path}/run"]
+    processes = [start(*data, f"optim.lr={0.1 * (1 + rank)}", **slurm(rank)) for rank in range(2)]
+    ends = [process.communicate(timeout=200) for process in processes]
+    assert [process.returncode for process in processes] == [2, 2], ends
+    assert "optim.lr=0.2, rank 0 optim" in ends[0][1]
+    assert not (tmp_path / "run/checkpoints").exists()
