@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as pl
 import torch
+from hydra.core.hydra_config import HydraConfig
 from lightning.pytorch.loggers import CSVLogger
 
 from pose_inpaint import build
@@ -24,8 +26,13 @@ from pose_inpaint.logging_run import quieten, recorded
 from pose_inpaint.provenance import describe_run, describe_scores, write_json, write_records
 from pose_inpaint.rehearsal import demand_views, rehearse
 from pose_inpaint.scoring import completing
+from pose_inpaint.status import recorded_status
+from pose_inpaint.sweep import sweeping
+from pose_inpaint.sweep_job import AUTO
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lightning.pytorch.loggers import Logger
     from omegaconf import DictConfig
 
@@ -39,24 +46,30 @@ EXAMPLES = 8  # test pictures kept in full, as evaluate keeps them
 
 def main() -> None:
     """The command."""
-    run_command("train", run)
+    run_command("train", run, sweep=sweeping)
 
 
 def run(config: DictConfig) -> float:
-    """Trains as configured and returns the best validation score of the last phase (for sweeps).
+    """Trains as configured and returns the optimized metric at the best epoch of the last phase (for sweeps).
 
     Raises:
-        InputError: something that the user gave can't be used; nothing is written then.
+        InputError: something that the user gave can't be used (nothing is written then), or the metric is not finite.
     """
     quieten()
     settings = read_settings(config, TrainSettings)
+    _check_sweep(settings)
     plain = plain_config(config)
     folder = Path(settings.run_dir)
-    _refuse_used(folder, settings.resume)
+    automatic = settings.resume == AUTO
+    if automatic:
+        last = folder / CHECKPOINTS / "last.ckpt"
+        settings.resume = str(last) if last.is_file() else None
+    if not automatic:
+        _refuse_used(folder, settings.resume)
     pl.seed_everything(settings.seed, workers=True, verbose=False)
     data = build.build_data(settings.data, settings.mask, settings.seed)
     module = build.build_module(settings, data, plain)
-    _take_weights(settings, module, plain)
+    _take_weights(settings, module, plain, may_be_done=automatic)
     splits = ["train", "val", *(["test"] if settings.test.enabled and data.source.has("test") else [])]
     inspections = data.inspect(*splits)
     data.train_dataloader()  # refuses a batch size that the split can't fill, before anything is written
@@ -64,15 +77,39 @@ def run(config: DictConfig) -> float:
     demand_views(module, data)
     rehearse(module, data)
     records = describe_run(plain, inspections, str(trainer.strategy.root_device), _features(settings, module))
-    with recorded(trainer.loggers, {**plain, "run": records}):
+    overrides = list(HydraConfig.get().overrides.task)
+    writes = trainer.is_global_zero
+    with (
+        recorded_status(folder, overrides, settings.optimized_metric, writes=writes) as result,
+        recorded(trainer.loggers, {**plain, "run": records}),
+    ):
         _keep_history(folder)
         write_records(folder, plain, records)
         trainer.fit(module, data, ckpt_path=settings.resume, weights_only=True)
-        best = _best(trainer, module)
+        best = _best(trainer)
         if "test" in splits and trainer.is_global_zero and not _is_blind(inspections):
             wanted = best if settings.test.checkpoint == "best" else None
             _score_test(settings, data, inspections[-1], folder, wanted, trainer.strategy.root_device)
-    return float(best.best_model_score) if best.best_model_score is not None else float("nan")
+        result.scores = best.scores
+        result.value = _demand_finite(settings.optimized_metric, best.scores)
+    return result.value
+
+
+def _check_sweep(settings: TrainSettings) -> None:
+    if settings.optimized_metric not in settings.validation:
+        message = f"optimized_metric={settings.optimized_metric}: not one of validation's {settings.validation}"
+        raise InputError(message)
+    if settings.sweep.resume is not None:
+        message = f"sweep.resume={settings.sweep.resume}: only a multirun goes on with a sweep; add -m"
+        raise InputError(message)
+
+
+def _demand_finite(metric: str, scores: Mapping[str, float]) -> float:
+    value = scores.get(metric, math.nan)
+    if not math.isfinite(value):
+        message = f"optimized_metric={metric}: {value} at the best epoch; look at metrics.csv, try a smaller optim.lr"
+        raise InputError(message)
+    return value
 
 
 def _refuse_used(folder: Path, resume: str | None) -> None:
@@ -91,7 +128,9 @@ def _keep_history(folder: Path) -> None:
         (folder / "metrics.csv").rename(folder / f"metrics-before-resume-{count}.csv")
 
 
-def _take_weights(settings: TrainSettings, module: InpaintingModule, plain: dict[str, Any]) -> None:
+def _take_weights(
+    settings: TrainSettings, module: InpaintingModule, plain: dict[str, Any], *, may_be_done: bool
+) -> None:
     if settings.resume is not None and settings.init_from is not None:
         message = "resume and init_from are both given; resume takes everything, init_from only weights: choose one"
         raise InputError(message)
@@ -99,7 +138,7 @@ def _take_weights(settings: TrainSettings, module: InpaintingModule, plain: dict
         checkpoint = read_checkpoint(settings.resume, "resume")
         demand_same_model(checkpoint, plain, "resume", "model", "critic", "ema", "optim", "loss", "mask")
         epochs = min(module.schedule.epochs, settings.trainer.get("max_epochs") or module.schedule.epochs)
-        if checkpoint.epoch >= epochs:
+        if checkpoint.epoch >= epochs and not may_be_done:
             message = (
                 f"resume={settings.resume}: all {checkpoint.epoch} epochs are done; give the last phase of "
                 "schedule.phases, or trainer.max_epochs, more epochs"
@@ -143,9 +182,10 @@ def _is_blind(inspections: list[Inspection]) -> bool:
     return any(found.blind for found in inspections if found.split == "test")
 
 
-def _best(trainer: pl.Trainer, module: InpaintingModule) -> BestOfPhase:
-    last_phase = module.schedule.phases[-1].name
-    return next(c for c in trainer.callbacks if isinstance(c, BestOfPhase) and c.phase == last_phase)  # type: ignore[attr-defined]
+def _best(trainer: pl.Trainer) -> BestOfPhase:
+    """Of the last phase that training reached."""
+    kept = [callback for callback in trainer.callbacks if isinstance(callback, BestOfPhase)]  # type: ignore[attr-defined]
+    return next((callback for callback in reversed(kept) if callback.scores), kept[-1])
 
 
 def _score_test(
