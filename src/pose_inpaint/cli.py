@@ -18,11 +18,10 @@ from pose_inpaint.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from contextlib import AbstractContextManager
 
     from omegaconf import DictConfig
 
-    Sweep = AbstractContextManager[tuple[list[str], Callable[[DictConfig], Any]]]
+    Command = Callable[[DictConfig], Any]
 
 INPUT_FAULT = 2  # exit status
 
@@ -42,9 +41,9 @@ OmegaConf.register_new_resolver("job_digest", job_digest, replace=True)
 
 def run_command(
     name: str,
-    run: Callable[[DictConfig], Any],
+    run: Command,
     short: Mapping[str, str] | None = None,
-    sweep: Callable[[list[str], Callable[[DictConfig], Any]], Sweep] | None = None,
+    sweep: Callable[[list[str], Command, Callable[[list[str], Command], None]], None] | None = None,
 ) -> None:
     """Runs a command with the arguments of the command line.
 
@@ -52,7 +51,7 @@ def run_command(
         name: of the root configuration, `conf/NAME.yaml`.
         run: the command.
         short: keys that may be given by a shorter name that Hydra would take for something else.
-        sweep: what surrounds a multirun; gets arguments and command, and gives those that Hydra is to run.
+        sweep: a multirun of the command; gets the arguments, the command, and what launches jobs by Hydra.
     """
     traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors of its own and exits before they can be put shortly
@@ -71,14 +70,16 @@ def run_command(
                 raise
             _fail(str(error))
 
-    main = hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)
+    def launch(arguments: list[str], command: Command) -> None:
+        sys.argv[1:] = arguments
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(command)()
+
     try:
         _refuse_null_choices(sys.argv[1:])
         if sweep is not None and is_multirun(sys.argv[1:]):
-            with sweep(sys.argv[1:], run) as (sys.argv[1:], job):
-                main(job)()
+            sweep(sys.argv[1:], run, launch)
         else:
-            main(guarded)()
+            launch(sys.argv[1:], guarded)
     except InputError as error:  # of a sweep, before its first job; one of a run is in `guarded`'s hands
         if traceback or started:
             raise

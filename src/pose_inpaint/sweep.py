@@ -9,8 +9,7 @@ import os
 import shlex
 import shutil
 import sys
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pose_inpaint.child_process import ending_by_exception
 from pose_inpaint.errors import InputError
@@ -22,21 +21,22 @@ from pose_inpaint.sweep_study import enqueue_unfinished, study_arguments
 from pose_inpaint.sweep_summary import job_folders, read_jobs, write_summary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
-    from omegaconf import DictConfig
-
+    from pose_inpaint.cli import Command
     from pose_inpaint.sweep_plan import Plan
 
 STOPPED = 130  # exit status of what Ctrl-C ended
 ASKED = (129, 143)  # of what SIGHUP or SIGTERM ended
 
 
-@contextmanager
-def sweeping(
-    arguments: Sequence[str], run: Callable[[DictConfig], float]
-) -> Iterator[tuple[list[str], Callable[[DictConfig], Any]]]:
-    """Surrounds a multirun; gives Hydra's command line and the job that it is to launch.
+def run_sweep(arguments: Sequence[str], run: Command, launch: Callable[[list[str], Command], None]) -> None:
+    """Runs a multirun.
+
+    Args:
+        arguments: of the command line.
+        run: the command, which returns the optimized metric.
+        launch: Hydra, given a command line and the job.
 
     Raises:
         InputError: the sweep can't be done as asked; nothing is written then.
@@ -49,8 +49,8 @@ def sweeping(
     status = 0
     try:
         with ending_by_exception():
-            # With no trial left Hydra's plugin would still want one; a job that is finished returns at once.
-            yield hydra_arguments(plan, *more), as_job(run)
+            if left > 0:
+                launch(hydra_arguments(plan, *more), as_job(run))
     except (KeyboardInterrupt, SystemExit) as stop:
         status = stop.code if isinstance(stop, SystemExit) and stop.code in ASKED else STOPPED
         _interrupt(plan)
@@ -60,7 +60,9 @@ def sweeping(
             raise
         if not isinstance(error, ValueError):  # Optuna's, when no trial is complete: the lines below say it
             print(f"the sweep broke off: {type(error).__name__}: {error}", file=sys.stderr)
-    raise SystemExit(status or _conclude(plan, left)) from None
+    complete = _conclude(plan)
+    if status or not complete:
+        raise SystemExit(status or 1)
 
 
 def _refuse_ranks() -> None:
@@ -106,8 +108,8 @@ def _interrupt(plan: Plan) -> None:
         mark_interrupted(job_folders(plan.folder))
 
 
-def _conclude(plan: Plan, left: int) -> int:
-    """Writes the summary and says what became of the jobs; returns the exit status."""
+def _conclude(plan: Plan) -> bool:
+    """Writes the summary and says what became of the jobs; returns whether all are finished."""
     folder = plan.folder
     jobs = read_jobs(folder)
     try:
@@ -122,11 +124,11 @@ def _conclude(plan: Plan, left: int) -> int:
     stopped = (folder / STOP).exists()
     print(f"{finished} of {len(jobs) + missing} jobs finished: {folder / 'sweep.md'}", flush=True)
     if not failures and not missing and not stopped:
-        return 0
+        return True
     for state, words in ((FAILED, "failed"), (INTERRUPTED, "were interrupted")):
         count = sum(job.status.state == state for job in jobs)
         if count:
             print(f"{count} of {len(jobs) + missing} jobs {words}", file=sys.stderr)
     command = f"python -m pose_inpaint.train -m sweep.resume={shlex.quote(str(folder))}"
     print(f"go on with: {command}", file=sys.stderr)
-    return 1
+    return False

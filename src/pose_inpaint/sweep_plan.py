@@ -12,7 +12,6 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep
 from hydra.errors import ConfigCompositionException, MissingConfigException
-from omegaconf import OmegaConf
 
 from pose_inpaint.cli import CONF
 from pose_inpaint.errors import InputError
@@ -175,7 +174,7 @@ def _describe(config: DictConfig, parsed: Sequence[Override], overrides: list[st
         if key in keys:
             message = f"{key}: swept, but jobs are compared by one metric; give optimized_metric=NAME"
             raise InputError(message)
-    metric, validation = str(config.optimized_metric), OmegaConf.to_container(config.validation)
+    metric, validation = str(config.optimized_metric), list(config.validation)
     if metric not in validation and "validation" not in keys:
         message = f"optimized_metric={metric}: not one of validation's {validation}"
         raise InputError(message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-import yaml
+from omegaconf import OmegaConf
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.overrides import key_of
@@ -49,9 +49,9 @@ def read_record(folder: Path) -> SweepRecord:
         message = f"sweep.resume={folder}: holds no sweep ({RECORD} is missing); give the folder of one"
         raise InputError(message)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content: Any = OmegaConf.to_container(OmegaConf.load(path))
         return SweepRecord(**{field.name: content[field.name] for field in fields(SweepRecord)})
-    except (yaml.YAMLError, TypeError, KeyError) as error:
+    except (ValueError, OSError, TypeError, KeyError) as error:
         message = f"{path}: no record of a sweep ({error}); restore it, or start a new sweep"
         raise InputError(message) from error
 
@@ -63,7 +63,7 @@ def write_record(folder: Path, record: SweepRecord) -> None:
         InputError: it holds one already.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    text = "# What this sweep was asked for; sweep.resume reads it\n" + yaml.safe_dump(asdict(record), sort_keys=False)
+    text = "# What this sweep was asked for; sweep.resume reads it\n" + OmegaConf.to_yaml(asdict(record))
     try:
         with (folder / RECORD).open("x", encoding="utf-8") as file:  # of two that claim it at once, one has it
             file.write(text)

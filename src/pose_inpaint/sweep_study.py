@@ -44,7 +44,7 @@ def study_arguments(plan: Plan) -> tuple[list[str], int]:
     if "seed" in sweeper.sampler and sweeper.sampler.seed is not None:
         # The sampler starts anew; with the same seed it would draw the first trials again.
         more.append(f"hydra.sweeper.sampler.seed={int(sweeper.sampler.seed) + len(study.trials)}")
-    return [*more, f"hydra.sweeper.n_trials={max(left, 1)}"], left
+    return [*more, f"hydra.sweeper.n_trials={left}"], left
 
 
 def enqueue_unfinished(plan: Plan) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pose_inpaint.overrides import key_of
 from pose_inpaint.status import FINISHED, STATUS, read_status
-from pose_inpaint.sweep_chart import draw_sweep
+from pose_inpaint.sweep_chart import draw_sweep, numbers
 from pose_inpaint.tables import format_number
 
 if TYPE_CHECKING:
@@ -24,11 +24,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Job:
-    """A job of a sweep: its folder, what became of it, and its test scores by full name, if there are any."""
+    """A job of a sweep.
+
+    Attributes:
+        folder: of the job.
+        status: what became of it.
+        test: scores of the test split by full name, if it came so far.
+        run: `run.json`, likewise.
+    """
 
     folder: Path
     status: Status
     test: dict[str, float]
+    run: dict[str, Any]
 
     def value(self, key: str) -> str:
         """What the job's overrides give a key; "" where they don't."""
@@ -51,16 +59,15 @@ def read_jobs(sweep: Path) -> list[Job]:
     for folder in job_folders(sweep):
         status = read_status(folder)
         if status is not None:
-            jobs.append(Job(folder, status, _test_scores(folder)))
+            found = _read_json(folder / "scores.json").get("scores", {})
+            test = {name: estimate["value"] for name, estimate in found.items() if estimate["value"] is not None}
+            jobs.append(Job(folder, status, test, _read_json(folder / "run.json")))
     return sorted(jobs, key=lambda job: job.status.starts)
 
 
-def _test_scores(folder: Path) -> dict[str, float]:
-    path = folder / "scores.json"
-    if not path.is_file():
-        return {}
-    found = json.loads(path.read_text(encoding="utf-8"))["scores"]
-    return {name: estimate["value"] for name, estimate in found.items() if estimate["value"] is not None}
+def _read_json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return content
 
 
 def write_summary(sweep: Path, record: SweepRecord, jobs: Sequence[Job]) -> None:
@@ -108,7 +115,8 @@ def _as_markdown(record: SweepRecord, jobs: Sequence[Job], *, drawn: bool) -> st
     lines = [
         f"# {finished} of {len(jobs)} jobs finished",
         "",
-        f"The {better} `{record.metric}` first: validation split, at the best epoch of each job's last phase.",
+        f"The {better} `{record.metric}` first: validation split, at the best epoch of each job's last phase. "
+        f"{_conditions(jobs)}",
         "",
         "```text",
         shlex.join(["python", "-m", "pose_inpaint.train", "-m", *record.overrides]),
@@ -119,7 +127,11 @@ def _as_markdown(record: SweepRecord, jobs: Sequence[Job], *, drawn: bool) -> st
     ]
     for job in ranked(jobs, record.direction):
         name, status = job.folder.name, job.status
-        cells = [f"[{name}]({name})", *map(job.value, record.swept), format_number(record.metric, status.value)]
+        cells = [
+            f"[{name}]({name})",
+            *(_short(job.value(key)) for key in record.swept),
+            format_number(record.metric, status.value),
+        ]
         if tested:
             cells.append(format_number(record.metric, job.test.get(record.metric)))
         said = f"{status.state}: {status.error}" if status.error else status.state
@@ -127,3 +139,23 @@ def _as_markdown(record: SweepRecord, jobs: Sequence[Job], *, drawn: bool) -> st
         lines.append(f"| {' | '.join(cell.replace('|', ' ') for cell in cells)} |")
     picture = ["", "![Every job: its values, and the metric as colour](sweep.png)"] if drawn else []
     return "\n".join([*lines, *picture, ""])
+
+
+def _conditions(jobs: Sequence[Job]) -> str:
+    """Device, seeds and numbers of pictures, as the jobs recorded them."""
+    runs = [job.run for job in jobs if job.run]
+    devices = sorted({f"{run['device']}, {run['threads']} threads" for run in runs})
+    seeds = sorted({run["seed"] for run in runs})
+    counts = {f"{data['split']} {data['pictures']}": None for run in runs for data in run["data"]}
+    parts = [
+        f"Device: {'; '.join(devices)}.",
+        f"Seed: {', '.join(map(str, seeds))}.",
+        f"Pictures: {', '.join(counts)}.",
+    ]
+    return " ".join(parts) if runs else ""
+
+
+def _short(value: str) -> str:
+    """A number with four digits, and other values as they are."""
+    found = numbers([value])
+    return f"{found[0]:.4g}" if found and len(value) > 8 else value

@@ -27,7 +27,7 @@ from pose_inpaint.provenance import describe_run, describe_scores, write_json, w
 from pose_inpaint.rehearsal import demand_views, rehearse
 from pose_inpaint.scoring import completing
 from pose_inpaint.status import recorded_status
-from pose_inpaint.sweep import sweeping
+from pose_inpaint.sweep import run_sweep
 from pose_inpaint.sweep_job import AUTO
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ EXAMPLES = 8  # test pictures kept in full, as evaluate keeps them
 
 def main() -> None:
     """The command."""
-    run_command("train", run, sweep=sweeping)
+    run_command("train", run, sweep=run_sweep)
 
 
 def run(config: DictConfig) -> float:
