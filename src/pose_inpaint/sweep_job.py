@@ -103,7 +103,7 @@ def _run_apart(folder: Path, overrides: list[str]) -> float | None:
     after = read_status(folder)
     if exit_status == 0 and after is not None and after.state == FINISHED:
         return after.value
-    said = [*last_lines(log, start), "it said nothing"][-1]
+    said = (last_lines(log, start) or ["it said nothing"])[-1]
     message = f"{describe_status(exit_status)}: {said}; see {log}"
     raise ChildFailedError(message)
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import cloudpickle
 import optuna
@@ -14,6 +15,7 @@ import pytest
 from conftest import TINY
 from omegaconf import OmegaConf
 
+from pose_inpaint.status import Status, write_status
 from pose_inpaint.sweep_job import as_job
 
 SHORT = [
@@ -287,6 +289,45 @@ def test_launchers_run_jobs_and_bring_back_their_values(sweep, tmp_path, launche
     assert {beta: status["state"] for beta, status in found.items()} == {"0.01": "finished", "-1": "failed"}
     (folder,) = [tmp_path / "sweep" / name for name, s in statuses(tmp_path / "sweep").items() if s["value"]]
     assert found["0.01"]["value"] == pytest.approx(min(logged(folder, "val/mse_composite_hole")[1:]), rel=1e-6)
+
+
+def test_a_job_on_several_devices_is_a_command_whose_death_is_not_the_sweeps(sweep, tmp_path, monkeypatch):
+    commands = []
+
+    def run_child(command, log):
+        """A command that is killed while it trains, then one that finishes."""
+        commands.append(command)
+        status = Status("running", command[3:-2], "mse_composite_hole", starts=["2018"])
+        log.write_text("epoch 1\n")
+        if len(commands) == 2:
+            status = replace(status, state="finished", value=0.25)
+        write_status(log.parent, status)
+        return -signal.SIGKILL if len(commands) == 1 else 0
+
+    monkeypatch.setattr("pose_inpaint.sweep_job.run_child", run_child)
+    outcome = sweep("loss.beta=0.01,0.1", "trainer.devices=2")
+    assert outcome.status == 1
+    found = {value(status, "loss.beta"): status for status in statuses(tmp_path / "sweep").values()}
+    assert found["0.01"]["state"] == "failed"
+    assert "ended by SIGKILL" in found["0.01"]["error"]
+    assert "epoch 1" in found["0.01"]["error"]
+    assert (found["0.1"]["state"], found["0.1"]["value"]) == ("finished", 0.25)
+    assert [command[-1] for command in commands] == ["resume=auto"] * 2
+    assert commands[0][:3] == [sys.executable, "-m", "pose_inpaint.train"]
+    assert commands[0][-2].startswith(f"hydra.run.dir={tmp_path}/sweep/")
+
+
+@pytest.mark.slow
+def test_jobs_on_two_processes_leave_nothing_behind(sweep, tmp_path):
+    two = ["trainer.devices=2", "+trainer.strategy=ddp_find_unused_parameters_true", "data.batch_size=2"]
+    before = dict(os.environ)
+    outcome = sweep("loss.beta=0.01,-1", *two)
+    assert outcome.status == 1, outcome.err
+    found = {value(status, "loss.beta"): status for status in statuses(tmp_path / "sweep").values()}
+    assert {beta: status["state"] for beta, status in found.items()} == {"0.01": "finished", "-1": "failed"}
+    assert "loss.beta=-1" in found["-1"]["error"]
+    assert len(found["0.01"]["starts"]) == 1
+    assert dict(os.environ) == before
 
 
 def start(*arguments):
