@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Command = Callable[[DictConfig], Any]
 
 INPUT_FAULT = 2  # exit status
+SHOWING = {"-h", "--help", "--hydra-help", "-c", "--cfg", "-i", "--info", "-sc", "--shell-completion"}
 
 PACKAGED = Path(__file__).parent / "conf"
 CONF = PACKAGED if PACKAGED.is_dir() else Path(__file__).parents[2] / "conf"
@@ -96,8 +97,9 @@ def run_command(
 
 
 def is_multirun(arguments: Iterable[str]) -> bool:
-    """Whether Hydra's arguments ask for several jobs."""
-    return any(argument in ("-m", "--multirun", "hydra.mode=MULTIRUN") for argument in arguments)
+    """Whether Hydra's arguments ask for several jobs, and not only to show something."""
+    given = set(arguments)
+    return bool(given & {"-m", "--multirun", "hydra.mode=MULTIRUN"}) and not given & SHOWING
 
 
 def _expand(argument: str, short: Mapping[str, str]) -> str:

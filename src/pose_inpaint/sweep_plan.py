@@ -129,31 +129,28 @@ def _parameters(config: DictConfig, parsed: Iterable[Override]) -> list[Override
     return list(OverridesParser.create().parse_overrides(lines)) if lines else []
 
 
-def _check_choices(parsed: Iterable[Override]) -> None:
-    """Every file that a swept group names must be there, not only the first job's.
-
-    Raises:
-        InputError: one is not.
-    """
-    for override in parsed:
-        group = CONF / key_of(override.get_key_element()).partition("@")[0]
-        if override.is_discrete_sweep() and group.is_dir():
-            options = sorted(path.stem for path in group.glob("*.yaml"))
-            for value in override.sweep_string_iterator():
-                if str(value) not in options:
-                    message = f"{group.relative_to(CONF)}={value}: no such file; there are {', '.join(options)}"
-                    raise InputError(message)
+def _check_choices(parsed: Sequence[Override]) -> None:
+    """Composes every choice of a swept group, not only the first job's: a file that isn't there is named in time."""
+    for place, override in enumerate(parsed):
+        key = override.get_key_element()
+        if override.is_discrete_sweep() and (CONF / key_of(key).partition("@")[0]).is_dir():
+            others = _first_values(parsed[:place]), _first_values(parsed[place + 1 :])
+            for value in list(override.sweep_string_iterator())[1:]:
+                _compose([*others[0], f"{key}={value}", *others[1]])
 
 
 def _check_launcher(config: DictConfig) -> None:
-    """Several jobs at once would ask for the same devices.
+    """Several jobs at once would ask for the same devices, and a job has one machine.
 
     Raises:
-        InputError: jobs on several devices were to run side by side.
+        InputError: jobs on several devices were to run side by side, or one on several machines.
     """
     launcher = config.hydra.launcher
     kind = str(launcher.get("_target_"))
-    at_once = "ray" in kind or ("joblib" in kind and launcher.get("n_jobs") != 1)
+    at_once = "ray" in kind or "LocalLauncher" in kind or ("joblib" in kind and launcher.get("n_jobs") != 1)
+    if config.trainer.get("num_nodes", 1) > 1:
+        message = f"trainer.num_nodes={config.trainer.num_nodes}: a job of a sweep has one machine; give 1"
+        raise InputError(message)
     count = count_devices(config.trainer)
     if count > 1 and at_once:
         message = (
@@ -199,4 +196,5 @@ def _discrete(override: Override) -> bool:
 
 def hydra_arguments(plan: Plan, *more: str) -> list[str]:
     """The command line that Hydra gets."""
-    return [*plan.options, *plan.record.overrides, f"hydra.sweep.dir={as_value(str(plan.folder))}", *more]
+    options = [option for option in plan.options if option not in ("-m", "--multirun")]
+    return ["-m", *options, *plan.record.overrides, f"hydra.sweep.dir={as_value(str(plan.folder))}", *more]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,9 @@ def enqueue_unfinished(plan: Plan) -> None:
         if trial.state == states.RUNNING:  # asked for, and its sweep was killed
             study.tell(trial.number, state=states.FAIL)
         if trial.state in (states.RUNNING, states.FAIL) and trial.params and trial.params not in done:
-            study.enqueue_trial(trial.params)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Optuna 2 calls it experimental; later ones don't
+                study.enqueue_trial(trial.params)
             done.append(trial.params)
 
 

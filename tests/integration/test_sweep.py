@@ -238,11 +238,12 @@ def assert_refused(outcome, *texts, folder=None):
         (["loss.gamma=1,2"], ["loss.gamma"]),
         (["seed=1,2", "optimized_metric=lpips_raw_hole"], ["optimized_metric=lpips_raw_hole", "validation"]),
         (["seed=1,2", "sweep.on_error=maybe"], ["sweep.on_error=maybe", "continue, stop"]),
-        (["model=unet2018,unet2019"], ["model=unet2019", "glcic"]),
+        (["model=unet2018,unet2019"], ["model/unet2019", "glcic"]),
         (["loss.beta=interval(0,1)"], ["loss.beta=interval(0,1)", "sweep=optuna"]),
         (["optimized_metric=mse_raw_whole,mse_composite_hole"], ["optimized_metric: swept"]),
         (["sweep=optuna", "loss.gamma=interval(0,1)"], ["loss.gamma"]),
         (["seed=1,2", "trainer.devices=2", "hydra/launcher=joblib"], ["trainer.devices=2", "hydra/launcher"]),
+        (["seed=1,2", "+trainer.num_nodes=2"], ["trainer.num_nodes=2"]),
         (["seed=1,2", "hydra/launcher=slurm"], ["hydra/launcher/slurm"]),
     ],
 )
@@ -328,6 +329,33 @@ def test_jobs_on_two_processes_leave_nothing_behind(sweep, tmp_path):
     assert "loss.beta=-1" in found["-1"]["error"]
     assert len(found["0.01"]["starts"]) == 1
     assert dict(os.environ) == before
+
+
+def test_a_metric_that_is_not_finite_is_a_failure(sweep, tmp_path, monkeypatch):
+    from pose_inpaint.train import BestOfPhase
+
+    scores = property(lambda self: {"mse_composite_hole": float("inf")}, lambda self, _: None)
+    monkeypatch.setattr(BestOfPhase, "scores", scores, raising=False)
+    outcome = sweep("seed=1")
+    assert outcome.status == 1
+    (status,) = statuses(tmp_path / "sweep").values()
+    assert (status["state"], status["value"]) == ("failed", None)
+    assert "optimized_metric=mse_composite_hole" in status["error"]
+
+
+@pytest.mark.slow
+def test_a_request_to_end_stops_the_sweep_with_a_summary(tiny_data, tmp_path):
+    folder = tmp_path / "sweep"
+    process = start(*SHORT, f"data.root={tiny_data}", f"hydra.sweep.dir={folder}", "seed=1,2,3,4,5,6,7,8")
+    deadline = time.monotonic() + 240
+    while "running" not in states(folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.terminate()
+    output, _ = process.communicate()
+    assert process.returncode == 143, output
+    assert states(folder)[-1] == "interrupted"
+    assert f"sweep.resume={folder}" in output
+    assert len(table(folder)) == len(statuses(folder)) < 8
 
 
 def start(*arguments):
