@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-LOG_SPREAD = 50.0  # positive values whose extremes are this many times apart are drawn on a logarithmic axis
+LOG_SPREAD = 10.0  # positive values whose extremes are this many times apart are drawn on a logarithmic axis
 TICKS = 8  # at most, on an axis of numbers
 LETTERS = 18  # of a tick
 
@@ -52,7 +52,7 @@ def make_axis(key: str, values: Sequence[str]) -> Axis:
         places = {word: (place + 0.5) / len(words) for place, word in enumerate(words)}
         ticks = [(height, word[-LETTERS:]) for word, height in places.items()]
         return Axis(key, [places[value] for value in values], ticks, logarithmic=False)
-    logarithmic = min(found) > 0 and max(found) / min(found) >= LOG_SPREAD
+    logarithmic = min(found) > 0 and max(found) / min(found) >= LOG_SPREAD * (1 - 1e-9)
     scaled = [math.log10(number) for number in found] if logarithmic else found
     low, span = min(scaled), max(scaled) - min(scaled)
     heights = [(number - low) / span if span else 0.5 for number in scaled]

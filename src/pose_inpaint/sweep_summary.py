@@ -9,6 +9,8 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from omegaconf import OmegaConf
+
 from pose_inpaint.overrides import key_of
 from pose_inpaint.status import FINISHED, STATUS, read_status
 from pose_inpaint.sweep_chart import draw_sweep, numbers
@@ -143,10 +145,14 @@ def _as_markdown(record: SweepRecord, jobs: Sequence[Job], *, drawn: bool) -> st
 
 def _conditions(jobs: Sequence[Job]) -> str:
     """Device, seeds and numbers of pictures, as the jobs recorded them."""
-    runs = [job.run for job in jobs if job.run]
-    devices = sorted({f"{run['device']}, {run['threads']} threads" for run in runs})
+    begun = [job for job in jobs if job.run]
+    runs = [job.run for job in begun]
+    devices = sorted({f"{run['device']}, {run['threads']} thread{'s' if run['threads'] > 1 else ''}" for run in runs})
     seeds = sorted({run["seed"] for run in runs})
-    counts = {f"{data['split']} {data['pictures']}": None for run in runs for data in run["data"]}
+    counts: dict[str, None] = {}
+    for job in begun:
+        limit = OmegaConf.load(job.folder / "config.yaml").data.limit or math.inf  # of each split
+        counts |= {f"{data['split']} {min(data['pictures'], limit)}": None for data in job.run["data"]}
     parts = [
         f"Device: {'; '.join(devices)}.",
         f"Seed: {', '.join(map(str, seeds))}.",
