@@ -2,9 +2,9 @@
 
     python scripts/soak.py DATA OUTPUT [--kills 100] [--ranks 1] [--seed 0] [-- KEY=VALUE ...]
 
-DATA holds pictures in the challenge's layout. Each kill is a SIGKILL at a random moment, of the whole run or of one of its
-processes. The run that was killed and resumed must end with the same weights, optimizer states, history and scores, bit for
-bit, and the same files; the script says so, or ends with status 1. It writes OUTPUT/soak.json.
+DATA holds pictures in the challenge's layout. Each kill is a SIGKILL at a random moment, of the whole run or of one of
+its processes. The run that was killed and resumed must end with the same weights, optimizer states, history and scores,
+bit for bit, and the same files; the script says so, or ends with status 1. It writes OUTPUT/soak.json.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
@@ -86,11 +87,11 @@ def soak(
         if ended:
             count["ended_before_the_kill"] += 1
             if process.returncode != 0:
-                raise SystemExit(f"the run failed with status {process.returncode}: see {options.output / 'log.txt'}")
+                _give_up(f"the run failed with status {process.returncode}", options.output)
             if count["kills"] < options.kills:  # its scores are done: only a new run can be killed again
                 problems = differences(options.output / "whole", folder)
                 if problems:
-                    raise SystemExit(f"the resumed run differs: {problems}")
+                    _give_up(f"the resumed run differs: {problems}", options.output)
                 shutil.rmtree(folder)
                 count["begun_again"] += 1
             continue
@@ -116,7 +117,7 @@ def _start(folder: Path, command: list[str], output: Path) -> subprocess.Popen[b
 def _run(folder: Path, command: list[str], output: Path) -> None:
     process = _start(folder, command, output)
     if process.wait() != 0:
-        raise SystemExit(f"the run failed with status {process.returncode}: see {output / 'log.txt'}")
+        _give_up(f"the run failed with status {process.returncode}", output)
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> bool:
@@ -141,10 +142,8 @@ def _kill(process: subprocess.Popen[bytes], kind: str, draw: random.Random) -> b
     """Kills all of a run at once, or one of its processes, after which the others must end by themselves."""
     family = _family(process.pid)
     for pid in family if kind == "whole" else [draw.choice(family)]:
-        try:
+        with suppress(ProcessLookupError):  # it may have ended a moment ago
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass  # it ended a moment ago
     deadline = time.monotonic() + STUCK
     while time.monotonic() < deadline:
         process.poll()
@@ -155,6 +154,11 @@ def _kill(process: subprocess.Popen[bytes], kind: str, draw: random.Random) -> b
         if _alive(pid):
             os.kill(pid, signal.SIGKILL)
     return False
+
+
+def _give_up(what: str, output: Path) -> NoReturn:
+    print(f"{what}; see {output / 'log.txt'}", file=sys.stderr)
+    raise SystemExit(1)
 
 
 def _alive(pid: int) -> bool:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-GRACE = 10.0  # seconds that a command has for ending by itself
+GRACE = 20.0  # seconds that a command has for ending by itself
 SAID = 12  # lines shown of a command that failed
 
 
@@ -69,7 +69,7 @@ def ending_by_exception() -> Iterator[None]:
     def end(number: int, _: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
     heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores SIGHUP
     before = {number: signal.signal(number, end) for number in heeded}
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pose_inpaint.errors import InputError
@@ -21,20 +23,38 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
+    Command = Callable[[DictConfig], Any]
+
 INPUT_FAULT = 2  # exit status
+SHOWING = {"-h", "--help", "--hydra-help", "-c", "--cfg", "-i", "--info", "-sc", "--shell-completion"}
 
 PACKAGED = Path(__file__).parent / "conf"
 CONF = PACKAGED if PACKAGED.is_dir() else Path(__file__).parents[2] / "conf"
 """The configuration: inside a wheel, or beside src/ in a clone."""
 
 
-def run_command(name: str, run: Callable[[DictConfig], Any], short: Mapping[str, str] | None = None) -> None:
+def job_digest(overrides: Iterable[str]) -> str:
+    """A name that the jobs of a sweep can't share: ten hexadecimal digits of SHA-256 of a job's overrides."""
+    own = sorted(override for override in overrides if not override.startswith(("sweep=", "sweep.")))
+    return hashlib.sha256("\n".join(own).encode()).hexdigest()[:10]
+
+
+OmegaConf.register_new_resolver("job_digest", job_digest, replace=True)
+
+
+def run_command(
+    name: str,
+    run: Command,
+    short: Mapping[str, str] | None = None,
+    sweep: Callable[[list[str], Command, Callable[[list[str], Command], None]], None] | None = None,
+) -> None:
     """Runs a command with the arguments of the command line.
 
     Args:
         name: of the root configuration, `conf/NAME.yaml`.
         run: the command.
         short: keys that may be given by a shorter name that Hydra would take for something else.
+        sweep: a multirun of the command; gets the arguments, the command, and what launches jobs by Hydra.
     """
     traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors of its own and exits before they can be put shortly
@@ -53,15 +73,26 @@ def run_command(name: str, run: Callable[[DictConfig], Any], short: Mapping[str,
                 raise
             _fail(str(error))
         except StopRequestedError as error:
-            print(error, file=sys.stderr)
-            raise SystemExit(error.status) from error
+            print(error.message, file=sys.stderr)
+            raise
         except LostRankError as error:
             print(f"error: lost another rank ({error})", file=sys.stderr)
             raise SystemExit(LOST) from error
 
+    def launch(arguments: list[str], command: Command) -> None:
+        sys.argv[1:] = arguments
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(command)()
+
     try:
         _refuse_null_choices(sys.argv[1:])
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(guarded)()
+        if sweep is not None and is_multirun(sys.argv[1:]):
+            sweep(sys.argv[1:], run, launch)
+        else:
+            launch(sys.argv[1:], guarded)
+    except InputError as error:  # of a sweep, before its first job; one of a run is in `guarded`'s hands
+        if traceback or started:
+            raise
+        _fail(str(error))
     except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
         ours = started and isinstance(error, ValueError)  # Hydra composes before it starts us
         if traceback or ours:
@@ -71,6 +102,12 @@ def run_command(name: str, run: Callable[[DictConfig], Any], short: Mapping[str,
         sys.argv = arguments
         if not traceback:
             os.environ.pop("HYDRA_FULL_ERROR", None)
+
+
+def is_multirun(arguments: Iterable[str]) -> bool:
+    """Whether Hydra's arguments ask for several jobs, and not only to show something."""
+    given = set(arguments)
+    return bool(given & {"-m", "--multirun", "hydra.mode=MULTIRUN"}) and not given & SHOWING
 
 
 def _expand(argument: str, short: Mapping[str, str]) -> str:

@@ -124,6 +124,14 @@ class SampleSettings:
 
 
 @dataclass
+class SweepSettings:
+    """`sweep`: what a multirun does about jobs that fail, and which one it goes on with."""
+
+    on_error: str
+    resume: Optional[str] = None
+
+
+@dataclass
 class TrainSettings:
     """`conf/train.yaml`."""
 
@@ -145,6 +153,8 @@ class TrainSettings:
     checkpoint: CheckpointSettings
     test: TestSettings
     samples: SampleSettings
+    optimized_metric: str
+    sweep: SweepSettings
     critic: Optional[dict[str, Any]] = None
     resume: Optional[str] = None
     init_from: Optional[str] = None

@@ -38,7 +38,7 @@ def rank_count() -> int:
     """How many processes train together: started by us, by torchrun or by Slurm; 1 for a process of its own."""
     if "LOCAL_RANK" in os.environ:
         return int(os.environ.get("WORLD_SIZE", "1"))
-    return int(os.environ.get("SLURM_NTASKS", "1")) if "SLURM_PROCID" in os.environ else 1
+    return int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))  # of srun; a batch script has only its job's numbers
 
 
 def this_rank() -> int:
@@ -59,6 +59,8 @@ def devices_wanted(trainer: Mapping[str, Any]) -> int:
     devices = trainer.get("devices", 1)
     if isinstance(devices, list):
         return len(devices)
+    if isinstance(devices, str) and "," in devices:
+        return len(devices.split(","))
     if str(devices) in ("auto", "-1"):
         return 1 if trainer.get("accelerator") in ("cpu", "mps") else max(1, torch.cuda.device_count())
     return int(devices)

@@ -27,25 +27,32 @@ class Resumption:
     Attributes:
         checkpoint: the checkpoint.
         same_folder: whether the run goes on in the folder that it began in.
-        done: whether all epochs are trained, so that only scoring is left.
+        epochs: that there are to train.
     """
 
     checkpoint: Checkpoint
     same_folder: bool
-    done: bool
+    epochs: int
 
-    def describe(self, epochs: int) -> str:
+    @property
+    def done(self) -> bool:
+        """Whether all epochs are trained, so that at most the scoring is left."""
+        return self.checkpoint.epoch >= self.epochs
+
+    def describe(self) -> str:
         """What is resumed from where, in a line."""
         found = self.checkpoint
         place = f", {found.batches} batches into the next" if found.batches else ""
         left = "only the scoring is left" if self.done else f"phase {found.phase}"
         return (
-            f"Resumed from {found.path}: {found.epoch} of {epochs} epochs done{place}, "
+            f"Resumed from {found.path}: {found.epoch} of {self.epochs} epochs done{place}, "
             f"{found.batches_seen} batches in all; {left}."
         )
 
 
-def find_resumption(resume: str | None, folder: Path, config: dict[str, Any], epochs: int) -> Resumption | None:
+def find_resumption(
+    resume: str | None, folder: Path, config: dict[str, Any], epochs: int, *, finished: bool
+) -> Resumption | None:
     """What to go on from, or None for a run that begins.
 
     Args:
@@ -53,12 +60,14 @@ def find_resumption(resume: str | None, folder: Path, config: dict[str, Any], ep
         folder: of the run.
         config: the resolved configuration.
         epochs: that there are to train.
+        finished: whether the folder's run ended well.
 
     Raises:
         InputError: the folder holds another run, or the checkpoint is of one with other settings, or done with.
     """
     last = folder / CHECKPOINTS / LAST
-    if resume == "auto":
+    automatic = resume == "auto"
+    if automatic:
         resume = str(last) if last.is_file() else None
     elif (folder / CHECKPOINTS).exists() and (resume is None or folder.resolve() not in Path(resume).resolve().parents):
         message = f"hydra.run.dir={folder}: holds a run already; choose another folder, or go on with resume=auto"
@@ -67,12 +76,11 @@ def find_resumption(resume: str | None, folder: Path, config: dict[str, Any], ep
         return None
     checkpoint = read_checkpoint(resume, "resume")
     demand_same_settings(checkpoint, config, "resume", SAME, FREE)
-    same = folder.resolve() in Path(resume).resolve().parents
-    done = checkpoint.epoch >= epochs
-    if done and (not same or (folder / SCORES).exists()):
+    found = Resumption(checkpoint, folder.resolve() in Path(resume).resolve().parents, epochs)
+    if found.done and not automatic and (finished or not found.same_folder):
         message = (
             f"resume={resume}: all {checkpoint.epoch} epochs are done; give the last phase of "
             "schedule.phases, or trainer.max_epochs, more epochs"
         )
         raise InputError(message)
-    return Resumption(checkpoint, same, done)
+    return found

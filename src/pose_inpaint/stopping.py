@@ -17,8 +17,10 @@ SIGNALS = ("SIGTERM", "SIGUSR1", "SIGINT")
 STOPPED = 75  # exit status EX_TEMPFAIL of sysexits.h: nothing is wrong, try again later
 
 
-class StopRequestedError(Exception):
+class StopRequestedError(SystemExit):
     """The process was asked to end, and a checkpoint to go on from is there.
+
+    No fault, and so no `Exception`: whoever records faults lets it pass.
 
     Args:
         number: the signal that asked.
@@ -26,13 +28,14 @@ class StopRequestedError(Exception):
         done: how far the run got, for people.
 
     Attributes:
-        status: the exit status: 75 of a run that a cluster or `kill` ended and that can go on, 130 after Ctrl-C.
+        code: the exit status: 75 of a run that a cluster or `kill` ended and that can go on, 130 after Ctrl-C.
+        message: for people.
     """
 
     def __init__(self, number: int, checkpoint: Path, done: str) -> None:
-        self.status = 128 + number if number == signal.SIGINT else STOPPED
+        super().__init__(128 + number if number == signal.SIGINT else STOPPED)
         way = f"go on with resume={checkpoint}" if checkpoint.is_file() else "there is no checkpoint yet"
-        super().__init__(f"stopped by {signal.Signals(number).name} ({done}); {way}")
+        self.message = f"stopped by {signal.Signals(number).name} ({done}); {way}"
 
 
 def handle_requests(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> dict[int, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -88,8 +89,8 @@ def _strategy(name: str) -> Strategy | str:
 
 def _environment() -> list[ClusterEnvironment]:
     """Who started the ranks, where Lightning would take it for somebody else."""
-    if started_here():
-        return [LightningEnvironment()]
-    if rank_count() > 1 and SLURMEnvironment.detect():
-        return [SLURMEnvironment(auto_requeue=False)]  # our own handlers save, and the batch script asks for more time
-    return []
+    if rank_count() == 1 or started_here():
+        return [LightningEnvironment()]  # also within a job of Slurm
+    if "LOCAL_RANK" not in os.environ:
+        return [SLURMEnvironment(auto_requeue=False)]  # our own handlers save; the batch script asks for more time
+    return []  # torchrun, which Lightning knows

@@ -1,6 +1,7 @@
 """Every option in conf/ is found on disk, composed, checked against the schema and built."""
 
 import ast
+from dataclasses import dataclass
 from urllib.error import URLError
 
 import pytest
@@ -17,6 +18,7 @@ from pose_inpaint.config import (
     IndexSettings,
     PredictSettings,
     ReportSettings,
+    SweepSettings,
     TrainPoseSettings,
     TrainSettings,
     VerifySettings,
@@ -31,6 +33,13 @@ ROOTS = {
     "report": ReportSettings, "train_pose": TrainPoseSettings, "benchmark": BenchmarkSettings,
     "index": IndexSettings,
 }  # fmt: skip
+
+
+@dataclass
+class SweepBlock:
+    """What every file of conf/sweep holds, beside Hydra's own part."""
+
+    sweep: SweepSettings
 
 
 def options(group):
@@ -168,6 +177,17 @@ def test_every_trainer_builds(name):
     assert trainer.max_epochs == 1
 
 
+@pytest.mark.parametrize("name", options("sweep"))
+def test_every_sweep_has_a_sweeper_that_can_be_built(name):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("train", [f"sweep={name}", "hydra.sweep.dir=unused"], return_hydra_config=True)
+    found = read_settings(OmegaConf.create({"sweep": config.sweep}), SweepBlock)
+    assert (found.sweep.on_error, found.sweep.resume) == ("continue", None)
+    assert build.find_class("hydra.sweeper", config.hydra.sweeper).__name__ in ("BasicSweeper", "OptunaSweeper")
+    for key in config.hydra.sweeper.get("params") or {}:
+        assert OmegaConf.select(config, key) is not None, key
+
+
 def test_every_option_has_a_comment_that_says_what_it_is():
     for path in CONF.rglob("*.yaml"):
         assert "# " in path.read_text(), path
@@ -291,6 +311,14 @@ LAYERS = [
         "benchmark_record",
         "report_files",
         "charts",
+        "status",
+        "sweep_record",
+        "sweep_job",
+        "sweep_plan",
+        "sweep_study",
+        "sweep_chart",
+        "sweep_summary",
+        "sweep",
     },
     {"build"},
     {"checkpoint", "pose_bounds", "baseline", "rehearsal", "trainer"},
@@ -298,6 +326,8 @@ LAYERS = [
     {
         "evaluate",
         "train",
+        "training",
+        "final_scores",
         "predict",
         "verify",
         "report",

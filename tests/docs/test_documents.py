@@ -31,6 +31,7 @@ def test_commands_compose(command, line):
     words = shlex.split(line)
     assert words[:2] == ["python", "-m"]
     arguments = [word for word in words[3:] if word != "-m"]
+    arguments = [re.sub(r"=(?:tag\(log, ?)?interval\(([^,]+),.*", r"=\1", word) for word in arguments]  # likewise
     arguments = [re.sub(r"^([^=]+=[^,\[{]+),.*", r"\1", word) for word in arguments]  # of a sweep, the first value
     outcome = command(words[2].removeprefix("pose_inpaint."), *arguments, "--cfg", "job")
     assert outcome.status == 0, outcome.err

@@ -117,8 +117,8 @@ def slurm(rank):
     """What Slurm tells a task."""
     return {
         "SLURM_JOB_ID": "17", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2",
-        "SLURM_NNODES": "1", "SLURM_NODEID": "0", "SLURM_NODELIST": "localhost", "SLURM_PROCID": str(rank),
-        "SLURM_LOCALID": str(rank), "MASTER_ADDR": "127.0.0.1",
+        "SLURM_STEP_NUM_TASKS": "2", "SLURM_NNODES": "1", "SLURM_NODEID": "0", "SLURM_NODELIST": "localhost",
+        "SLURM_PROCID": str(rank), "SLURM_LOCALID": str(rank), "MASTER_ADDR": "127.0.0.1",
     }  # fmt: skip
 
 

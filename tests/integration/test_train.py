@@ -25,6 +25,7 @@ def arguments(data, run, *more, experiment="authors2018"):
 def test_a_run_leaves_what_repeats_and_explains_it(tiny_run):
     assert {path.name for path in tiny_run.iterdir()} >= {
         "checkpoints", "config.yaml", "metrics.csv", "run.json", "samples.png", "scores.csv", "scores.json",
+        "status.json",
     }  # fmt: skip
     assert {path.name for path in (tiny_run / "checkpoints").iterdir()} == {
         "best-reconstruction.ckpt", "best-adversarial.ckpt", "last.ckpt",
@@ -94,6 +95,19 @@ def test_resuming_gives_the_weights_of_an_unbroken_run(command, tiny_data, tmp_p
     assert len(rows(tmp_path / "cut")) + len(rows(tmp_path / "rest")) == len(rows(tmp_path / "whole"))
 
 
+def test_automatic_resumption_begins_anew_goes_on_or_finishes(command, tiny_data, tmp_path):
+    run = arguments(tiny_data, tmp_path / "run", "resume=auto", "test.enabled=false")
+    assert command("train", *run, "trainer.max_epochs=1").status == 0  # nothing is there yet
+    assert len(rows(tmp_path / "run")) == 4  # three batches and a validation
+    assert command("train", *run).status == 0
+    assert len(rows(tmp_path / "run")) == 4 * 4  # one history
+    done = json.loads((tmp_path / "run/status.json").read_text())
+    assert command("train", *run).status == 0  # all epochs are done
+    again = json.loads((tmp_path / "run/status.json").read_text())
+    assert (again["state"], again["value"]) == ("finished", done["value"])
+    assert len(again["starts"]) == 2  # nothing was left to do
+
+
 def test_init_from_takes_weights_and_nothing_else(command, tiny_data, tiny_checkpoint, tmp_path):
     more = [f"init_from={tiny_checkpoint}", "optim.lr=1e-12", "test.enabled=false", "schedule.phases.1.epochs=1"]
     assert command("train", *arguments(tiny_data, tmp_path / "run", *more)).status == 0
@@ -126,19 +140,6 @@ def test_running_statistics_are_left_alone_if_asked(command, tiny_data, tmp_path
     state = weights(tmp_path / "run/checkpoints/last.ckpt")
     # 12 batches, six of which went through the generator twice.
     assert int(state["generator.conv1.1.num_batches_tracked"]) == 12 + 6
-
-
-def test_multirun_gives_each_job_a_folder(command, tiny_data, tmp_path):
-    more = [
-        "test.enabled=false",
-        "schedule.phases.0.epochs=1",
-        "schedule.phases.1.epochs=1",
-        f"hydra.sweep.dir={tmp_path}/sweep",
-    ]
-    outcome = command("train", "-m", *arguments(tiny_data, tmp_path, *more, "loss.alpha=0", "loss.beta=0.01,0.1"))
-    assert outcome.status == 0, outcome.err
-    betas = [yaml.safe_load((tmp_path / f"sweep/{n}/config.yaml").read_text())["loss"]["beta"] for n in (0, 1)]
-    assert betas == [0.01, 0.1]
 
 
 def test_wandb_offline_keeps_losses_scores_pictures_and_configuration(command, tiny_data, tmp_path):

@@ -21,11 +21,11 @@ from pose_inpaint.ranks import (
 )
 
 TORCHRUN = {"LOCAL_RANK": "1", "RANK": "3", "WORLD_SIZE": "4"}
-SLURM = {"SLURM_PROCID": "2", "SLURM_NTASKS": "4"}
+SLURM = {"SLURM_PROCID": "2", "SLURM_NTASKS": "8", "SLURM_STEP_NUM_TASKS": "4"}
 
 
 def here(monkeypatch, environment):
-    for name in ("LOCAL_RANK", "RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_NTASKS"):
+    for name in ("LOCAL_RANK", "RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_STEP_NUM_TASKS"):
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -33,7 +33,7 @@ def here(monkeypatch, environment):
 
 @pytest.mark.parametrize(
     ("environment", "count", "rank"),
-    [({}, 1, 0), (TORCHRUN, 4, 3), (SLURM, 4, 2), ({"SLURM_PROCID": "0", "SLURM_NTASKS": "1"}, 1, 0)],
+    [({}, 1, 0), (TORCHRUN, 4, 3), (SLURM, 4, 2), ({"SLURM_PROCID": "0", "SLURM_NTASKS": "8"}, 1, 0)],
 )
 def test_who_started_this_process(monkeypatch, environment, count, rank):
     here(monkeypatch, environment)
@@ -42,7 +42,15 @@ def test_who_started_this_process(monkeypatch, environment, count, rank):
 
 @pytest.mark.parametrize(
     ("devices", "accelerator", "count"),
-    [(1, "cpu", 1), (3, "cpu", 3), ([0, 2], "gpu", 2), ("auto", "cpu", 1), (-1, "mps", 1), ("auto", "gpu", 5)],
+    [
+        (1, "cpu", 1),
+        ("3", "cpu", 3),
+        ([0, 2], "gpu", 2),
+        ("0,1", "gpu", 2),
+        ("auto", "cpu", 1),
+        (-1, "mps", 1),
+        ("auto", "gpu", 5),
+    ],
 )
 def test_devices_wanted(monkeypatch, devices, accelerator, count):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 5)

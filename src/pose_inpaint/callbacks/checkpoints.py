@@ -36,6 +36,7 @@ class BestOfPhase(ModelCheckpoint):
             enable_version_counter=False,
         )
         self.phase = phase
+        self.scores: dict[str, float] = {}  # of the validation of the best epoch
 
     @property
     def state_key(self) -> str:
@@ -44,13 +45,24 @@ class BestOfPhase(ModelCheckpoint):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Saves, if the epoch belongs to this phase."""
-        if pl_module.phase.name == self.phase:  # type: ignore[union-attr]
-            super().on_train_epoch_end(trainer, pl_module)
+        if pl_module.phase.name != self.phase:  # type: ignore[union-attr]
+            return
+        found = trainer.callback_metrics
+        if self.check_monitor_top_k(trainer, found.get(str(self.monitor))):
+            self.scores = {name.removeprefix("val/"): float(found[name]) for name in found if name.startswith("val/")}
+        super().on_train_epoch_end(trainer, pl_module)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state, with the scores of the best epoch."""
+        return {**super().state_dict(), "scores": self.scores}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on comparing with the best score so far, also when the run goes on in another folder."""
         for key in ("best_model_score", "best_k_models", "best_model_path", "kth_best_model_path", "kth_value"):
             setattr(self, key, state_dict[key])
+        known = {} if self.best_model_score is None else {str(self.monitor): float(self.best_model_score)}
+        scores = state_dict.get("scores", known)  # checkpoints of before had none
+        self.scores = {name.removeprefix("val/"): value for name, value in scores.items()}
 
 
 def last_checkpoint(folder: Path) -> ModelCheckpoint:

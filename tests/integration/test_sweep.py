@@ -1,0 +1,395 @@
+"""Sweeps, by the command that anybody would use: what each job gets and returns, and what happens when it fails."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import cloudpickle
+import optuna
+import pytest
+from conftest import TINY
+from omegaconf import OmegaConf
+
+from pose_inpaint.status import Status, write_status
+from pose_inpaint.sweep_job import as_job
+
+SHORT = [
+    "+experiment=authors2018", *TINY, "schedule.phases.0.epochs=1", "schedule.phases.1.epochs=1", "test.enabled=false",
+]  # fmt: skip
+SPACE = ["hydra.sweeper.params=null", "loss.beta=tag(log,interval(0.001,1))"]
+
+
+@pytest.fixture
+def sweep(command, tiny_data, tmp_path):
+    """Runs a multirun of short jobs in the folder `sweep`."""
+
+    def run(*more, folder="sweep"):
+        return command("train", "-m", *SHORT, f"data.root={tiny_data}", f"hydra.sweep.dir={tmp_path}/{folder}", *more)
+
+    return run
+
+
+def statuses(folder):
+    """Each job's status, by folder."""
+    return {path.parent.name: json.loads(path.read_text()) for path in sorted(folder.glob("*/status.json"))}
+
+
+def states(folder):
+    return sorted(status["state"] for status in statuses(folder).values())
+
+
+def value(status, key):
+    return next(o.partition("=")[2] for o in status["overrides"] if o.startswith(f"{key}="))
+
+
+def table(folder):
+    with (folder / "sweep.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def logged(folder, name):
+    with (folder / "metrics.csv").open() as file:
+        return [float(row[name]) for row in csv.DictReader(file) if row[name]]
+
+
+def times(folder):
+    """When anything below was last written."""
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def study(folder, name="sweep"):
+    return optuna.load_study(study_name=name, storage=f"sqlite:///{folder}/study.db")
+
+
+def test_a_grid_gives_each_job_its_values_a_folder_and_a_line(sweep, tmp_path):
+    outcome = sweep("loss.beta=0.01,0.1", "data.batch_size=4,6", "optimized_metric=psnr_composite_whole")
+    assert outcome.status == 0, outcome.err
+    assert "4 of 4 jobs finished" in outcome.out
+    found = statuses(tmp_path / "sweep")
+    configs = [OmegaConf.load(tmp_path / "sweep" / name / "config.yaml") for name in found]
+    pairs = {(config.loss.beta, config.data.batch_size) for config in configs}
+    assert pairs == {(0.01, 4), (0.01, 6), (0.1, 4), (0.1, 6)}
+    for name, status in found.items():
+        place = tmp_path / "sweep" / name
+        epoch = logged(place, "val/mse_composite_hole")[1:]  # of the last phase
+        assert status["scores"]["mse_composite_hole"] == pytest.approx(min(epoch), rel=1e-6)
+        assert status["value"] == pytest.approx(logged(place, "val/psnr_composite_whole")[1], rel=1e-6)
+    rows = table(tmp_path / "sweep")
+    assert {(row["loss.beta"], row["data.batch_size"]) for row in rows} == {(str(b), str(s)) for b, s in pairs}
+    assert {row["folder"]: float(row["val/psnr_composite_whole"]) for row in rows} == {
+        name: status["value"] for name, status in found.items()
+    }
+    text = (tmp_path / "sweep" / "sweep.md").read_text()
+    best = max(found, key=lambda name: found[name]["value"])
+    assert text.index(f"[{best}]") == min(text.index(f"[{name}]") for name in found)
+    assert "Device: cpu" in text
+    assert (tmp_path / "sweep" / "sweep.png").stat().st_size > 5000
+
+
+def test_failures_are_recorded_and_the_others_run_also_when_it_goes_on(sweep, command, tmp_path):
+    outcome = sweep("loss.beta=-1,0.1", "optim.lr=1e-3,1e30")
+    assert outcome.status == 1
+    assert "3 of 4 jobs failed" in outcome.err
+    folder = tmp_path / "sweep"
+    found = {(value(s, "loss.beta"), value(s, "optim.lr")): s for s in statuses(folder).values()}
+    assert {pair: status["state"] for pair, status in found.items()} == {
+        ("-1", "0.001"): "failed", ("-1", "1e+30"): "failed", ("0.1", "0.001"): "finished", ("0.1", "1e+30"): "failed",
+    }  # fmt: skip
+    assert found["-1", "0.001"]["error"] == "loss.beta=-1: must be a finite number of at least 0"
+    assert found["0.1", "1e+30"]["exception"] == "NonFiniteLossError"
+    assert found["0.1", "1e+30"]["value"] is None
+    assert {row["state"] for row in table(folder)} == {"failed", "finished"}
+
+    (good,) = [name for name, status in statuses(folder).items() if status["state"] == "finished"]
+    before = times(folder / good)
+    (half,) = [name for name, status in statuses(folder).items() if status["exception"] == "NonFiniteLossError"]
+    again = command("train", "-m", f"sweep.resume={folder}")
+    assert again.status == 1
+    assert times(folder / good) == before
+    assert {name: len(status["starts"]) for name, status in statuses(folder).items()} == {
+        name: 1 if name == good else 2 for name in statuses(folder)
+    }
+    assert statuses(folder)[half]["state"] == "failed"
+
+
+def test_a_half_done_job_goes_on_from_its_checkpoint(sweep, command, tmp_path, monkeypatch):
+    from pose_inpaint import train
+
+    folder = tmp_path / "sweep"
+    fit = train.pl.Trainer.fit
+
+    def cut(trainer, *arguments, **keywords):
+        """Ctrl-C after the first epoch."""
+        trainer.fit_loop.max_epochs = 1
+        fit(trainer, *arguments, **keywords)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train.pl.Trainer, "fit", cut)
+    outcome = sweep("loss.beta=0.01,0.1", "seed=7")
+    assert outcome.status == 130
+    assert f"sweep.resume={folder}" in outcome.err
+    assert states(folder) == ["interrupted"]
+    (name,) = statuses(folder)
+    assert len(table(folder)) == 1
+    monkeypatch.setattr(train.pl.Trainer, "fit", fit)
+    outcome = command("train", "-m", f"sweep.resume={folder}")
+    assert outcome.status == 0, outcome.err
+    assert states(folder) == ["finished", "finished"]
+    assert len(logged(folder / name, "val/mse_composite_hole")) == 2  # one history, of both epochs
+    assert (folder / name / "metrics-before-resume-1.csv").is_file()
+    whole = sweep("loss.beta=0.01", "seed=7", folder="whole")
+    assert whole.status == 0
+    assert statuses(tmp_path / "whole")[name]["value"] == statuses(folder)[name]["value"]
+
+
+def test_no_job_begins_after_a_failed_one_if_asked(sweep, command, tmp_path):
+    outcome = sweep("loss.beta=0.01,-1,0.1", "sweep.on_error=stop")
+    folder = tmp_path / "sweep"
+    assert outcome.status == 1
+    assert states(folder) == ["failed", "finished"]
+    assert "1 of 3 jobs finished" in outcome.out
+    outcome = command("train", "-m", f"sweep.resume={folder}", "sweep.on_error=continue")
+    assert outcome.status == 1
+    assert states(folder) == ["failed", "finished", "finished"]
+
+
+def test_optuna_searches_goes_on_and_bears_failures(sweep, command, tmp_path, monkeypatch):
+    folder = tmp_path / "sweep"
+    optuna_sweep = ["sweep=optuna", *SPACE, "hydra.sweeper.n_trials=3"]
+    from pose_inpaint import train
+
+    run, count = train.run, []
+
+    def failing(config):
+        count.append(config.loss.beta)
+        if len(count) == 2:
+            raise RuntimeError("out of memory")
+        if len(count) == 3:
+            raise KeyboardInterrupt
+        return run(config)
+
+    monkeypatch.setattr(train, "run", failing)
+    outcome = sweep(*optuna_sweep)
+    assert outcome.status == 130, outcome.err
+    assert [trial.state.name for trial in study(folder).trials] == ["COMPLETE", "FAIL", "RUNNING"]
+    assert [trial.params["loss.beta"] for trial in study(folder).trials] == count
+    assert all(0.001 <= beta <= 1 for beta in count)
+    monkeypatch.setattr(train, "run", run)
+    outcome = command("train", "-m", f"sweep.resume={folder}")
+    assert outcome.status == 0, outcome.err
+    assert states(folder) == ["finished"] * 3
+    done = [trial for trial in study(folder).trials if trial.state.name == "COMPLETE"]
+    assert [trial.params["loss.beta"] for trial in done] == count  # the same values again, none drawn anew
+    by_beta = {float(value(status, "loss.beta")): status["value"] for status in statuses(folder).values()}
+    assert {trial.params["loss.beta"]: trial.value for trial in done} == by_beta
+    before = len(study(folder).trials)
+    assert command("train", "-m", f"sweep.resume={folder}").status == 0  # nothing is left
+    assert len(study(folder).trials) == before
+
+    monkeypatch.setattr(train, "run", lambda config: drawn.append(config.loss.beta) or 0.5)
+    drawn = []
+    assert sweep(*optuna_sweep, folder="again").status == 0
+    assert drawn == count  # seeded
+
+    storage = f"hydra.sweeper.storage=sqlite:///{folder}/study.db"
+    other = sweep("sweep=optuna", "hydra.sweeper.params=null", "optim.lr=interval(0.1,1)", storage, folder="other")
+    assert_refused(other, "another search", "loss.beta", "optim.lr", folder=tmp_path / "other")
+
+
+def test_optuna_maximizes_what_is_better_higher(sweep, tmp_path, monkeypatch):
+    monkeypatch.setattr("pose_inpaint.train.run", lambda config: -config.loss.beta)
+    psnr = ["sweep=optuna", *SPACE, "hydra.sweeper.n_trials=2", "optimized_metric=psnr_composite_whole"]
+    assert_refused(
+        sweep(*psnr, "hydra.sweeper.direction=minimize"), "hydra.sweeper.direction=minimize", "psnr_composite_whole"
+    )
+    assert sweep(*psnr).status == 0
+    assert study(tmp_path / "sweep").direction.name == "MAXIMIZE"
+
+
+def test_every_job_of_optuna_may_fail(sweep, tmp_path, monkeypatch):
+    def fail(config):
+        raise ZeroDivisionError("no")
+
+    monkeypatch.setattr("pose_inpaint.train.run", fail)
+    outcome = sweep("sweep=optuna", *SPACE, "hydra.sweeper.n_trials=2")
+    assert outcome.status == 1
+    assert "2 of 2 jobs failed" in outcome.err
+    assert [trial.state.name for trial in study(tmp_path / "sweep").trials] == ["FAIL", "FAIL"]
+    assert not (tmp_path / "sweep" / "sweep.png").exists()
+
+
+def assert_refused(outcome, *texts, folder=None):
+    assert outcome.status == 2, outcome.err
+    assert outcome.err.count("\n") == 1, outcome.err
+    for text in texts:
+        assert text in outcome.err
+    assert folder is None or not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "texts"),
+    [
+        (["loss.gamma=1,2"], ["loss.gamma"]),
+        (["seed=1,2", "optimized_metric=lpips_raw_hole"], ["optimized_metric=lpips_raw_hole", "validation"]),
+        (["seed=1,2", "sweep.on_error=maybe"], ["sweep.on_error=maybe", "continue, stop"]),
+        (["model=unet2018,unet2019"], ["model/unet2019", "glcic"]),
+        (["loss.beta=interval(0,1)"], ["loss.beta=interval(0,1)", "sweep=optuna"]),
+        (["optimized_metric=mse_raw_whole,mse_composite_hole"], ["optimized_metric: swept"]),
+        (["sweep=optuna", "loss.gamma=interval(0,1)"], ["loss.gamma"]),
+        (["seed=1,2", "trainer.devices=2", "hydra/launcher=joblib"], ["trainer.devices=2", "hydra/launcher"]),
+        (["seed=1,2", "+trainer.num_nodes=2"], ["trainer.num_nodes=2"]),
+        (["seed=1,2", "hydra/launcher=slurm"], ["hydra/launcher/slurm"]),
+    ],
+)
+def test_bad_input_is_one_line_before_anything_is_written(sweep, tmp_path, arguments, texts):
+    assert_refused(sweep(*arguments), *texts, folder=tmp_path / "sweep")
+
+
+def test_bad_resumption_is_one_line(sweep, command, tmp_path, monkeypatch):
+    monkeypatch.setattr("pose_inpaint.train.run", lambda config: 1.0)
+    sweep("seed=1,2")
+    assert_refused(command("train", "-m", f"sweep.resume={tmp_path}"), "holds no sweep")
+    assert_refused(sweep("seed=1,3", f"sweep.resume={tmp_path}/sweep"), "seed (there 1,2, here 1,3)")
+    assert_refused(sweep("seed=3,4"), "holds a sweep already")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert_refused(sweep("seed=1,2", folder="other"), "WORLD_SIZE", folder=tmp_path / "other")
+
+
+def test_resume_of_a_sweep_needs_a_multirun(command, tmp_path, tiny_data):
+    run = [f"data.root={tiny_data}", f"hydra.run.dir={tmp_path}/run", f"sweep.resume={tmp_path}"]
+    assert_refused(command("train", *SHORT, *run), "add -m", folder=tmp_path / "run")
+
+
+def test_jobs_can_be_sent_to_other_processes():
+    from pose_inpaint import train
+
+    job = cloudpickle.loads(cloudpickle.dumps(as_job(train.run)))
+    assert job.__closure__[0].cell_contents is train.run
+
+
+PARALLEL = [
+    ("joblib", ["hydra.launcher.n_jobs=2"]), ("submitit_local", []), ("ray", ["+hydra.launcher.ray.init.num_cpus=2"])
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("launcher", "more"),
+    [("joblib", ["hydra.launcher.n_jobs=1"]), *(pytest.param(*each, marks=pytest.mark.slow) for each in PARALLEL)],
+)
+def test_launchers_run_jobs_and_bring_back_their_values(sweep, tmp_path, launcher, more):
+    outcome = sweep("loss.beta=0.01,-1", f"hydra/launcher={launcher}", *more)
+    assert outcome.status == 1, outcome.err
+    assert "1 of 2 jobs failed" in outcome.err
+    found = {value(status, "loss.beta"): status for status in statuses(tmp_path / "sweep").values()}
+    assert {beta: status["state"] for beta, status in found.items()} == {"0.01": "finished", "-1": "failed"}
+    (folder,) = [tmp_path / "sweep" / name for name, s in statuses(tmp_path / "sweep").items() if s["value"]]
+    assert found["0.01"]["value"] == pytest.approx(min(logged(folder, "val/mse_composite_hole")[1:]), rel=1e-6)
+
+
+def test_a_job_on_several_devices_is_a_command_whose_death_is_not_the_sweeps(sweep, tmp_path, monkeypatch):
+    commands = []
+
+    def run_child(command, log):
+        """A command that is killed while it trains, then one that finishes."""
+        commands.append(command)
+        status = Status("running", command[3:-2], "mse_composite_hole", starts=["2018"])
+        log.write_text("epoch 1\n")
+        if len(commands) == 2:
+            status = replace(status, state="finished", value=0.25)
+        write_status(log.parent, status)
+        return -signal.SIGKILL if len(commands) == 1 else 0
+
+    monkeypatch.setattr("pose_inpaint.sweep_job.run_child", run_child)
+    outcome = sweep("loss.beta=0.01,0.1", "trainer.devices=2")
+    assert outcome.status == 1
+    found = {value(status, "loss.beta"): status for status in statuses(tmp_path / "sweep").values()}
+    assert found["0.01"]["state"] == "failed"
+    assert "ended by SIGKILL" in found["0.01"]["error"]
+    assert "epoch 1" in found["0.01"]["error"]
+    assert (found["0.1"]["state"], found["0.1"]["value"]) == ("finished", 0.25)
+    assert [command[-1] for command in commands] == ["resume=auto"] * 2
+    assert commands[0][:3] == [sys.executable, "-m", "pose_inpaint.train"]
+    assert commands[0][-2].startswith(f"hydra.run.dir={tmp_path}/sweep/")
+
+
+@pytest.mark.slow
+def test_jobs_on_two_processes_leave_nothing_behind(sweep, tmp_path):
+    two = ["trainer.devices=2", "+trainer.strategy=ddp", "data.batch_size=2"]
+    before = dict(os.environ)
+    outcome = sweep("loss.beta=0.01,-1", *two)
+    assert outcome.status == 1, outcome.err
+    found = {value(status, "loss.beta"): status for status in statuses(tmp_path / "sweep").values()}
+    assert {beta: status["state"] for beta, status in found.items()} == {"0.01": "finished", "-1": "failed"}
+    assert "loss.beta=-1" in found["-1"]["error"]
+    assert len(found["0.01"]["starts"]) == 1
+    assert dict(os.environ) == before
+
+
+def test_a_metric_that_is_not_finite_is_a_failure(sweep, tmp_path, monkeypatch):
+    from pose_inpaint.train import BestOfPhase
+
+    scores = property(lambda self: {"mse_composite_hole": float("inf")}, lambda self, _: None)
+    monkeypatch.setattr(BestOfPhase, "scores", scores, raising=False)
+    outcome = sweep("seed=1")
+    assert outcome.status == 1
+    (status,) = statuses(tmp_path / "sweep").values()
+    assert (status["state"], status["value"]) == ("failed", None)
+    assert "optimized_metric=mse_composite_hole" in status["error"]
+
+
+@pytest.mark.slow
+def test_a_request_to_end_stops_the_sweep_with_a_summary(tiny_data, tmp_path):
+    folder = tmp_path / "sweep"
+    process = start(*SHORT, f"data.root={tiny_data}", f"hydra.sweep.dir={folder}", "seed=1,2,3,4,5,6,7,8")
+    deadline = time.monotonic() + 240
+    while "running" not in states(folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.terminate()
+    output, _ = process.communicate()
+    assert process.returncode == 75, output
+    assert states(folder)[-1] == "interrupted"
+    assert f"sweep.resume={folder}" in output
+    assert len(table(folder)) == len(statuses(folder)) < 8
+
+
+def start(*arguments):
+    """The real command line, as a process group of its own."""
+    command = [sys.executable, "-m", "pose_inpaint.train", "-m", *map(str, arguments)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+
+
+@pytest.mark.slow
+def test_twelve_jobs_killed_in_the_middle_and_continued_run_once_each(tiny_data, tmp_path):
+    folder = tmp_path / "sweep"
+    values = ["loss.beta=0.01,0.1,1", "optim.lr=1e-3,1e-4", "seed=1,2"]
+    process = start(*SHORT, f"data.root={tiny_data}", f"hydra.sweep.dir={folder}", *values)
+    deadline = time.monotonic() + 240
+    while states(folder).count("finished") < 5 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    before = statuses(folder)
+    finished = {name for name, status in before.items() if status["state"] == "finished"}
+    assert 5 <= len(finished) < 12
+    kept = {name: times(folder / name) for name in finished}
+    output, _ = (process := start(f"sweep.resume={folder}")).communicate()
+    assert process.returncode == 0, output
+    after = statuses(folder)
+    assert len(after) == 12
+    assert {tuple(value(s, key) for key in ("loss.beta", "optim.lr", "seed")) for s in after.values()} == {
+        (b, lr, s) for b in ("0.01", "0.1", "1") for lr in ("0.001", "0.0001") for s in ("1", "2")
+    }
+    assert {name: times(folder / name) for name in finished} == kept
+    unfinished = set(before) - finished  # at most the one that was running
+    assert len(unfinished) <= 1
+    for name, status in after.items():
+        assert status["state"] == "finished"
+        assert len(status["starts"]) == (2 if name in unfinished else 1), name
+    assert len(table(folder)) == 12
