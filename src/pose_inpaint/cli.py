@@ -13,6 +13,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf.errors import OmegaConfBaseException
 
 from pose_inpaint.errors import InputError
+from pose_inpaint.job_names import register_resolvers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -24,6 +25,8 @@ INPUT_FAULT = 2  # exit status
 PACKAGED = Path(__file__).parent / "conf"
 CONF = PACKAGED if PACKAGED.is_dir() else Path(__file__).parents[2] / "conf"
 """The configuration: inside a wheel, or beside src/ in a clone."""
+
+register_resolvers()
 
 
 def run_command(name: str, run: Callable[[DictConfig], Any], short: Mapping[str, str] | None = None) -> None:

@@ -119,6 +119,15 @@ class SampleSettings:
 
 
 @dataclass
+class GuardSettings:
+    """`guard`: when to warn that the adversarial game has stopped; `CollapseGuard` says what the keys mean."""
+
+    batches: int
+    critic_loss: Optional[float] = None
+    generator_gradient: Optional[float] = None
+
+
+@dataclass
 class TrainSettings:
     """`conf/train.yaml`."""
 
@@ -140,6 +149,7 @@ class TrainSettings:
     checkpoint: CheckpointSettings
     test: TestSettings
     samples: SampleSettings
+    guard: GuardSettings
     critic: Optional[dict[str, Any]] = None
     resume: Optional[str] = None
     init_from: Optional[str] = None

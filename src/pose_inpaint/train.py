@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import CSVLogger
 from pose_inpaint import build
 from pose_inpaint.baseline import compare_with_mean, score_split
 from pose_inpaint.callbacks.checkpoints import BestOfPhase, last_checkpoint
+from pose_inpaint.callbacks.collapse import CollapseGuard
 from pose_inpaint.callbacks.samples import SampleSheet
 from pose_inpaint.checkpoint import demand_same_model, load_generator, load_weights, read_checkpoint
 from pose_inpaint.cli import run_command
@@ -23,6 +24,7 @@ from pose_inpaint.examples import write_examples
 from pose_inpaint.logging_run import quieten, recorded
 from pose_inpaint.provenance import describe_run, describe_scores, write_json, write_records
 from pose_inpaint.rehearsal import demand_views, rehearse
+from pose_inpaint.score_panels import log_scores
 from pose_inpaint.scoring import completing
 
 if TYPE_CHECKING:
@@ -71,7 +73,8 @@ def run(config: DictConfig) -> float:
         best = _best(trainer, module)
         if "test" in splits and trainer.is_global_zero and not _is_blind(inspections):
             wanted = best if settings.test.checkpoint == "best" else None
-            _score_test(settings, data, inspections[-1], folder, wanted, trainer.strategy.root_device)
+            scored = _score_test(settings, data, inspections[-1], folder, wanted, trainer.strategy.root_device)
+            log_scores(trainer.loggers, scored)
     return float(best.best_model_score) if best.best_model_score is not None else float("nan")
 
 
@@ -124,7 +127,7 @@ def _make_trainer(settings: TrainSettings, module: InpaintingModule, data: Inpai
     pictures = data.pictures("val")
     samples = collate([pictures[i] for i in range(min(settings.samples.count, len(pictures)))])
     phases = [phase.name for phase in module.schedule.phases]
-    callbacks: list[pl.Callback] = [SampleSheet(folder, samples)]
+    callbacks: list[pl.Callback] = [SampleSheet(folder, samples), CollapseGuard(**vars(settings.guard))]
     callbacks += [BestOfPhase(folder / CHECKPOINTS, phase, settings.checkpoint.monitor) for phase in phases]
     callbacks.append(last_checkpoint(folder / CHECKPOINTS))
     loggers: list[Logger] = [CSVLogger(folder, name="", version="")]
@@ -155,8 +158,8 @@ def _score_test(
     folder: Path,
     best: BestOfPhase | None,
     device: torch.device,
-) -> None:
-    """Scores the chosen checkpoint and a mean fill on the test split, and says in words what came out."""
+) -> dict[str, Any]:
+    """Scores the chosen checkpoint and a mean fill on the test split, says what came out, and returns `scores.json`."""
     path = Path(best.best_model_path) if best and best.best_model_path else folder / CHECKPOINTS / "last.ckpt"
     checkpoint = read_checkpoint(path if path.is_file() else folder / CHECKPOINTS / "last.ckpt")
     generator = load_generator(checkpoint).to(device)
@@ -183,6 +186,7 @@ def _score_test(
         f"composite, the original.\nAll scores are in {folder / 'scores.json'}, the losses in "
         f"{folder / 'metrics.csv'}, the weights in {checkpoint.path}."
     )
+    return record
 
 
 if __name__ == "__main__":
