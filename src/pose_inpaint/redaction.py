@@ -16,7 +16,8 @@ def redact(content: Any) -> Any:
     """Plain data with `~` for the home folder, `HOST` for this machine's name and `KEY` for the W&B key.
 
     Args:
-        content: text, numbers, and lists and dictionaries of them; keys of dictionaries stay as they are.
+        content: text, other plain values and tensors, and lists, tuples and dictionaries of them; keys of dictionaries
+            stay as they are.
     """
     return _replace(content, _patterns())
 
@@ -25,7 +26,7 @@ def _replace(content: Any, patterns: list[tuple[re.Pattern[str], str]]) -> Any:
     if isinstance(content, dict):
         return {key: _replace(value, patterns) for key, value in content.items()}
     if isinstance(content, list | tuple):
-        return [_replace(value, patterns) for value in content]
+        return type(content)(_replace(value, patterns) for value in content)
     if isinstance(content, str):
         for pattern, name in patterns:
             content = pattern.sub(name, content)
@@ -40,5 +41,5 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
     hosts = {host, host.partition(".")[0]} - set(NAMES_NOBODY)
     found = [(re.escape(key), "KEY")] if key else []
     found += [(rf"(?<![\w.-]){re.escape(home)}(?![\w-])", "~") for home in sorted(homes, key=len, reverse=True)]
-    found += [(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "HOST") for name in sorted(hosts, key=len, reverse=True)]
+    found += [(rf"(?<!\w){re.escape(name)}(?!\w)", "HOST") for name in sorted(hosts, key=len, reverse=True)]
     return [(re.compile(pattern), name) for pattern, name in found]

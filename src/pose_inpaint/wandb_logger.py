@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import torch
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -66,7 +67,7 @@ class RunLogger(WandbLogger):
             raise InputError(message)
         demand_login(entity, mode)
         super().__init__(
-            name, save_dir, id=_kept_id(Path(save_dir)), project=project, entity=entity, group=group,
+            redact(name), save_dir, id=_kept_id(Path(save_dir)), project=project, entity=entity, group=redact(group),
             job_type=job_type, mode=mode, settings=settings,
         )  # fmt: skip
         self._wandb_init.pop("anonymous", None)  # Lightning passes it always, and W&B warns of it always
@@ -122,7 +123,8 @@ class RunLogger(WandbLogger):
     def _send_checkpoints(self) -> None:
         """Each file that is new since it was last sent, as an artifact of its own named by run and file.
 
-        Lightning's own way names all of a run's checkpoints alike, so that neither phase nor file could be told.
+        Lightning's own way names all of a run's checkpoints alike, so that neither phase nor file could be told. What
+        is sent is a copy, since a checkpoint holds the configuration with its paths.
         """
         import wandb
 
@@ -138,7 +140,8 @@ class RunLogger(WandbLogger):
                     "score": None if score is None else float(score),
                 }
                 artifact = wandb.Artifact(f"{self.experiment.id}-{path.stem}", "model", metadata=metadata)
-                artifact.add_file(str(path), policy="mutable")  # a copy, as the next epoch overwrites the file
+                with artifact.new_file(path.name, mode="wb") as file:
+                    torch.save(redact(torch.load(path, map_location="cpu", weights_only=True)), file)
                 self.experiment.log_artifact(artifact)
                 self._sent[path] = path.stat().st_mtime_ns
 
