@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from pose_inpaint.errors import InputError
-from pose_inpaint.provenance import write_json, write_records
+from pose_inpaint.provenance import write_json
 from pose_inpaint.redaction import redact
 from pose_inpaint.types import check_choice
+from pose_inpaint.wandb_files import send_checkpoint, send_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +65,7 @@ class RunLogger(WandbLogger):
             message = f"logger.log_model={log_model}: not one of false, true, all"
             raise InputError(message)
         demand_login(entity, mode)
+        demand_settings(settings or {})
         super().__init__(
             redact(name), save_dir, id=_kept_id(Path(save_dir)), project=project, entity=entity, group=redact(group),
             job_type=job_type, mode=mode, settings=settings,
@@ -86,10 +86,7 @@ class RunLogger(WandbLogger):
         run.define_metric("*", step_metric="batch", step_sync=True)  # in place of Lightning's count
         write_json(self.folder / KEPT, {"id": run.id, "project": run.project, "group": run.group, "name": run.name})
         if self.log_code:
-            recorded = Path(run.dir) / "recorded"
-            write_records(recorded, {k: v for k, v in record.items() if k != "run"}, record.get("run", {}))
-            _zip_source(recorded / "code.zip")
-            run.save(str(recorded / "*"), base_path=run.dir, policy="now")
+            send_record(run, record)
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
@@ -121,29 +118,13 @@ class RunLogger(WandbLogger):
 
     @rank_zero_only
     def _send_checkpoints(self) -> None:
-        """Each file that is new since it was last sent, as an artifact of its own named by run and file.
-
-        Lightning's own way names all of a run's checkpoints alike, so that neither phase nor file could be told. What
-        is sent is a copy, since a checkpoint holds the configuration with its paths.
-        """
-        import wandb
-
+        """Sends each file that is new since it was last sent."""
         for callback in self._checkpoints.values():
-            names = dict.fromkeys((callback.best_model_path, callback.last_model_path))
-            for path in [Path(name) for name in names if name]:
-                if not path.is_file() or self._sent.get(path) == path.stat().st_mtime_ns:
-                    continue
-                score = callback.best_model_score
-                metadata = {
-                    "phase": getattr(callback, "phase", None),
-                    "monitor": callback.monitor,
-                    "score": None if score is None else float(score),
-                }
-                artifact = wandb.Artifact(f"{self.experiment.id}-{path.stem}", "model", metadata=metadata)
-                with artifact.new_file(path.name, mode="wb") as file:
-                    torch.save(redact(torch.load(path, map_location="cpu", weights_only=True)), file)
-                self.experiment.log_artifact(artifact)
-                self._sent[path] = path.stat().st_mtime_ns
+            for name in dict.fromkeys((callback.best_model_path, callback.last_model_path)):
+                path = Path(name)
+                if path.is_file() and self._sent.get(path) != path.stat().st_mtime_ns:
+                    send_checkpoint(self.experiment, path, callback)
+                    self._sent[path] = path.stat().st_mtime_ns
 
 
 def demand_login(entity: str | None, mode: str | None) -> None:
@@ -169,6 +150,22 @@ def demand_login(entity: str | None, mode: str | None) -> None:
         raise InputError(message)
 
 
+def demand_settings(settings: dict[str, Any]) -> None:
+    """Looks whether W&B knows the settings.
+
+    Raises:
+        InputError: it doesn't know one, or not with this value.
+    """
+    import wandb
+
+    try:
+        wandb.Settings(**settings)
+    except ValueError as error:
+        _, key, fault, *_ = str(error).splitlines()  # a heading, then each key and what is wrong with it
+        message = f"logger.settings.{key}: {fault.strip()}; wandb.Settings says what there is"
+        raise InputError(message) from error
+
+
 def _kept_id(folder: Path) -> str | None:
     """The id of the W&B run of a training that goes on in its own folder, or None.
 
@@ -177,12 +174,3 @@ def _kept_id(folder: Path) -> str | None:
     if not (folder / KEPT).is_file() or not (folder / "checkpoints").is_dir():
         return None
     return str(json.loads((folder / KEPT).read_text(encoding="utf-8"))["id"])
-
-
-def _zip_source(path: Path) -> None:
-    """Writes the package's modules into a zip file, the same bytes for the same source."""
-    source = Path(__file__).parent
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for module in sorted(source.rglob("*.py")):
-            name = (Path(source.name) / module.relative_to(source)).as_posix()
-            archive.writestr(zipfile.ZipInfo(name), module.read_bytes(), zipfile.ZIP_DEFLATED)

@@ -290,6 +290,7 @@ LAYERS = [
         "redaction",
         "job_names",
         "wandb_logger",
+        "wandb_files",
         "score_panels",
     },
     {"build"},

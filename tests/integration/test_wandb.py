@@ -263,6 +263,7 @@ def test_nobody_logged_in_is_said_before_anything_is_done(command, tiny_data, tm
     [
         ("logger.mode=ofline", "logger.mode=ofline: not one of online, offline"),
         ("logger.log_model=best", "logger.log_model=best: not one of false, true, all"),
+        ("+logger.settings.consle=off", "logger.settings.consle: Extra inputs are not permitted"),
     ],
 )
 def test_a_choice_there_is_not_is_named(command, tiny_data, tmp_path, more, words):
