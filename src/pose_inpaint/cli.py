@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pose_inpaint.errors import InputError
+from pose_inpaint.job_names import register_resolvers
 from pose_inpaint.ranks import LOST, LostRankError
 from pose_inpaint.stopping import StopRequestedError
 
@@ -31,6 +32,8 @@ SHOWING = {"-h", "--help", "--hydra-help", "-c", "--cfg", "-i", "--info", "-sc",
 PACKAGED = Path(__file__).parent / "conf"
 CONF = PACKAGED if PACKAGED.is_dir() else Path(__file__).parents[2] / "conf"
 """The configuration: inside a wheel, or beside src/ in a clone."""
+
+register_resolvers()
 
 
 def job_digest(overrides: Iterable[str]) -> str:

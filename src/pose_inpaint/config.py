@@ -132,6 +132,15 @@ class SweepSettings:
 
 
 @dataclass
+class GuardSettings:
+    """`guard`: when to warn that the adversarial game has stopped; `CollapseGuard` says what the keys mean."""
+
+    batches: int
+    critic_loss: Optional[float] = None
+    generator_gradient: Optional[float] = None
+
+
+@dataclass
 class TrainSettings:
     """`conf/train.yaml`."""
 
@@ -155,6 +164,7 @@ class TrainSettings:
     samples: SampleSettings
     optimized_metric: str
     sweep: SweepSettings
+    guard: GuardSettings
     critic: Optional[dict[str, Any]] = None
     resume: Optional[str] = None
     init_from: Optional[str] = None

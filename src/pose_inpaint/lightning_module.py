@@ -105,8 +105,9 @@ class InpaintingModule(LightningModule):
                 group["lr"] *= self.lr_factor
         return optimizers
 
-    def training_step(self, batch: Batch, batch_idx: int) -> None:
-        """One step of each network that the phase trains, in the phase's order."""
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        """One step of each network that the phase trains, in its order; what came of each, by its logged name."""
+        found: dict[str, Tensor] = {}
         if self.trainer._results is not None:
             self.trainer._results.reset(fx="training_step")  # else a network that rests would be logged as it last was
         phase = self.phase
@@ -114,9 +115,9 @@ class InpaintingModule(LightningModule):
         with torch.set_grad_enabled(generates):
             completion: Completion = self.generator(batch.known, batch.mask)
         if phase.discriminator and phase.discriminator_first:
-            self._step_critic(batch, completion.detach())
+            found |= self._step_critic(batch, completion.detach())
         if generates:
-            self._step(0, batch, lambda: self.generator_loss(batch, completion, self.critic, phase.terms))
+            found |= self._step(0, batch, lambda: self.generator_loss(batch, completion, self.critic, phase.terms))
             if self.ema is not None:
                 self.ema.update_parameters(self.generator)
         if phase.discriminator and not phase.discriminator_first:
@@ -124,17 +125,19 @@ class InpaintingModule(LightningModule):
             if phase.fresh_completion:
                 with torch.no_grad():
                     judged = self.generator(batch.known, batch.mask)
-            self._step_critic(batch, judged)
+            found |= self._step_critic(batch, judged)
         self.batches_seen += 1
         self.log("batch", self.batches_seen.float())
+        return found
 
-    def _step_critic(self, batch: Batch, judged: Completion) -> None:
+    def _step_critic(self, batch: Batch, judged: Completion) -> dict[str, Tensor]:
         """Steps the critic on a completion without a graph."""
         critic, loss = self.critic, self.discriminator_loss
-        if critic is not None and loss is not None:
-            self._step(1, batch, lambda: loss(batch, judged, critic))
+        if critic is None or loss is None:
+            return {}
+        return self._step(1, batch, lambda: loss(batch, judged, critic))
 
-    def _step(self, which: int, batch: Batch, loss: Callable[[], dict[str, Tensor]]) -> None:
+    def _step(self, which: int, batch: Batch, loss: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         """Steps one network on `loss`, fenced: no other network's parameters get a gradient from it."""
         optimizers = self.optimizers()
         optimizer = optimizers[which] if isinstance(optimizers, list) else optimizers
@@ -145,14 +148,17 @@ class InpaintingModule(LightningModule):
             report_nonfinite(batch, values, SIDES[which], folder, int(self.batches_seen), self.global_rank)
         optimizer.zero_grad()
         self.manual_backward(values["total"])
+        parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         if self.clip_norm is not None:
-            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-            norm = nn.utils.clip_grad_norm_(parameters, self.clip_norm)
-            self.log(f"train/{SIDES[which]}/gradient_norm", norm)
+            nn.utils.clip_grads_with_norm_(parameters, self.clip_norm, norm)
         optimizer.step()
         self.untoggle_optimizer(optimizer)
-        self.log_dict({f"train/{SIDES[which]}/{name}": value.detach() for name, value in values.items()})
+        shown = {**values, "gradient_norm": norm}  # before clipping
+        found = {f"train/{SIDES[which]}/{name}": value.detach() for name, value in shown.items()}
+        self.log_dict(found)
         self.log(SIDES[which], values["total"].detach(), prog_bar=True, logger=False)
+        return found
 
     def on_fit_start(self) -> None:
         """Refuses to train with ranks that have other settings."""

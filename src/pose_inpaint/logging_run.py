@@ -1,20 +1,23 @@
-"""What is logged of a run: W&B, one run a job, opened before training and closed whatever happens; less noise."""
+"""Loggers around a run: what W&B is told at its start, and that it is closed whatever happens; less noise."""
 
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from lightning.pytorch.loggers import WandbLogger
-
 from pose_inpaint.errors import InputError
+from pose_inpaint.wandb_logger import RunLogger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from lightning.pytorch.loggers import Logger
+
+STAGING = "WANDB_DATA_DIR"
 
 
 @contextmanager
@@ -27,24 +30,44 @@ def recorded(loggers: Sequence[Logger], record: dict[str, Any]) -> Iterator[None
     Raises:
         InputError: W&B can't be logged to.
     """
-    online = [logger for logger in loggers if isinstance(logger, WandbLogger)]
+    online = [logger for logger in loggers if isinstance(logger, RunLogger)]
     if not online:
         yield
         return
     import wandb  # not there on every machine, and needed by nobody else
 
+    with _staged(online[0].folder / "wandb"):
+        failed = True
+        try:
+            for logger in online:
+                _begin(logger, record)
+            yield
+            failed = False
+        finally:
+            wandb.finish(exit_code=int(failed))
+
+
+def _begin(logger: RunLogger, record: dict[str, Any]) -> None:
+    import wandb
+
     try:
-        for logger in online:
-            logger.log_hyperparams(record)
+        logger.begin(record)
     except wandb.errors.Error as error:
         message = f"logger=wandb: {error}; log in with `wandb login`, or give logger.mode=offline"
         raise InputError(message) from error
-    failed = True
+
+
+@contextmanager
+def _staged(folder: Path) -> Iterator[None]:
+    """Keeps what waits to be sent (tables, checkpoints) in the run's folder, which then is whole, not in the home."""
+    if STAGING in os.environ:
+        yield
+        return
+    os.environ[STAGING] = str(folder)
     try:
         yield
-        failed = False
     finally:
-        wandb.finish(exit_code=int(failed))
+        del os.environ[STAGING]
 
 
 def quieten() -> None:

@@ -107,7 +107,11 @@ class Scores:
         }
 
     def _groups(self, chosen: Mapping[str, Tensor]) -> dict[str, Any]:
-        return {label: {"n": int(c.sum()), "scores": self.over(c)} for label, c in chosen.items() if c.any()}
+        return {
+            label: {"n": int(c.sum()), "mean_hidden_share": float(self.hidden[c].mean()), "scores": self.over(c)}
+            for label, c in chosen.items()
+            if c.any()
+        }
 
     def values(self) -> dict[str, Float[Tensor, " n"]]:
         """The pictures' values of each score that has one a picture."""

@@ -33,6 +33,7 @@ from pose_inpaint.ranks import (
 from pose_inpaint.rehearsal import demand_views, rehearse
 from pose_inpaint.resuming import CHECKPOINTS, LAST, find_resumption
 from pose_inpaint.run_lock import locked
+from pose_inpaint.score_panels import log_scores
 from pose_inpaint.status import FINISHED, read_status, recorded_status
 from pose_inpaint.stopping import ending_by_request
 from pose_inpaint.sweep import run_sweep
@@ -118,7 +119,8 @@ def _train(settings: TrainSettings, plain: dict[str, Any], folder: Path) -> floa
             best = _best(trainer)
             if writes and "test" in splits and not _is_blind(inspections):
                 wanted = best if settings.test.checkpoint == "best" else None
-                score_test(settings, data, inspections[-1], folder, wanted, trainer.strategy.root_device)
+                scored = score_test(settings, data, inspections[-1], folder, wanted, trainer.strategy.root_device)
+                log_scores(trainer.loggers, scored)
             result.scores = best.scores
             result.value = _demand_finite(settings.optimized_metric, best.scores)
     return result.value

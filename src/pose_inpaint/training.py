@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pose_inpaint import build
 from pose_inpaint.callbacks.checkpoints import BestOfPhase, last_checkpoint
+from pose_inpaint.callbacks.collapse import CollapseGuard
 from pose_inpaint.callbacks.progress import ProgressKeeper
 from pose_inpaint.callbacks.samples import SampleSheet
 from pose_inpaint.data.dataset import collate
@@ -75,6 +76,7 @@ def make_trainer(
     phases = [phase.name for phase in module.schedule.phases]
     callbacks: list[Callback] = [
         SampleSheet(folder, samples),
+        CollapseGuard(**vars(settings.guard)),
         ProgressKeeper(folder / CHECKPOINTS / LAST, settings.checkpoint.every_minutes),
     ]
     callbacks += [BestOfPhase(folder / CHECKPOINTS, phase, settings.checkpoint.monitor) for phase in phases]

@@ -142,17 +142,6 @@ def test_running_statistics_are_left_alone_if_asked(command, tiny_data, tmp_path
     assert int(state["generator.conv1.1.num_batches_tracked"]) == 12 + 6
 
 
-def test_wandb_offline_keeps_losses_scores_pictures_and_configuration(command, tiny_data, tmp_path):
-    outcome = command("train", *arguments(tiny_data, tmp_path / "run", "logger=wandb", "logger.mode=offline"))
-    assert outcome.status == 0, outcome.err
-    (record,) = (tmp_path / "run").rglob("run-*.wandb")
-    content = record.read_bytes()
-    for text in (b"train/generator/hole", b"val/mse_composite_hole", b"samples", b"predict_mask", b"commit"):
-        assert text in content, text
-    assert list((record.parent / "files").rglob("samples*.png"))
-    assert (tmp_path / "run" / "metrics.csv").exists()
-
-
 def test_random_features_are_named_in_the_records(command, tiny_data, tmp_path):
     more = ["loss.generator.perceptual.weight=1e-12", "loss.features.weights=random", "loss.features.layers=[conv1_1]"]
     assert command("train", *arguments(tiny_data, tmp_path / "run", *more)).status == 0

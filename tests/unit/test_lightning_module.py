@@ -145,3 +145,15 @@ def test_the_average_follows_the_generator_by_its_decay():
     assert int(module.ema.n_averaged) == 2
     assert not [name for name, _ in module.ema.named_parameters() if "critic" in name]
     assert module.released is module.ema.module
+
+
+def test_gradient_norms_are_logged_as_they_are_before_clipping():
+    free, _, _ = train(Phase("gan", 1, **BOTH))
+    clipped, _, _ = train(Phase("gan", 1, **BOTH), clip_norm=1e-3)
+    for which, side in enumerate(("generator", "discriminator")):
+        norms = [module.trainer.callback_metrics[f"train/{side}/gradient_norm"] for module in (free, clipped)]
+        gradients = free.seen[which][which]  # what the side's own step was made on
+        by_hand = sum(gradient.double().square().sum() for gradient in gradients if gradient is not None).sqrt()
+        assert norms[0].item() == pytest.approx(by_hand.item(), rel=1e-5)
+        if side == "generator":  # the first to step: all before it is the same in both runs
+            assert norms[1].item() == norms[0].item() > 1e-3

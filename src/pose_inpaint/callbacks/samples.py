@@ -40,4 +40,5 @@ class SampleSheet(Callback):
         sheet.save(self.folder / "samples.png")
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
-                logger.log_image("samples", [sheet], caption=[f"epoch {trainer.current_epoch}"])
+                names = ", ".join(self.batch.names)
+                logger.log_image("samples", [sheet], caption=[f"epoch {trainer.current_epoch}: {names}"])

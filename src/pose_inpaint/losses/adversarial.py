@@ -174,7 +174,12 @@ def critic_errors(
 
 
 def share_right(real: Float[Tensor, "n k"], fake: Float[Tensor, "m k"], form: CriticForm) -> Float[Tensor, ""]:
-    """The share of right answers, in [0, 1]."""
+    """The share of right answers, in [0, 1]; a score of exactly 0, or a tie, is wrong.
+
+    Logistic and hinge: the mean of the share of originals above 0 and that of completions below 0. Wasserstein: the
+    share of pairs, each original with each completion, that are in order, as only differences of such scores mean
+    anything.
+    """
     if form == "wasserstein":
         return (real[:, None] > fake[None]).float().mean()
     return ((real > 0).float().mean() + (fake < 0).float().mean()) / 2

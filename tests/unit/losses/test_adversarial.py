@@ -80,6 +80,18 @@ def test_scores_of_a_picture_add_up(batch, completion):
     assert both.item() == pytest.approx(0.5 * 0.2 * 48 + 0.2 * 12, rel=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("form", "shift", "right"),
+    [
+        ("logistic", 0, 0.625), ("hinge", 0, 0.625), ("wasserstein", 0, 0.75),  # 3 of 4 originals, 1 of 2 completions
+        ("logistic", 5, 0.5), ("hinge", -5, 0.5), ("wasserstein", 5, 0.75),
+    ],
+)  # fmt: skip
+def test_right_answers_by_hand(form, shift, right):
+    real, fake = torch.tensor([[2.0], [1.0], [0.5], [0.0]]), torch.tensor([[0.5], [-1.0]])
+    assert share_right(real + shift, fake + shift, form).item() == right
+
+
 def test_right_answers_of_a_wasserstein_critic_are_pairs_in_order():
     real, fake = torch.tensor([[3.0], [1.0]]), torch.tensor([[2.0], [0.0]])
     assert share_right(real, fake, "wasserstein").item() == 0.75

@@ -1,0 +1,107 @@
+"""A warning when the adversarial game has stopped: the critic's loss stays near zero, or the generator's gradient."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning.pytorch import Callback
+from lightning.pytorch.utilities import rank_zero_warn
+
+from pose_inpaint.errors import InputError
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningModule, Trainer
+    from torch import Tensor
+
+ADVICE = {
+    "critic_loss": (
+        "the critic tells completions from originals without fail, and the generator has little to learn from it; try "
+        "a smaller rate for it (optim.critic_optimizer), fewer of its steps (schedule.phases: critic_steps), another "
+        "form of loss (loss.discriminator.form=hinge with loss.generator.adversarial.form=linear), or a larger "
+        "loss.generator.adversarial.weight"
+    ),
+    "generator_gradient": (
+        "the generator hardly moves any more; try larger weights in loss.generator, "
+        "loss.generator.adversarial.form=non_saturating where it is saturating, or a critic that wins less: a smaller "
+        "rate for it (optim.critic_optimizer) or another form of loss (loss.discriminator.form=hinge)"
+    ),
+}
+
+
+class Stretch:
+    """How many batches running a value has been under a threshold, counted on the value's device.
+
+    Reading the count waits for the device, so that is done only once every `batches` batches; the longest count since
+    then tells of a stretch that began and ended in between.
+    """
+
+    def __init__(self, threshold: float, batches: int) -> None:
+        self.threshold, self.batches = threshold, batches
+        self.seen, self.warned = 0, False
+        self.counts: Tensor | None = None  # now, and the longest since it was last read
+
+    def reached(self, value: Tensor) -> bool:
+        """Takes one batch's value; True once a stretch, when it is known to be `batches` long."""
+        counts = torch.zeros(2, device=value.device) if self.counts is None else self.counts
+        now = torch.where(value.detach() < self.threshold, counts[0] + 1, torch.zeros_like(counts[0]))
+        self.counts = torch.stack([now, torch.maximum(now, counts[1])])
+        self.seen += 1
+        if self.seen % self.batches:
+            return False
+        still, longest = self.counts.tolist()
+        self.counts = self.counts[:1].repeat(2)
+        new = longest >= self.batches and not self.warned
+        self.warned = still >= self.batches
+        return new
+
+
+class CollapseGuard(Callback):
+    """Warns, once a stretch, and says what to try; training goes on.
+
+    Args:
+        batches: how many batches running make a stretch, of those in which the network steps.
+        critic_loss: the critic's loss is near zero below this, or None not to look. A Wasserstein critic's loss is
+            near zero when it knows nothing, so that is never looked at.
+        generator_gradient: the norm of the generator's gradient has vanished below this, or None not to look.
+
+    Raises:
+        InputError: a number is not positive.
+    """
+
+    def __init__(self, batches: int, critic_loss: float | None, generator_gradient: float | None) -> None:
+        for key, value in {
+            "batches": batches,
+            "critic_loss": critic_loss,
+            "generator_gradient": generator_gradient,
+        }.items():
+            if value is not None and not value > 0:
+                message = f"guard.{key}={value}: must be positive" + (
+                    ", or null not to look" if key != "batches" else ""
+                )
+                raise InputError(message)
+        self.watched = {
+            key: (name, Stretch(threshold, batches))
+            for key, name, threshold in (
+                ("critic_loss", "train/discriminator/total", critic_loss),
+                ("generator_gradient", "train/generator/gradient_norm", generator_gradient),
+            )
+            if threshold is not None
+        }
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Leaves a Wasserstein critic alone."""
+        judge = pl_module.discriminator_loss
+        if judge is not None and judge.form == "wasserstein":  # type: ignore[union-attr]
+            self.watched.pop("critic_loss", None)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Counts."""
+        for key, (name, stretch) in self.watched.items():
+            if name in outputs and stretch.reached(outputs[name]):
+                rank_zero_warn(
+                    f"guard.{key}={stretch.threshold:g}: {name} has been below it for {stretch.batches} batches "
+                    f"running (batch {int(pl_module.batches_seen)}): {ADVICE[key]}"  # type: ignore[arg-type]
+                )
