@@ -1,6 +1,6 @@
 """Kills a training over and over, resumes it each time, and compares what is left with a run that nobody touched.
 
-    python scripts/soak.py DATA OUTPUT [--kills 100] [--ranks 1] [--seed 0] [-- KEY=VALUE ...]
+    python scripts/soak.py DATA OUTPUT [--kills 100] [--ranks 1] [--seed 0] [KEY=VALUE ...]
 
 DATA holds pictures in the challenge's layout. Each kill is a SIGKILL at a random moment, of the whole run or of one of
 its processes. The run that was killed and resumed must end with the same weights, optimizer states, history and scores,
@@ -27,7 +27,7 @@ import torch
 
 SMALL = (
     "+experiment=authors2018_cpu", "data=chalearn", "data.size=64", "data.batch_size={batch}", "data.workers=1",
-    "model.width=4", "trainer.limit_train_batches={batches}", "data.limit=400", "trainer.enable_progress_bar=false",
+    "model.width=4", "++trainer.limit_train_batches={batches}", "data.limit=400", "trainer.enable_progress_bar=false",
     "trainer.log_every_n_steps=1", "batchnorm.batches=4", "checkpoint.every_minutes=0.02",
 )  # fmt: skip
 """A quarter of authors2018_cpu's width and half its size: batches take a fraction of a second, as checkpoints do."""
@@ -44,24 +44,21 @@ def main() -> None:
     parser.add_argument("--ranks", type=int, default=1)
     parser.add_argument("--batches", type=int, default=30, help="of an epoch")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--within", type=float, default=0.0, help="seconds in which a kill falls; 0: half a run's")
     parser.add_argument("overrides", nargs="*")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     settings = [each.format(batch=12 // options.ranks, batches=options.batches) for each in SMALL]
     command = [*settings, f"data.root={options.data}", *options.overrides]
     if options.ranks > 1:
-        command += [
-            "trainer=ddp",
-            "trainer.accelerator=cpu",
-            "trainer.precision=32-true",
-            f"trainer.devices={options.ranks}",
-        ]
+        command += ["trainer=ddp", "trainer.accelerator=cpu", "trainer.precision=32-true"]
+        command += [f"trainer.devices={options.ranks}"]
     draw = random.Random(options.seed)
     whole, killed = options.output / "whole", options.output / "killed"
     began = time.monotonic()
     _run(whole, command, options.output)
     seconds = time.monotonic() - began
     print(f"unbroken: {seconds:.0f} s", flush=True)
-    found = soak(killed, command, options, draw, seconds)
+    found = soak(killed, command, options, draw, options.within or max(15.0, 0.6 * seconds))
     found |= {"differences": differences(whole, killed), "ranks": options.ranks, "seed": options.seed}
     found |= {
         "unbroken_seconds": round(seconds),
@@ -73,9 +70,9 @@ def main() -> None:
 
 
 def soak(
-    folder: Path, command: list[str], options: argparse.Namespace, draw: random.Random, seconds: float
+    folder: Path, command: list[str], options: argparse.Namespace, draw: random.Random, within: float
 ) -> dict[str, Any]:
-    """Kills `options.kills` times, then lets the run end.
+    """Kills `options.kills` times, each within so many seconds of its start, then lets the run end.
 
     A run that ends before it was killed often enough begins again, so that kills fall on every part of it.
     """
@@ -83,7 +80,7 @@ def soak(
     progress: list[int] = []
     while count["kills"] < options.kills:
         process = _start(folder, [*command, "resume=auto"], options.output)
-        ended = _wait(process, draw.uniform(2, max(15.0, 0.6 * seconds)))
+        ended = _wait(process, draw.uniform(2, within))
         if ended:
             count["ended_before_the_kill"] += 1
             if process.returncode != 0:

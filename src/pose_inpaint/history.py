@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HISTORY = "metrics.csv"
+KEPT = ".metrics.csv.kept"
 
 
 def keep_history(folder: Path, batches: int) -> list[str]:
@@ -28,6 +29,8 @@ def keep_history(folder: Path, batches: int) -> list[str]:
         the columns; none where there is no history.
     """
     path = folder / HISTORY
+    if (folder / KEPT).exists():  # a process was killed in `history_logger`
+        (folder / KEPT).replace(path)
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
@@ -52,10 +55,9 @@ def history_logger(folder: Path, batches: int | None) -> CSVLogger:
     if batches is None:
         return logger
     columns = keep_history(folder, batches)
-    kept = folder / f".{HISTORY}.kept"
     if columns:
-        (folder / HISTORY).rename(kept)  # else Lightning, which knows no history but its own, would remove it
+        (folder / HISTORY).rename(folder / KEPT)  # else Lightning, which knows no history but its own, would remove it
     logger.experiment.metrics_keys.extend(columns)
     if columns:
-        kept.rename(folder / HISTORY)
+        (folder / KEPT).rename(folder / HISTORY)
     return logger

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from omegaconf import OmegaConf
 
+from pose_inpaint.files import written_whole
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -100,13 +102,15 @@ def describe_scores(
 def write_records(folder: Path, config: dict[str, Any], run: dict[str, Any]) -> None:
     """Writes `config.yaml` (resolved) and `run.json`."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)), encoding="utf-8")
+    with written_whole(folder / "config.yaml") as part:
+        part.write_text(OmegaConf.to_yaml(OmegaConf.create(config)), encoding="utf-8")
     write_json(folder / "run.json", run)
 
 
 def write_json(path: Path, content: Any) -> None:
     """Writes JSON; numbers that are not finite become null, which JSON can hold."""
-    path.write_text(json.dumps(_finite(content), indent=2) + "\n", encoding="utf-8")
+    with written_whole(path) as part:
+        part.write_text(json.dumps(_finite(content), indent=2) + "\n", encoding="utf-8")
 
 
 def _finite(content: Any) -> Any:

@@ -107,7 +107,7 @@ def _train(settings: TrainSettings, plain: dict[str, Any], folder: Path) -> floa
         trainer = make_trainer(settings, module, data, folder, resumption)
         demand_views(module, data)
         rehearse(module, data)
-        records = describe_training(plain, settings, module, inspections, trainer)
+        records = describe_training(plain, settings, module, inspections, trainer, resumption)
         overrides, writes = list(HydraConfig.get().overrides.task), trainer.is_global_zero
         with (
             recorded(trainer.loggers, {**plain, "run": records}),

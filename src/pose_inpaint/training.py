@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pose_inpaint import build
@@ -21,7 +22,6 @@ from pose_inpaint.trainer import build_trainer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from lightning.pytorch import Callback, Trainer
     from lightning.pytorch.loggers import Logger
@@ -94,8 +94,12 @@ def describe_training(
     module: InpaintingModule,
     inspections: Sequence[Inspection],
     trainer: Trainer,
+    resumption: Resumption | None,
 ) -> dict[str, Any]:
-    """What `run.json` holds of a run: all that `config.yaml` does not say."""
+    """What `run.json` holds of a run: all that `config.yaml` does not say.
+
+    Of a run that goes on also after how many batches it did, each time that it did in its own folder.
+    """
     features = settings.loss.features
     counts = features is not None and "perceptual" in module.generator_loss.terms
     weights = features.weights if features is not None and counts else None
@@ -104,17 +108,21 @@ def describe_training(
         "pictures_a_step": trainer.world_size * settings.data.batch_size,
         "lr": settings.optim.lr * module.lr_factor,
     }
-    return {**describe_run(config, inspections, str(trainer.strategy.root_device), weights), "batch": batch}
+    resumed: list[int] = []
+    if resumption is not None:
+        before = Path(settings.run_dir) / "run.json"
+        if resumption.same_folder and before.is_file():
+            resumed = json.loads(before.read_text(encoding="utf-8")).get("resumed_at_batch", [])
+        resumed.append(resumption.checkpoint.batches_seen)
+    found = describe_run(config, inspections, str(trainer.strategy.root_device), weights)
+    return {**found, "batch": batch, "resumed_at_batch": resumed}
 
 
 def write_training(
     folder: Path, config: dict[str, Any], settings: TrainSettings, run: dict[str, Any], resumption: Resumption | None
 ) -> None:
-    """Writes what repeats a run, and says what many devices make of a step and what is resumed from where.
-
-    Of a run that goes on in its own folder `run.json` also tells after how many batches it did each time.
-    """
-    batch, resumed = run["batch"], []
+    """Writes what repeats a run, and says what many devices make of a step and what is resumed from where."""
+    batch = run["batch"]
     if batch["devices"] > 1:
         print(
             f"{batch['devices']} devices x data.batch_size={settings.data.batch_size} = {batch['pictures_a_step']} "
@@ -124,10 +132,6 @@ def write_training(
         )
     if resumption is not None:
         print(resumption.describe(), flush=True)
-        before = folder / "run.json"
-        if resumption.same_folder and before.is_file():
-            resumed = json.loads(before.read_text(encoding="utf-8")).get("resumed_at_batch", [])
-        resumed.append(resumption.checkpoint.batches_seen)
     for place in (folder, folder / CHECKPOINTS):
         remove_parts(place)
-    write_records(folder, config, {**run, "resumed_at_batch": resumed})
+    write_records(folder, config, run)

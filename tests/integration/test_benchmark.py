@@ -152,7 +152,7 @@ def cut_off(folder, epoch):
     shutil.rmtree(folder / "evaluate")
     last = folder / "train/checkpoints/last.ckpt"
     content = torch.load(last, weights_only=True)
-    content["pose_inpaint"]["epoch"] = epoch
+    content["InpaintingData"]["epoch"] = epoch + 1  # epochs done
     torch.save(content, last)
     return last
 

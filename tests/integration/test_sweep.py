@@ -141,7 +141,6 @@ def test_a_half_done_job_goes_on_from_its_checkpoint(sweep, command, tmp_path, m
     assert outcome.status == 0, outcome.err
     assert states(folder) == ["finished", "finished"]
     assert len(logged(folder / name, "val/mse_composite_hole")) == 2  # one history, of both epochs
-    assert (folder / name / "metrics-before-resume-1.csv").is_file()
     whole = sweep("loss.beta=0.01", "seed=7", folder="whole")
     assert whole.status == 0
     assert statuses(tmp_path / "whole")[name]["value"] == statuses(folder)[name]["value"]

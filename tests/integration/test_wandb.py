@@ -68,7 +68,8 @@ def swept(place):
     """A sweep of two jobs in one process, the second of which fails, as (status, runs, folders)."""
     more = [f"data.root={place}/oddhome8391/data", f"hydra.sweep.dir={place}/thesweep", *BOTH]
     status = train("-m", *more, "optim.lr=1e-3,1e30")
-    folders = [place / "thesweep" / number for number in "01"]
+    began = {path.parent: json.loads(path.read_text())["starts"] for path in place.glob("thesweep/*/status.json")}
+    folders = sorted(began, key=began.get)
     return status, [run for folder in folders for run in offline_runs(folder)], folders
 
 
@@ -160,7 +161,7 @@ def test_checkpoints_are_artifacts_by_phase(logged):
         assert entry.path == f"{name.removeprefix(identity + '-')}.ckpt"
         sent, kept = (torch.load(p, weights_only=True) for p in (entry.local_path, folder / "checkpoints" / entry.path))
         assert all(torch.equal(value, sent["state_dict"][key]) for key, value in kept["state_dict"].items())
-        assert sent["pose_inpaint"]["random_state"]["python"] == kept["pose_inpaint"]["random_state"]["python"]
+        assert sent["pose_inpaint"]["random_states"][0]["python"] == kept["pose_inpaint"]["random_states"][0]["python"]
         assert (sent["pose_inpaint"]["config"]["data"]["root"], sent["epoch"]) == ("~/data", kept["epoch"])
     best = json.loads(models[f"{identity}-best-reconstruction"].metadata)
     assert (best["phase"], best["monitor"]) == ("reconstruction", "val/mse_composite_hole")
@@ -211,15 +212,16 @@ def test_no_record_names_this_machine(logged):
 
 
 def test_each_job_of_a_sweep_is_a_run_of_its_own(swept):
-    _, runs, _ = swept
+    _, runs, folders = swept
     assert len({run.run.run_id for run in runs}) == 2
     assert [run.config["optim"]["lr"] for run in runs] == [1e-3, 1e30]
-    assert [(run.run.run_group, run.run.display_name) for run in runs] == [("thesweep", "0"), ("thesweep", "1")]
+    names = [("thesweep", folder.name) for folder in folders]
+    assert [(run.run.run_group, run.run.display_name) for run in runs] == names
 
 
 def test_a_job_that_fails_ends_with_its_state(swept):
     status, runs, folders = swept
-    assert status == 2
+    assert status == 1
     assert [run.exit_code for run in runs] == [0, 1]
     assert (folders[1] / "nonfinite.pt").exists()
 
