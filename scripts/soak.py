@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--ranks", type=int, default=1)
     parser.add_argument("--batches", type=int, default=30, help="of an epoch")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--within", type=float, default=0.0, help="seconds in which a kill falls; 0: half a run's")
+    parser.add_argument("--within", type=float, default=0.0, help="seconds in which kills fall; 0: half a run's")
     parser.add_argument("overrides", nargs="*")
     options = parser.parse_intermixed_args()
     settings = [each.format(batch=12 // options.ranks, batches=options.batches) for each in SMALL]
@@ -80,7 +80,8 @@ def soak(
     progress: list[int] = []
     while count["kills"] < options.kills:
         process = _start(folder, [*command, "resume=auto"], options.output)
-        ended = _wait(process, draw.uniform(2, within))
+        # One kill in four falls while the run is still getting ready, the others once it trains, or scores.
+        ended = _wait(process, draw.uniform(1, within), None if draw.random() < 0.25 else folder)
         if ended:
             count["ended_before_the_kill"] += 1
             if process.returncode != 0:
@@ -117,12 +118,20 @@ def _run(folder: Path, command: list[str], output: Path) -> None:
         _give_up(f"the run failed with status {process.returncode}", output)
 
 
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Whether the run has ended by then."""
+def _wait(process: subprocess.Popen[bytes], seconds: float, folder: Path | None) -> bool:
+    """Waits so many seconds, from when the run has begun to write if a folder is given; returns whether it ended."""
+    starts = _starts(folder) if folder else 0
+    while folder and _starts(folder) == starts and process.poll() is None:
+        time.sleep(PAUSE)
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
         time.sleep(PAUSE)
     return process.poll() is not None
+
+
+def _starts(folder: Path) -> int:
+    status = folder / "status.json"
+    return len(json.loads(status.read_text())["starts"]) if status.is_file() else 0
 
 
 def _family(pid: int) -> list[int]:

@@ -72,8 +72,12 @@ def run(config: DictConfig) -> float:
         return _train_in_ranks(settings, folder)
     if started_here():
         end_with_parent()
-    with ending_by_request(folder / CHECKPOINTS / LAST, "outside the training"):
-        return _train(settings, plain, folder)
+    try:
+        with ending_by_request(folder / CHECKPOINTS / LAST, "outside the training"):
+            return _train(settings, plain, folder)
+    except OSError as error:
+        message = f"hydra.run.dir={folder}: {error}; once that is mended, go on with resume=auto"
+        raise InputError(message) from error
 
 
 def _train_in_ranks(settings: TrainSettings, folder: Path) -> float:
@@ -137,15 +141,11 @@ def _fit(trainer: pl.Trainer, module: InpaintingModule, data: InpaintingData, re
     """Trains.
 
     Raises:
-        InputError: a file can't be written.
         LostRankError: another rank ended.
     """
     checkpoint = str(resumption.checkpoint.path) if resumption is not None else None
     try:
         trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
-    except OSError as error:
-        message = f"hydra.run.dir={trainer.default_root_dir}: {error}; once that is mended, go on with resume=auto"
-        raise InputError(message) from error
     except RuntimeError as error:
         lost = isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
         if trainer.world_size > 1 and lost:

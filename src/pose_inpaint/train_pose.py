@@ -21,6 +21,7 @@ from pose_inpaint.pose.evaluation import describe_accuracy, measure_accuracy
 from pose_inpaint.pose.hourglass import HourglassEstimator
 from pose_inpaint.pose.module import PoseModule
 from pose_inpaint.provenance import describe_run, write_json, write_records
+from pose_inpaint.ranks import devices_wanted, rank_count
 from pose_inpaint.trainer import build_trainer
 
 if TYPE_CHECKING:
@@ -87,6 +88,9 @@ def _check(settings: TrainPoseSettings) -> None:
             raise InputError(message)
     if settings.data.batch_size < 2:
         message = f"data.batch_size={settings.data.batch_size}: batch normalisation needs at least 2"
+        raise InputError(message)
+    if devices_wanted(settings.trainer) > 1 or rank_count() > 1:
+        message = f"trainer.devices={settings.trainer.get('devices')}: poses are trained on one device; give 1"
         raise InputError(message)
     if settings.weight_decay < 0:
         message = f"weight_decay={settings.weight_decay}: must be at least 0"

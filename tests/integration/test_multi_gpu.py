@@ -59,14 +59,8 @@ def wait_for_batches(process, folder, count):
 def test_two_ranks_train_and_score_as_one_with_batches_twice_as_large(command, people, tmp_path):
     data = [*PLAIN, f"data.root={people}"]
     two = start(*data, *TWO, "data.batch_size=6", "trainer.precision=64-true", f"hydra.run.dir={tmp_path}/two")
-    one = command(
-        "train",
-        *data,
-        "trainer=cpu",
-        "trainer.precision=64-true",
-        "data.batch_size=12",
-        f"hydra.run.dir={tmp_path}/one",
-    )
+    alone = ["trainer=cpu", "trainer.precision=64-true", "data.batch_size=12", f"hydra.run.dir={tmp_path}/one"]
+    one = command("train", *data, *alone)
     out, err = two.communicate(timeout=200)
     assert (one.status, two.returncode) == (0, 0), one.err + err
     assert "2 devices x data.batch_size=6 = 12 pictures a step; optim.lr=0.001 x 1 = 0.001" in out

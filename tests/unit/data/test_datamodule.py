@@ -153,6 +153,15 @@ def test_a_resumed_order_is_the_rest_of_the_whole_one(count, seen, epoch, other)
     assert list(rest) == list(whole)
 
 
+def test_the_data_module_shares_validation_out_without_padding(tiny_data):
+    names = []
+    for rank in range(3):
+        module = data(tiny_data, batch_size=2)
+        module.trainer = SimpleNamespace(world_size=3, global_rank=rank)
+        names += [name for batch in module.val_dataloader() for name in batch.names]
+    assert sorted(names) == [f"{number:03}.png" for number in range(4)]
+
+
 def test_fewer_validation_pictures_than_ranks_are_refused(tiny_data):
     module = data(tiny_data)
     module.trainer = SimpleNamespace(world_size=5, global_rank=0)
