@@ -200,8 +200,6 @@ class InpaintingModule(LightningModule):
             "epoch": self.current_epoch,
             "random_states": self._take_random_states(),
         }
-        for logger in self.trainer.loggers:
-            logger.save()  # so that the history on the disk is never behind the checkpoint
 
     def _take_random_states(self) -> list[dict[str, Any]]:
         """Each rank's, for a checkpoint is made by all ranks and written by one."""
