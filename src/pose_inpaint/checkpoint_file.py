@@ -32,6 +32,8 @@ class WholeCheckpointIO(TorchCheckpointIO):
             with written_whole(path, synced=True) as part:
                 torch.save(checkpoint, part)
         except (OSError, RuntimeError) as error:  # PyTorch's writer says RuntimeError for a full disk
+            if "DataLoader worker" in str(error):  # comes by a signal, wherever the process is just then
+                raise
             older = "the one before it is whole; " if path.is_file() else ""
             cause = str(error).splitlines()[0]
             message = f"{path}: can't be written ({cause}); {older}free space there, then give resume=auto"

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -209,16 +208,3 @@ def demand_same_config(config: Mapping[str, Any]) -> None:
                 "all ranks with the same arguments" + (", hydra.run.dir too" if "run_dir" in differing else "")
             )
             raise InputError(message)
-
-
-def end_with_parent() -> None:
-    """Has this rank end when the process that started it is gone, also from within a collective that never ends."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    parent = int(os.environ[STARTED_HERE])
-    if hasattr(signal, "SIGKILL"):
-        threading.Thread(target=watch, daemon=True, name="end-with-parent").start()

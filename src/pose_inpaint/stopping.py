@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +72,23 @@ def ending_by_request(checkpoint: Path, done: str) -> Iterator[None]:
         restore_handlers(before)
 
 
-def ignore_requests(*_: int) -> None:
-    """For processes that read pictures: they end with the one that they read for, which is asked too."""
+def end_with_parent() -> None:
+    """Has this process end when the one that started it is gone, also from within a call that never returns.
+
+    Such calls are a collective of which another rank is missing, and a queue that nobody reads any more.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    parent = os.getppid()
+    if hasattr(signal, "SIGKILL"):
+        threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
+
+
+def follow_parent(*_: int) -> None:
+    """For processes that read pictures: they end with the one that they read for, which alone heeds requests."""
     handle_requests(signal.SIG_IGN)
+    end_with_parent()

@@ -24,7 +24,6 @@ from pose_inpaint.overrides import as_value
 from pose_inpaint.ranks import (
     LostRankError,
     devices_wanted,
-    end_with_parent,
     must_start_ranks,
     run_ranks,
     started_here,
@@ -35,7 +34,7 @@ from pose_inpaint.resuming import CHECKPOINTS, LAST, find_resumption
 from pose_inpaint.run_lock import locked
 from pose_inpaint.score_panels import log_scores
 from pose_inpaint.status import FINISHED, read_status, recorded_status
-from pose_inpaint.stopping import ending_by_request
+from pose_inpaint.stopping import end_with_parent, ending_by_request
 from pose_inpaint.sweep import run_sweep
 from pose_inpaint.trainer import check_devices
 from pose_inpaint.training import check_settings, describe_training, make_trainer, write_training
@@ -141,12 +140,19 @@ def _fit(trainer: pl.Trainer, module: InpaintingModule, data: InpaintingData, re
     """Trains.
 
     Raises:
+        InputError: a process that reads pictures was ended.
         LostRankError: another rank ended.
     """
     checkpoint = str(resumption.checkpoint.path) if resumption is not None else None
     try:
         trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
     except RuntimeError as error:
+        if "DataLoader worker" in str(error):
+            message = (
+                f"data.workers: a process that reads pictures was ended ({str(error).splitlines()[-1].strip()}); if "
+                "for want of memory, give fewer; go on with resume=auto"
+            )
+            raise InputError(message) from error
         lost = isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
         if trainer.world_size > 1 and lost:
             raise LostRankError(str(error).splitlines()[0]) from error

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import multiprocessing
 import os
 import resource
 import signal
@@ -300,3 +301,37 @@ def test_a_data_folder_that_vanishes_ends_the_run_by_name(command, ask, tiny_dat
     assert command("train", *arguments(tiny_data, tmp_path / "run", *more, "resume=auto")).status == 0
     assert command("train", *arguments(tiny_data, tmp_path / "whole", *more)).status == 0
     assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+def test_a_reading_process_that_is_killed_ends_the_run_with_a_line(command, tiny_data, tmp_path, monkeypatch):
+    whole = ProgressKeeper.on_train_batch_start
+
+    def kill(self, trainer, module, batch, batch_idx):
+        if int(module.batches_seen) == 4:
+            os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+        whole(self, trainer, module, batch, batch_idx)
+
+    more = ["data.workers=2", "test.enabled=false", "checkpoint.every_minutes=0"]
+    with monkeypatch.context() as patch:
+        patch.setattr(ProgressKeeper, "on_train_batch_start", kill)
+        outcome = command("train", *arguments(tiny_data, tmp_path / "run", *more))
+    assert outcome.status == 2
+    assert outcome.err.splitlines()[-1].startswith("error: data.workers: a process that reads pictures was ended")
+    assert command("train", *arguments(tiny_data, tmp_path / "run", *more, "resume=auto")).status == 0
+
+
+def test_a_reading_process_ends_with_its_parent():
+    code = (
+        "import multiprocessing, time\nfrom pose_inpaint.stopping import follow_parent\n"
+        "def read():\n    follow_parent()\n    print('ready', flush=True)\n    time.sleep(1000)\n"
+        "child = multiprocessing.get_context('fork').Process(target=read)\nchild.start()\n"
+        "print(child.pid, flush=True)\ntime.sleep(1000)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    said = {parent.stdout.readline().strip(), parent.stdout.readline().strip()}
+    (child,) = said - {"ready"}
+    os.kill(int(child), signal.SIGTERM)  # a request is its parent's alone
+    os.kill(int(child), 0)
+    parent.kill()
+    parent.wait()
+    assert parent.stdout.read() == ""  # closed by the child's end, too

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Sampler, Subset
 from pose_inpaint.data.dataset import EpochSampler, PartSampler, Pictures, collate
 from pose_inpaint.data.inspection import demand_sound, inspect_once
 from pose_inpaint.errors import InputError
-from pose_inpaint.stopping import ignore_requests
+from pose_inpaint.stopping import follow_parent
 
 if TYPE_CHECKING:
     from lightning.pytorch.loops.progress import _ProcessedTracker
@@ -178,6 +178,6 @@ class InpaintingData(LightningDataModule):
             persistent_workers=False,
             pin_memory=torch.cuda.is_available(),
             collate_fn=collate,
-            worker_init_fn=ignore_requests,
+            worker_init_fn=follow_parent,
             generator=torch.Generator().manual_seed(self.seed),  # else each loader would draw from the global one
         )
