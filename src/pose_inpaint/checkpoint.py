@@ -35,6 +35,7 @@ class Checkpoint:
         epoch: epochs finished.
         state: the module's weights.
         batches: batches done of the epoch after those.
+        pictures: of a step, over all devices.
     """
 
     path: Path
@@ -43,6 +44,7 @@ class Checkpoint:
     epoch: int
     state: dict[str, Tensor]
     batches: int = 0
+    pictures: int | None = None
 
     @property
     def batches_seen(self) -> int:
@@ -82,6 +84,7 @@ def read_checkpoint(path: str | Path, key: str = "checkpoint") -> Checkpoint:
             progress.get("epoch", ours["epoch"] + 1),
             content["state_dict"],
             progress.get("batches", 0),
+            progress.get("pictures"),
         )
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         message = f"{key}={path}: not a checkpoint of pose_inpaint; train one with python -m pose_inpaint.train"

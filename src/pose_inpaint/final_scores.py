@@ -46,8 +46,9 @@ def score_test(
         what `scores.json` holds.
     """
     last = folder / CHECKPOINTS / LAST
-    path = Path(best.best_model_path) if best and best.best_model_path else last
-    checkpoint = read_checkpoint(path if path.is_file() else last)
+    # By its name, for the folder may have been moved since.
+    path = folder / CHECKPOINTS / Path(best.best_model_path).name if best and best.best_model_path else last
+    checkpoint = read_checkpoint(path)
     generator = load_generator(checkpoint).to(device)
     scores = score_split(generator, data, "test", settings.metric, device, settings.seed)
     summary = scores.summary((0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 1.0))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lightning.pytorch.loggers import CSVLogger
 
 from pose_inpaint.files import written_whole
+from pose_inpaint.ranks import this_rank
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,11 +39,22 @@ def keep_history(folder: Path, batches: int) -> list[str]:
         reader = csv.DictReader(file)
         columns = list(reader.fieldnames or [])
         kept = [row for row in reader if None not in row.values() and int(row["step"] or batches) < batches]
+    _write(path, columns, kept)
+    return columns
+
+
+def _widen(path: Path, columns: list[str]) -> None:
+    """Gives the history further columns."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    _write(path, columns, rows)
+
+
+def _write(path: Path, columns: list[str], rows: list[dict[str, str]]) -> None:
     with written_whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
-        writer.writerows(kept)
-    return columns
+        writer.writerows(rows)
 
 
 def history_logger(folder: Path, batches: int | None) -> CSVLogger:
@@ -52,12 +65,14 @@ def history_logger(folder: Path, batches: int | None) -> CSVLogger:
         batches: that the run goes on after, in this folder; None for a run that begins.
     """
     logger = CSVLogger(folder, name="", version="")
-    if batches is None:
+    if this_rank() > 0:
         return logger
-    columns = keep_history(folder, batches)
+    columns = keep_history(folder, batches) if batches is not None else []
     if columns:
         (folder / HISTORY).rename(folder / KEPT)  # else Lightning, which knows no history but its own, would remove it
     logger.experiment.metrics_keys.extend(columns)
+    # Lightning's own would empty the file first, and a process killed just then would leave it so.
+    logger.experiment._rewrite_with_new_header = partial(_widen, folder / HISTORY)
     if columns:
         (folder / KEPT).rename(folder / HISTORY)
     return logger

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.stopping import handle_requests, restore_handlers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 LOST = 76  # exit status of a rank that ends because another one did
 STARTED_HERE = "POSE_INPAINT_RANKS"
@@ -54,15 +55,22 @@ def started_here() -> bool:
 
 
 def devices_wanted(trainer: Mapping[str, Any]) -> int:
-    """How many devices of this machine the trainer's settings ask for."""
+    """How many devices of this machine the trainer's settings ask for.
+
+    Raises:
+        InputError: for none.
+    """
     devices = trainer.get("devices", 1)
-    if isinstance(devices, list):
-        return len(devices)
-    if isinstance(devices, str) and "," in devices:
-        return len(devices.split(","))
     if str(devices) in ("auto", "-1"):
         return 1 if trainer.get("accelerator") in ("cpu", "mps") else max(1, torch.cuda.device_count())
-    return int(devices)
+    if isinstance(devices, Sequence) and (not isinstance(devices, str) or "," in devices):
+        count = len(devices.split(",") if isinstance(devices, str) else devices)
+    else:
+        count = int(devices) if str(devices).isdecimal() else 0
+    if count < 1:
+        message = f"trainer.devices={devices}: give how many, a list of their numbers, or auto"
+        raise InputError(message)
+    return count
 
 
 def must_start_ranks(trainer: Mapping[str, Any]) -> bool:

@@ -16,15 +16,14 @@ def redact(content: Any) -> Any:
     """Plain data with `~` for the home folder, `HOST` for this machine's name and `KEY` for the W&B key.
 
     Args:
-        content: text, other plain values and tensors, and lists, tuples and dictionaries of them; keys of dictionaries
-            stay as they are.
+        content: text, other plain values and tensors, and lists, tuples and dictionaries of them, keys included.
     """
     return _replace(content, _patterns())
 
 
 def _replace(content: Any, patterns: list[tuple[re.Pattern[str], str]]) -> Any:
     if isinstance(content, dict):
-        return {key: _replace(value, patterns) for key, value in content.items()}
+        return {_replace(key, patterns): _replace(value, patterns) for key, value in content.items()}
     if isinstance(content, list | tuple):
         return type(content)(_replace(value, patterns) for value in content)
     if isinstance(content, str):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pose_inpaint.checkpoint import demand_same_settings, read_checkpoint
 from pose_inpaint.errors import InputError
+from pose_inpaint.ranks import rank_count
 
 if TYPE_CHECKING:
     from pose_inpaint.checkpoint import Checkpoint
@@ -76,6 +77,13 @@ def find_resumption(
         return None
     checkpoint = read_checkpoint(resume, "resume")
     demand_same_settings(checkpoint, config, "resume", SAME, FREE)
+    batch, ranks = config["data"]["batch_size"], rank_count()
+    if checkpoint.pictures not in (None, batch * ranks):
+        message = (
+            f"resume={resume}: trained with {checkpoint.pictures} pictures a step, but data.batch_size={batch} on "
+            f"{ranks} devices makes {batch * ranks}; give the same"
+        )
+        raise InputError(message)
     found = Resumption(checkpoint, folder.resolve() in Path(resume).resolve().parents, epochs)
     if found.done and not automatic and (finished or not found.same_folder):
         message = (

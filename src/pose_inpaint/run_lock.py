@@ -28,7 +28,8 @@ def locked(folder: Path) -> Iterator[None]:
     with path.open("a+") as file:
         try:
             _lock(file)
-            path.stat()  # gone if its owner ended between our opening and our locking it
+            if not os.path.samestat(os.fstat(file.fileno()), path.stat()):  # its owner ended as we opened it
+                raise OSError(f"{path} is another file by now")  # noqa: EM102, TRY003, TRY301
         except OSError as error:
             file.seek(0)
             owner = file.read().strip() or "another process"

@@ -37,7 +37,12 @@ class StopRequestedError(SystemExit):
     def __init__(self, number: int, checkpoint: Path, done: str) -> None:
         super().__init__(128 + number if number == signal.SIGINT else STOPPED)
         way = f"go on with resume={checkpoint}" if checkpoint.is_file() else "there is no checkpoint yet"
+        self.arguments = (number, checkpoint, done)
         self.message = f"stopped by {signal.Signals(number).name} ({done}); {way}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it travels from a launcher's process to ours."""
+        return type(self), self.arguments
 
 
 def handle_requests(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> dict[int, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from hydra.core.hydra_config import HydraConfig
 
 from pose_inpaint.child_process import describe_status, last_lines, run_child
+from pose_inpaint.overrides import as_value
 from pose_inpaint.ranks import must_start_ranks
 from pose_inpaint.status import (
     FINISHED,
@@ -86,7 +87,7 @@ def _run_apart(folder: Path, overrides: list[str]) -> float | None:
     command = [sys.executable, "-m", "pose_inpaint.train", *overrides, *searchpath]
     log = folder / LOG
     start = log.stat().st_size if log.exists() else 0
-    exit_status = run_child([*command, f"hydra.run.dir={folder}", f"resume={AUTO}"], log)
+    exit_status = run_child([*command, f"hydra.run.dir={as_value(str(folder))}", f"resume={AUTO}"], log)
     after = read_status(folder)
     if exit_status == 0 and after is not None and after.state == FINISHED:
         return after.value

@@ -72,7 +72,10 @@ def run(config: DictConfig) -> float:
     if started_here():
         end_with_parent()
     try:
-        with ending_by_request(folder / CHECKPOINTS / LAST, "outside the training"):
+        with (
+            ending_by_request(folder / CHECKPOINTS / LAST, "outside the training"),
+            locked(folder) if this_rank() == 0 else nullcontext(),
+        ):
             return _train(settings, plain, folder)
     except OSError as error:
         message = f"hydra.run.dir={folder}: {error}; once that is mended, go on with resume=auto"
@@ -102,30 +105,30 @@ def _train(settings: TrainSettings, plain: dict[str, Any], folder: Path) -> floa
     if resumption is not None and resumption.done and before is not None and before.value is not None and finished:
         print(f"{folder}: finished, nothing is left to do; {before.metric} {before.value:g}")
         return before.value
-    _take_weights(settings, module, plain)
+    if resumption is None:
+        _take_weights(settings, module, plain)
     splits = ["train", "val", *(["test"] if settings.test.enabled and data.source.has("test") else [])]
     inspections = data.inspect(*splits)
     data.train_dataloader()  # refuses a batch size that the split can't fill, before anything is written
-    with locked(folder) if this_rank() == 0 else nullcontext():
-        trainer = make_trainer(settings, module, data, folder, resumption)
-        demand_views(module, data)
-        rehearse(module, data)
-        records = describe_training(plain, settings, module, inspections, trainer, resumption)
-        overrides, writes = list(HydraConfig.get().overrides.task), trainer.is_global_zero
-        with (
-            recorded(trainer.loggers, {**plain, "run": records}),
-            recorded_status(folder, overrides, settings.optimized_metric, writes=writes) as result,
-        ):
-            if writes:
-                write_training(folder, plain, settings, records, resumption)
-            _fit(trainer, module, data, resumption)
-            best = _best(trainer)
-            if writes and "test" in splits and not _is_blind(inspections):
-                wanted = best if settings.test.checkpoint == "best" else None
-                scored = score_test(settings, data, inspections[-1], folder, wanted, trainer.strategy.root_device)
-                log_scores(trainer.loggers, scored)
-            result.scores = best.scores
-            result.value = _demand_finite(settings.optimized_metric, best.scores)
+    trainer = make_trainer(settings, module, data, folder, resumption)
+    demand_views(module, data)
+    rehearse(module, data)
+    records = describe_training(plain, settings, module, inspections, trainer, resumption)
+    overrides, writes = list(HydraConfig.get().overrides.task), trainer.is_global_zero
+    with (
+        recorded(trainer.loggers, {**plain, "run": records}),
+        recorded_status(folder, overrides, settings.optimized_metric, writes=writes) as result,
+    ):
+        if writes:
+            write_training(folder, plain, settings, records, resumption)
+        _fit(trainer, module, data, resumption)
+        best = _best(trainer)
+        if writes and "test" in splits and not _is_blind(inspections):
+            wanted = best if settings.test.checkpoint == "best" else None
+            scored = score_test(settings, data, inspections[-1], folder, wanted, trainer.strategy.root_device)
+            log_scores(trainer.loggers, scored)
+        result.scores = best.scores
+        result.value = _demand_finite(settings.optimized_metric, best.scores)
     return result.value
 
 

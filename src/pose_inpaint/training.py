@@ -39,7 +39,7 @@ def check_settings(settings: TrainSettings) -> None:
     Raises:
         InputError: there is such a setting.
     """
-    if settings.resume is not None and settings.init_from is not None:
+    if settings.resume not in (None, "auto") and settings.init_from is not None:
         message = "resume and init_from are both given; resume takes everything, init_from only weights: choose one"
         raise InputError(message)
     for key, name in (

@@ -4,17 +4,21 @@ import csv
 import json
 import multiprocessing
 import os
+import pickle
 import resource
 import signal
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
 from conftest import TINY
 
 from pose_inpaint.callbacks.progress import ProgressKeeper
+from pose_inpaint.lightning_module import InpaintingModule
+from pose_inpaint.stopping import StopRequestedError
 
 
 def arguments(data, run, *more, experiment="authors2018"):
@@ -335,3 +339,47 @@ def test_a_reading_process_ends_with_its_parent():
     parent.kill()
     parent.wait()
     assert parent.stdout.read() == ""  # closed by the child's end, too
+
+
+def test_weights_of_another_run_begin_a_run_and_are_not_taken_again(command, ask, tiny_run, tiny_checkpoint, tmp_path):
+    more = [f"init_from={tiny_checkpoint}", "resume=auto", "test.enabled=false"]
+    data = tiny_run.parent / "data"
+    assert command("train", *arguments(data, tmp_path / "whole", *more)).status == 0
+    undo = ask(4)
+    assert command("train", *arguments(data, tmp_path / "cut", *more)).status == 75
+    undo()
+    assert command("train", *arguments(data, tmp_path / "cut", *more)).status == 0
+    assert_same_run(tmp_path / "cut", tmp_path / "whole")
+
+
+def test_a_request_after_the_last_batch_is_heeded_before_the_scoring(command, tiny_data, tmp_path, monkeypatch):
+    whole = InpaintingModule.on_validation_epoch_end
+
+    def ask_late(self):
+        whole(self)
+        if int(self.batches_seen) == 12:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(InpaintingModule, "on_validation_epoch_end", ask_late)
+        outcome = command("train", *arguments(tiny_data, tmp_path / "run"))
+    assert outcome.status == 75
+    assert not (tmp_path / "run/scores.json").exists()
+    rest = command("train", *arguments(tiny_data, tmp_path / "run", "resume=auto"))
+    assert rest.status == 0, rest.err
+    assert "only the scoring is left" in rest.out
+
+
+def test_a_refused_resumption_leaves_the_run_as_it_was(command, ask, tiny_data, tmp_path):
+    undo = ask(4)
+    command("train", *arguments(tiny_data, tmp_path / "run"))
+    undo()
+    files = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    outcome = command("train", *arguments(tiny_data, tmp_path / "run", "resume=auto", "data.batch_size=6"))
+    assert outcome.status == 2
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == files
+
+
+def test_a_request_travels_between_processes():
+    error = pickle.loads(pickle.dumps(StopRequestedError(signal.SIGTERM, Path("none.ckpt"), "so far")))
+    assert (error.code, error.message) == (75, "stopped by SIGTERM (so far); there is no checkpoint yet")

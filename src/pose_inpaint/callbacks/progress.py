@@ -69,9 +69,14 @@ class ProgressKeeper(Callback):
             done = f"epoch {trainer.current_epoch + 1}, in its validation"
             raise StopRequestedError(self._request, self.path, done)
 
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Ends if asked after the last batch: the epoch's end is saved, and the scoring can be made up for."""
+        if self._request is not None:
+            raise StopRequestedError(self._request, self.path, "trained, not yet scored")
+
     def _ask(self, number: int, _: FrameType | None) -> None:
         if number == signal.SIGINT and self._request is not None:
-            raise KeyboardInterrupt  # asked twice: don't wait for the batch
+            raise StopRequestedError(number, self.path, "asked twice, so the batch was not waited for")
         self._request = number
 
     def _agree(self, trainer: Trainer, *, due: bool) -> tuple[int, bool]:

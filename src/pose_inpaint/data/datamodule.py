@@ -141,18 +141,7 @@ class InpaintingData(LightningDataModule):
         }
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """The next training loader goes on from there.
-
-        Raises:
-            InputError: batches had another number of pictures then, so that what was seen can't be told.
-        """
-        pictures = self.batch_size * self._ranks()[0]
-        if state_dict["pictures"] != pictures:
-            message = (
-                f"resume: the checkpoint was trained with {state_dict['pictures']} pictures a step, but "
-                f"data.batch_size={self.batch_size} on {self._ranks()[0]} devices makes {pictures}; give the same"
-            )
-            raise InputError(message)
+        """The next training loader goes on from there."""
         self._start = state_dict
 
     def _ranks(self) -> tuple[int, int]:
