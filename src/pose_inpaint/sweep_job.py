@@ -25,7 +25,7 @@ from pose_inpaint.status import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from omegaconf import DictConfig
 
@@ -81,13 +81,23 @@ def run_job(run: Callable[[DictConfig], float], config: DictConfig) -> float | N
         return None
 
 
+def training_command(folder: Path, overrides: Sequence[str]) -> list[str]:
+    """The command that trains as this one was asked to, in a process of its own.
+
+    Args:
+        folder: of the run.
+        overrides: of its configuration.
+    """
+    searchpath = [override for override in HydraConfig.get().overrides.hydra if override.startswith("hydra.searchpath")]
+    run_dir = f"hydra.run.dir={as_value(str(folder))}"
+    return [sys.executable, "-m", "pose_inpaint.train", *overrides, *searchpath, run_dir]
+
+
 def _run_apart(folder: Path, overrides: list[str]) -> float | None:
     """Runs a job on several devices as a command of its own, so that neither its environment nor its death is ours."""
-    searchpath = [override for override in HydraConfig.get().overrides.hydra if override.startswith("hydra.searchpath")]
-    command = [sys.executable, "-m", "pose_inpaint.train", *overrides, *searchpath]
     log = folder / LOG
     start = log.stat().st_size if log.exists() else 0
-    exit_status = run_child([*command, f"hydra.run.dir={as_value(str(folder))}", f"resume={AUTO}"], log)
+    exit_status = run_child([*training_command(folder, overrides), f"resume={AUTO}"], log)
     after = read_status(folder)
     if exit_status == 0 and after is not None and after.state == FINISHED:
         return after.value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,6 @@ from pose_inpaint.config import TrainSettings, plain_config, read_settings
 from pose_inpaint.errors import InputError
 from pose_inpaint.final_scores import score_test
 from pose_inpaint.logging_run import quieten, recorded
-from pose_inpaint.overrides import as_value
 from pose_inpaint.ranks import (
     LostRankError,
     devices_wanted,
@@ -36,6 +34,7 @@ from pose_inpaint.score_panels import log_scores
 from pose_inpaint.status import FINISHED, read_status, recorded_status
 from pose_inpaint.stopping import end_with_parent, ending_by_request
 from pose_inpaint.sweep import run_sweep
+from pose_inpaint.sweep_job import training_command
 from pose_inpaint.trainer import check_devices
 from pose_inpaint.training import check_settings, describe_training, make_trainer, write_training
 
@@ -84,9 +83,7 @@ def run(config: DictConfig) -> float:
 
 def _train_in_ranks(settings: TrainSettings, folder: Path) -> float:
     """Starts a process for each device, each with the settings of this one, and waits for their end."""
-    given = HydraConfig.get().overrides
-    ours = [override for override in given.hydra if override.startswith("hydra.searchpath")]
-    command = [sys.executable, "-m", "pose_inpaint.train", *given.task, *ours, f"hydra.run.dir={as_value(str(folder))}"]
+    command = training_command(folder, HydraConfig.get().overrides.task)
     exit_status = run_ranks(command, devices_wanted(settings.trainer))
     if exit_status != 0:
         raise SystemExit(exit_status)

@@ -58,11 +58,15 @@ class BestOfPhase(ModelCheckpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on comparing with the best score so far, also when the run goes on in another folder."""
-        for key in ("best_model_score", "best_k_models", "best_model_path", "kth_best_model_path", "kth_value"):
+        for key in (
+            "best_model_score",
+            "best_k_models",
+            "best_model_path",
+            "kth_best_model_path",
+            "kth_value",
+            "scores",
+        ):
             setattr(self, key, state_dict[key])
-        known = {} if self.best_model_score is None else {str(self.monitor): float(self.best_model_score)}
-        scores = state_dict.get("scores", known)  # checkpoints of before had none
-        self.scores = {name.removeprefix("val/"): value for name, value in scores.items()}
 
 
 def last_checkpoint(folder: Path) -> ModelCheckpoint:
