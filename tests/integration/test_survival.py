@@ -17,6 +17,7 @@ import torch
 from conftest import TINY
 
 from pose_inpaint.callbacks.progress import ProgressKeeper
+from pose_inpaint.data.dataset import Pictures
 from pose_inpaint.lightning_module import InpaintingModule
 from pose_inpaint.stopping import StopRequestedError
 
@@ -308,16 +309,17 @@ def test_a_data_folder_that_vanishes_ends_the_run_by_name(command, ask, tiny_dat
 
 
 def test_a_reading_process_that_is_killed_ends_the_run_with_a_line(command, tiny_data, tmp_path, monkeypatch):
-    whole = ProgressKeeper.on_train_batch_start
+    whole = Pictures.__getitem__
 
-    def kill(self, trainer, module, batch, batch_idx):
-        if int(module.batches_seen) == 4:
-            os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
-        whole(self, trainer, module, batch, batch_idx)
+    def die(self, key):
+        """Within a batch, so that it is missed: a reader that has handed on all of its epoch may end as it likes."""
+        if multiprocessing.parent_process() is not None and isinstance(key, tuple) and key[0] == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return whole(self, key)
 
     more = ["data.workers=2", "test.enabled=false", "checkpoint.every_minutes=0"]
     with monkeypatch.context() as patch:
-        patch.setattr(ProgressKeeper, "on_train_batch_start", kill)
+        patch.setattr(Pictures, "__getitem__", die)
         outcome = command("train", *arguments(tiny_data, tmp_path / "run", *more))
     assert outcome.status == 2
     assert outcome.err.splitlines()[-1].startswith("error: data.workers: a process that reads pictures was ended")
