@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import multiprocessing
 import os
 import signal
 import threading
 import time
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -97,3 +100,18 @@ def follow_parent(*_: int) -> None:
     """For processes that read pictures: they end with the one that they read for, which alone heeds requests."""
     handle_requests(signal.SIG_IGN)
     end_with_parent()
+
+
+@cache
+def end_readers_at_exit() -> None:
+    """Has readers that a fault left over killed when this process exits.
+
+    `multiprocessing` asks them by SIGTERM, which `follow_parent` has them leave to us, and waits for them without end.
+    """
+    atexit.register(_kill_readers)
+
+
+def _kill_readers() -> None:
+    for child in multiprocessing.active_children():
+        if child.daemon:
+            child.kill()

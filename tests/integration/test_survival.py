@@ -343,6 +343,25 @@ def test_a_reading_process_ends_with_its_parent():
     assert parent.stdout.read() == ""  # closed by the child's end, too
 
 
+def test_readers_that_a_fault_leaves_over_do_not_keep_the_process(tiny_data):
+    code = f"""
+import sys
+from hydra import compose, initialize_config_dir
+from pose_inpaint.build import build_data
+from pose_inpaint.cli import CONF
+from pose_inpaint.config import TrainSettings, read_settings
+with initialize_config_dir(str(CONF), version_base="1.3"):
+    config = compose("train", ["data=chalearn", "data.root={tiny_data}", "data.workers=1", "run_dir=x", "data.size=32"])
+settings = read_settings(config, TrainSettings)
+data = build_data(settings.data, settings.mask, settings.seed)
+data.inspect("val")
+batches = iter(data.val_dataloader())
+next(batches)
+sys.exit(3)
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 3
+
+
 def test_weights_of_another_run_begin_a_run_and_are_not_taken_again(command, ask, tiny_run, tiny_checkpoint, tmp_path):
     more = [f"init_from={tiny_checkpoint}", "resume=auto", "test.enabled=false"]
     data = tiny_run.parent / "data"

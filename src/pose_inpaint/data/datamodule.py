@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Sampler, Subset
 from pose_inpaint.data.dataset import EpochSampler, PartSampler, Pictures, collate
 from pose_inpaint.data.inspection import demand_sound, inspect_once
 from pose_inpaint.errors import InputError
-from pose_inpaint.stopping import follow_parent
+from pose_inpaint.stopping import end_readers_at_exit, follow_parent
 
 if TYPE_CHECKING:
     from lightning.pytorch.loops.progress import _ProcessedTracker
@@ -158,6 +158,7 @@ class InpaintingData(LightningDataModule):
     def _loader(
         self, pictures: Pictures | Subset[Batch], sampler: Sampler[Any] | None = None, *, drop_last: bool = False
     ) -> DataLoader[Batch]:
+        end_readers_at_exit()
         return DataLoader(
             pictures,
             batch_size=self.batch_size,
