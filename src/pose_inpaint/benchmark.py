@@ -13,18 +13,16 @@ from pose_inpaint.benchmark_check import check_plans
 from pose_inpaint.benchmark_plan import REPORT, make_plans, named
 from pose_inpaint.benchmark_record import demand_ours, stages_done
 from pose_inpaint.benchmark_stages import complete_system
-from pose_inpaint.child_process import ending_by_exception
 from pose_inpaint.cli import run_command
 from pose_inpaint.config import BenchmarkSettings, ReportSettings, read_settings
 from pose_inpaint.errors import InputError
 from pose_inpaint.logging_run import quieten
+from pose_inpaint.stopping import BY_CTRL_C, ending_by_exception
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from pose_inpaint.benchmark_plan import Plan
-
-INTERRUPTED = 130  # exit status of what Ctrl-C ended
 
 
 def main() -> None:
@@ -54,7 +52,7 @@ def run(config: DictConfig) -> None:
                     faults[plan.name] = fault
     except KeyboardInterrupt:
         print("stopped; the same command goes on with what is not done", file=sys.stderr)
-        raise SystemExit(INTERRUPTED) from None
+        raise SystemExit(BY_CTRL_C) from None
     scored = [output / plan.name / "evaluate" for plan in plans if plan.name not in faults]
     complete = write_report(reporting, scored)
     print(f"{len(scored)} of {len(plans)} systems scored: {output}")

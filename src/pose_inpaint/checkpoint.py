@@ -117,10 +117,18 @@ def demand_same_settings(
         checkpoint: of the other run.
         config: of this run.
         key: the setting that named the checkpoint.
-        blocks: top level keys that must be the same.
+        blocks: keys, of blocks or of single values, that must be the same.
         free: full keys among them that need not be.
     """
-    old, new = ({k: v for block in blocks for k, v in flat(block, c.get(block))} for c in (checkpoint.config, config))
+    old, new = (
+        {
+            name: value
+            for top, block in found.items()
+            for name, value in flat(top, block)
+            if any(f"{name}.".startswith(f"{each}.") for each in blocks)
+        }
+        for found in (checkpoint.config, config)
+    )
     differing = [name for name in sorted({*old, *new}) if name not in free and old.get(name) != new.get(name)]
     if differing:
         theirs, ours = (", ".join(f"{name}={found.get(name)}" for name in differing) for found in (old, new))

@@ -6,13 +6,12 @@ import os
 import re
 import signal
 import subprocess
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
-    from types import FrameType
 
 GRACE = 20.0  # seconds that a command has for ending by itself
 SAID = 12  # lines shown of a command that failed
@@ -60,23 +59,6 @@ def signal_group(process: subprocess.Popen[bytes], number: int) -> None:
             os.killpg(process.pid, number)
     elif process.poll() is None:
         process.terminate()
-
-
-@contextmanager
-def ending_by_exception() -> Iterator[None]:
-    """Makes a request to end, or a closed terminal, an exception, so that `run_child` stops what it runs."""
-
-    def end(number: int, _: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)]
-    heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores SIGHUP
-    before = {number: signal.signal(number, end) for number in heeded}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def last_lines(log: Path, start: int) -> list[str]:

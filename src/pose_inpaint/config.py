@@ -16,6 +16,8 @@ from pose_inpaint.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+AUTO = "auto"  # of `resume`: from the run's own last checkpoint, if there is one
+
 # OmegaConf reads these annotations, and understands Optional[...] in every version.
 # ruff: noqa: UP045
 

@@ -1,4 +1,4 @@
-"""What a job is called where it is logged: resolvers for `conf/logger/wandb.yaml` that ask Hydra while it runs one."""
+"""What a job is called where it is logged: resolvers for `conf/logger/wandb.yaml`, which ask Hydra about this one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from omegaconf import OmegaConf
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+RECORD = "sweep.yaml"
+"""In a sweep's folder, beside those of its jobs."""
 
 
 def register_resolvers() -> None:
@@ -29,12 +33,14 @@ def job_group(experiment: str) -> str | None:
     """The sweep's folder for a job of a Hydra sweep, else the experiment; a W&B agent groups its runs by itself."""
     if _of_agent():
         return None
-    return Path(HydraConfig.get().sweep.dir).name if _swept() else experiment
+    folder = _job_of_sweep()
+    return folder.parent.name if folder else experiment
 
 
 def job_name() -> str | None:
     """The folder of a job of a Hydra sweep; None leaves the name to W&B."""
-    return Path(HydraConfig.get().sweep.subdir).name if _swept() and not _of_agent() else None
+    folder = _job_of_sweep()
+    return folder.name if folder and not _of_agent() else None
 
 
 def job_kind() -> str | None:
@@ -42,8 +48,15 @@ def job_kind() -> str | None:
     return str(HydraConfig.get().job.config_name) if HydraConfig.initialized() else None
 
 
-def _swept() -> bool:
-    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+def _job_of_sweep() -> Path | None:
+    """This job's folder, if it is one of a sweep's: launched by it, or a command of its own for several devices."""
+    if not HydraConfig.initialized():
+        return None
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.MULTIRUN:
+        return Path(hydra.sweep.dir) / str(hydra.sweep.subdir)
+    folder = Path(hydra.runtime.output_dir)
+    return folder if (folder.parent / RECORD).is_file() else None
 
 
 def _of_agent() -> bool:

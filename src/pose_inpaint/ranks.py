@@ -19,7 +19,7 @@ import torch
 from pose_inpaint.child_process import describe_status, last_lines, signal_group
 from pose_inpaint.config import flat
 from pose_inpaint.errors import InputError
-from pose_inpaint.stopping import handle_requests, restore_handlers
+from pose_inpaint.stopping import BY_CTRL_C, STOPPED, handling_requests, stopped_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LOST = 76  # exit status of a rank that ends because another one did
 STARTED_HERE = "POSE_INPAINT_RANKS"
 GRACE = 15.0  # seconds that ranks have for ending by themselves once one has failed
+SAVING = 300.0  # the same once one has ended as it was asked to, while others may still be sending what they logged
 FAULT = 1  # exit status where a rank was ended by a signal
 
 
@@ -108,14 +109,16 @@ def run_ranks(command: Sequence[str], ranks: int) -> int:
         logs = [None, *(Path(folder) / f"rank{rank}.log" for rank in range(1, ranks))]
         shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(ranks)}
         processes: list[subprocess.Popen[bytes]] = []
-        before = handle_requests(lambda number, _: _hand_on(processes, number))
-        try:
-            processes += [_start(command, rank, shared, log) for rank, log in enumerate(logs)]
-            statuses = _wait(processes)
-        finally:
-            _kill(processes)
-            restore_handlers(before)
-        return _explain(statuses, logs)
+        requests: list[int] = []
+        with handling_requests(requests.append):
+            try:
+                for rank, log in enumerate(logs):
+                    if not requests:
+                        processes.append(_start(command, rank, shared, log))
+                statuses = _wait(processes, requests)
+            finally:
+                _kill(processes)
+        return _explain(statuses, logs, requests)
 
 
 def _start(command: Sequence[str], rank: int, shared: Mapping[str, str], log: Path | None) -> subprocess.Popen[bytes]:
@@ -133,19 +136,35 @@ def _start(command: Sequence[str], rank: int, shared: Mapping[str, str], log: Pa
             output.close()
 
 
-def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> list[int]:
-    """The ranks' exit statuses, in the order in which they ended where that matters: the one at fault first."""
-    deadline = float("inf")
-    while any(process.poll() is None for process in processes) and time.monotonic() < deadline:
-        if deadline == float("inf") and any(process.poll() not in (None, 0) for process in processes):
-            deadline = time.monotonic() + GRACE
+def _wait(processes: Sequence[subprocess.Popen[bytes]], requests: Sequence[int]) -> list[int]:
+    """The exit status of each rank, LOST of those that did not end in time once another had.
+
+    Args:
+        processes: the ranks.
+        requests: to end; more may come meanwhile, and each is handed on.
+    """
+    handed_on, first_end = 0, float("inf")
+    while any(process.poll() is None for process in processes):
+        for number in requests[handed_on:]:
+            _hand_on(processes, number)
+            handed_on += 1
+        ends = {process.poll() for process in processes} - {None, 0}
+        if ends:
+            first_end = min(first_end, time.monotonic())
+        if time.monotonic() - first_end > (SAVING if ends <= {STOPPED, BY_CTRL_C} else GRACE):
+            break
         time.sleep(0.05)
     return [LOST if process.poll() is None else int(process.returncode) for process in processes]
 
 
-def _explain(statuses: Sequence[int], logs: Sequence[Path | None]) -> int:
+def _explain(statuses: Sequence[int], logs: Sequence[Path | None], requests: Sequence[int]) -> int:
     """Says which rank failed, unless it was the first, which has said it itself; returns our exit status."""
     failed = {rank: status for rank, status in enumerate(statuses) if status != 0}
+    asked = {STOPPED, BY_CTRL_C, LOST, *(-number for number in requests)}  # by the signal: one not yet listening to it
+    if requests and (failed or not statuses) and asked.issuperset(failed.values()):
+        if failed.get(0) not in (STOPPED, BY_CTRL_C):  # else it has said it itself
+            print(f"stopped by {signal.Signals(requests[-1]).name}; go on with resume=auto", file=sys.stderr)
+        return stopped_status(requests[-1])
     if not failed:
         return 0
     causes = {rank: status for rank, status in failed.items() if status != LOST} or failed

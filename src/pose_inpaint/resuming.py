@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pose_inpaint.checkpoint import demand_same_settings, read_checkpoint
+from pose_inpaint.config import AUTO
 from pose_inpaint.errors import InputError
 from pose_inpaint.ranks import rank_count
+from pose_inpaint.schedule import Phase
 
 if TYPE_CHECKING:
     from pose_inpaint.checkpoint import Checkpoint
@@ -16,7 +19,10 @@ if TYPE_CHECKING:
 CHECKPOINTS = "checkpoints"
 LAST = "last.ckpt"
 SCORES = "scores.json"
-SAME = ("model", "critic", "ema", "optim", "loss", "mask", "batchnorm", "seed", "data")
+SAME = (
+    "model", "critic", "ema", "optim", "loss", "mask", "batchnorm", "seed", "data",
+    "trainer.precision", "trainer.limit_train_batches",
+)  # fmt: skip
 FREE = ("data.workers", "data.batch_size", "data.root", "data.source.root", "data.source.cache", "mask.root")
 """Keys that leave the run what it was: a data folder may move, and batches are compared over all devices together."""
 
@@ -57,7 +63,7 @@ def find_resumption(
     """What to go on from, or None for a run that begins.
 
     Args:
-        resume: a checkpoint; "auto" for the newest of `folder` if it has one; None.
+        resume: a checkpoint; AUTO for the newest of `folder` if it has one; None.
         folder: of the run.
         config: the resolved configuration.
         epochs: that there are to train.
@@ -67,7 +73,7 @@ def find_resumption(
         InputError: the folder holds another run, or the checkpoint is of one with other settings, or done with.
     """
     last = folder / CHECKPOINTS / LAST
-    automatic = resume == "auto"
+    automatic = resume == AUTO
     if automatic:
         resume = str(last) if last.is_file() else None
     elif (folder / CHECKPOINTS).exists() and (resume is None or folder.resolve() not in Path(resume).resolve().parents):
@@ -77,6 +83,7 @@ def find_resumption(
         return None
     checkpoint = read_checkpoint(resume, "resume")
     demand_same_settings(checkpoint, config, "resume", SAME, FREE)
+    _demand_same_past(checkpoint, config)
     batch, ranks = config["data"]["batch_size"], rank_count()
     if checkpoint.pictures not in (None, batch * ranks):
         message = (
@@ -92,3 +99,28 @@ def find_resumption(
         )
         raise InputError(message)
     return found
+
+
+def _demand_same_past(checkpoint: Checkpoint, config: dict[str, Any]) -> None:
+    """Compares the phases that have begun: the last of them may have more epochs or fewer, and no other change.
+
+    Raises:
+        InputError: another schedule led to the checkpoint; the message names a key.
+    """
+    begun = checkpoint.epoch + (checkpoint.batches > 0)  # epochs
+    old, new = ([Phase(**phase) for phase in found["schedule"]["phases"]] for found in (checkpoint.config, config))
+    for place, (before, now) in enumerate(zip_longest(old, new)):
+        if begun <= 0 or before is None:
+            return
+        if now is not None and begun <= min(before.epochs, now.epochs):  # the last that has begun
+            now = replace(now, epochs=before.epochs)
+        theirs, ours = asdict(before), asdict(now) if now is not None else {}
+        differing = [name for name in theirs if theirs[name] != ours.get(name)]
+        if differing:
+            name = differing[0]
+            message = (
+                f"resume={checkpoint.path}: made with schedule.phases.{place}.{name}={theirs[name]}, but this run has "
+                f"{ours.get(name)}; change only phases that are to come, or the epochs of the one under way"
+            )
+            raise InputError(message)
+        begun -= before.epochs

@@ -16,12 +16,20 @@ LOCK = ".running"
 """In the folder. Whether it is there says nothing; what counts is who has it locked, which ends with the process."""
 
 
+class FolderTakenError(InputError):
+    """Another process writes to the folder, and alone says what becomes of it."""
+
+
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, key: str = "hydra.run.dir") -> Iterator[None]:
     """Has the folder for this process alone, until it ends, however it ends.
 
+    Args:
+        folder: the folder.
+        key: the setting that named it, for messages.
+
     Raises:
-        InputError: another process has it.
+        FolderTakenError: another process has it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK
@@ -33,8 +41,8 @@ def locked(folder: Path) -> Iterator[None]:
         except OSError as error:
             file.seek(0)
             owner = file.read().strip() or "another process"
-            message = f"hydra.run.dir={folder}: {owner} is writing there; wait for its end, or choose another folder"
-            raise InputError(message) from error
+            message = f"{key}={folder}: {owner} is writing there; wait for its end, or choose another folder"
+            raise FolderTakenError(message) from error
         file.truncate(0)
         file.write(f"process {os.getpid()}")
         file.flush()

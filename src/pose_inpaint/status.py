@@ -35,7 +35,7 @@ class Status:
         exception: its type.
         traceback: its lines, where the fault was not the user's.
         starts: times at which the run was started or went on, ISO 8601.
-        seconds: that the last start took.
+        seconds: that all starts took together, but for those that were killed.
     """
 
     state: str
@@ -85,11 +85,11 @@ def begin_status(folder: Path, overrides: list[str], metric: str | None) -> Stat
     """The status of a run that starts, or goes on, now."""
     before = read_status(folder)
     starts = [*(before.starts if before else []), datetime.now(UTC).isoformat(timespec="milliseconds")]
-    return Status(RUNNING, overrides, metric, starts=starts)
+    return Status(RUNNING, overrides, metric, starts=starts, seconds=before.seconds if before else None)
 
 
 def failed(status: Status, error: Exception, seconds: float) -> Status:
-    """The same run, after an error."""
+    """The same run, after an error so many seconds after its last start."""
     lines = None if isinstance(error, InputError) else traceback.format_exception(error)
     return replace(
         status,
@@ -97,7 +97,7 @@ def failed(status: Status, error: Exception, seconds: float) -> Status:
         error=describe_error(error),
         exception=type(error).__name__,
         traceback=lines and "".join(lines).splitlines(),
-        seconds=seconds,
+        seconds=(status.seconds or 0) + seconds,
     )
 
 
@@ -132,7 +132,7 @@ def recorded_status(folder: Path, overrides: list[str], metric: str, *, writes: 
         say(failed(status, error, time.monotonic() - began))
         raise
     except BaseException:  # Ctrl-C, or a request to end
-        say(replace(status, state=INTERRUPTED, seconds=time.monotonic() - began))
+        say(replace(status, state=INTERRUPTED, seconds=(status.seconds or 0) + time.monotonic() - began))
         raise
-    seconds = time.monotonic() - began
+    seconds = (status.seconds or 0) + time.monotonic() - began
     say(replace(status, state=FINISHED, value=result.value, scores=dict(result.scores), seconds=seconds))

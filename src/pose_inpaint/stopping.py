@@ -17,9 +17,16 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-SIGNALS = ("SIGTERM", "SIGUSR1", "SIGINT")
-"""Requests to end: of a cluster or `kill`, of Slurm some time before it takes the machine away, of Ctrl-C."""
+SIGNALS = ("SIGTERM", "SIGUSR1", "SIGHUP", "SIGINT")
+"""Requests to end: of a cluster or `kill`, of Slurm some time before it takes the machine away, of a terminal or a
+connection that was closed, of Ctrl-C."""
 STOPPED = 75  # exit status EX_TEMPFAIL of sysexits.h: nothing is wrong, try again later
+BY_CTRL_C = 128 + signal.SIGINT
+
+
+def stopped_status(number: int) -> int:
+    """The exit status of what a request ended in good order."""
+    return BY_CTRL_C if number == signal.SIGINT else STOPPED
 
 
 class StopRequestedError(SystemExit):
@@ -38,7 +45,7 @@ class StopRequestedError(SystemExit):
     """
 
     def __init__(self, number: int, checkpoint: Path, done: str) -> None:
-        super().__init__(128 + number if number == signal.SIGINT else STOPPED)
+        super().__init__(stopped_status(number))
         way = f"go on with resume={checkpoint}" if checkpoint.is_file() else "there is no checkpoint yet"
         self.arguments = (number, checkpoint, done)
         self.message = f"stopped by {signal.Signals(number).name} ({done}); {way}"
@@ -67,17 +74,38 @@ def restore_handlers(before: Mapping[int, Any]) -> None:
 
 
 @contextmanager
-def ending_by_request(checkpoint: Path, done: str) -> Iterator[None]:
-    """Makes a request to end a `StopRequestedError` at once: for the parts of a run that have nothing to save."""
-
-    def end(number: int, _: FrameType | None) -> None:
-        raise StopRequestedError(number, checkpoint, done)
-
-    before = handle_requests(end)
+def handling_requests(handler: Callable[[int], None]) -> Iterator[None]:
+    """Has a function called with the number of each request that comes meanwhile."""
+    before = handle_requests(lambda number, _: handler(number))
     try:
         yield
     finally:
         restore_handlers(before)
+
+
+@contextmanager
+def ending_by_request(checkpoint: Path, done: str) -> Iterator[None]:
+    """Makes a request to end a `StopRequestedError` at once: for the parts of a run that have nothing to save."""
+
+    def end(number: int) -> None:
+        raise StopRequestedError(number, checkpoint, done)
+
+    with handling_requests(end):
+        yield
+
+
+@contextmanager
+def ending_by_exception() -> Iterator[None]:
+    """Makes a request to end an exception, so that what this process started can be stopped.
+
+    `KeyboardInterrupt` for Ctrl-C, `SystemExit` with 128 and the signal's number for others.
+    """
+
+    def end(number: int) -> None:
+        raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
+
+    with handling_requests(end):
+        yield
 
 
 def end_with_parent() -> None:

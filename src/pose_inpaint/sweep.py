@@ -5,48 +5,54 @@ Hydra's sweepers choose the jobs and its launchers run them; nothing here schedu
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import sys
 from typing import TYPE_CHECKING
 
-from pose_inpaint.child_process import ending_by_exception
 from pose_inpaint.errors import InputError
+from pose_inpaint.job_names import RECORD
+from pose_inpaint.ranks import rank_count
 from pose_inpaint.run_lock import LOCK, locked
 from pose_inpaint.status import FAILED, FINISHED, INTERRUPTED
-from pose_inpaint.stopping import STOPPED
+from pose_inpaint.stopping import BY_CTRL_C, STOPPED, ending_by_exception
 from pose_inpaint.sweep_job import STOP, as_job, mark_interrupted
 from pose_inpaint.sweep_plan import hydra_arguments, plan_sweep
-from pose_inpaint.sweep_record import RECORD, read_record, write_record
+from pose_inpaint.sweep_record import read_record, replace_record, write_record
 from pose_inpaint.sweep_study import enqueue_unfinished, study_arguments
 from pose_inpaint.sweep_summary import job_folders, read_jobs, write_summary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from omegaconf import DictConfig
+
     from pose_inpaint.cli import Command
     from pose_inpaint.sweep_plan import Plan
 
-BY_CTRL_C = 130  # exit status
 
-
-def run_sweep(arguments: Sequence[str], run: Command, launch: Callable[[list[str], Command], None]) -> None:
+def run_sweep(
+    arguments: Sequence[str],
+    run: Command,
+    launch: Callable[[list[str], Command], None],
+    check: Callable[[DictConfig], object],
+) -> None:
     """Runs a multirun.
 
     Args:
         arguments: of the command line.
         run: the command, which returns the optimized metric.
         launch: Hydra, given a command line and the job.
+        check: raises `InputError` for a job's configuration whose settings can't be used.
 
     Raises:
         InputError: the sweep can't be done as asked; nothing is written then.
         SystemExit: 1 if a job failed or was not begun, 75 if the sweep was asked to end, 130 after Ctrl-C.
     """
     _refuse_ranks()
-    plan = plan_sweep(arguments)
+    plan = plan_sweep(arguments, check)
     more, left = study_arguments(plan) if plan.uses_optuna else ([], plan.record.jobs)
-    with locked(plan.folder):
+    with locked(plan.folder, "hydra.sweep.dir"):
         status = _run(plan, more, left, run, launch)
         complete = _conclude(plan)
     if status or not complete:
@@ -70,6 +76,7 @@ def _run(plan: Plan, more: list[str], left: int, run: Command, launch: Callable[
             raise
         if not isinstance(error, ValueError):  # Optuna's, when no trial is complete: the lines below say it
             print(f"the sweep broke off: {type(error).__name__}: {error}", file=sys.stderr)
+            _mark_interrupted(plan)
     return 0
 
 
@@ -79,19 +86,18 @@ def _refuse_ranks() -> None:
     Raises:
         InputError: this is one of several.
     """
-    for name in ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS"):
-        count = os.environ.get(name, "1")
-        if count.isdigit() and int(count) > 1:
-            message = (
-                f"-m: this process is one of {count} ({name}), and each would run a sweep of its own; start the sweep "
-                "by itself, without torchrun or srun, and give its jobs trainer.devices"
-            )
-            raise InputError(message)
+    if rank_count() > 1:
+        message = (
+            f"-m: this process is one of {rank_count()}, and each would run a sweep of its own; start the sweep by "
+            "itself, without torchrun or srun, and give its jobs trainer.devices"
+        )
+        raise InputError(message)
 
 
 def _begin(plan: Plan) -> None:
     if plan.continued:
         (plan.folder / STOP).unlink(missing_ok=True)
+        replace_record(plan.folder, plan.record)
     else:
         write_record(plan.folder, plan.record)
     if plan.uses_optuna:
@@ -112,6 +118,10 @@ def _take_back(plan: Plan) -> None:
 
 def _interrupt(plan: Plan) -> None:
     (plan.folder / STOP).touch()  # for jobs that a launcher has queued elsewhere
+    _mark_interrupted(plan)
+
+
+def _mark_interrupted(plan: Plan) -> None:
     if "submitit" not in str(plan.config.hydra.launcher.get("_target_")):  # its jobs outlive us
         mark_interrupted(job_folders(plan.folder))
 

@@ -6,13 +6,16 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 
 from pose_inpaint.child_process import describe_status, last_lines, run_child
+from pose_inpaint.config import AUTO
+from pose_inpaint.errors import InputError
 from pose_inpaint.overrides import as_value
-from pose_inpaint.ranks import must_start_ranks
+from pose_inpaint.ranks import devices_wanted, must_start_ranks
+from pose_inpaint.run_lock import FolderTakenError
 from pose_inpaint.status import (
     FINISHED,
     INTERRUPTED,
@@ -25,11 +28,10 @@ from pose_inpaint.status import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from omegaconf import DictConfig
 
-AUTO = "auto"  # of `resume`: from the run's own last checkpoint, if there is one
 STOP = "stop"  # a file in the sweep's folder: no further job begins
 LOG = "log.txt"
 
@@ -63,12 +65,18 @@ def run_job(run: Callable[[DictConfig], float], config: DictConfig) -> float | N
             folder.rmdir()
         return None
     if config.resume is None or before is not None:
-        config.resume = AUTO
+        config.resume = AUTO  # of a job that has begun also where the sweep gives all a checkpoint to begin from
     overrides = list(hydra.overrides.task)
     status = begin_status(folder, overrides, str(config.optimized_metric))
     began = time.monotonic()
     try:
-        return _run_apart(folder, overrides) if must_start_ranks(config.trainer) else run(config)
+        if not must_start_ranks(config.trainer):
+            return run(config)
+        check_launcher(hydra.launcher, config.trainer)
+        return _run_apart(folder, [*overrides, f"resume={as_value(config.resume)}"])
+    except FolderTakenError as error:
+        print(f"job {folder.name} is left alone: {error}", file=sys.stderr, flush=True)
+        return None
     except Exception as error:
         after = read_status(folder)
         if after == before:  # the run had not come so far as to record anything
@@ -79,6 +87,33 @@ def run_job(run: Callable[[DictConfig], float], config: DictConfig) -> float | N
         if config.sweep.on_error == "stop":
             (sweep / STOP).touch()
         return None
+
+
+def check_launcher(launcher: Mapping[str, Any], trainer: Mapping[str, Any]) -> None:
+    """Several jobs at once would ask for the same devices, and a job has one machine, and one process to start it.
+
+    Args:
+        launcher: Hydra's launcher, `hydra.launcher`.
+        trainer: the trainer's settings in one of the jobs.
+
+    Raises:
+        InputError: jobs on several devices would run side by side, or one would run more than once or on more machines.
+    """
+    for key in ("nodes", "tasks_per_node"):  # of submitit
+        if (launcher.get(key) or 1) > 1:
+            message = f"hydra.launcher.{key}={launcher[key]}: each task would run the whole job; give 1"
+            raise InputError(message)
+    if trainer.get("num_nodes", 1) > 1:
+        message = f"trainer.num_nodes={trainer['num_nodes']}: a job of a sweep has one machine; give 1"
+        raise InputError(message)
+    kind, count = str(launcher.get("_target_")), devices_wanted(trainer)
+    at_once = "ray" in kind or "LocalLauncher" in kind or ("joblib" in kind and launcher.get("n_jobs") != 1)
+    if count > 1 and at_once:
+        message = (
+            f"trainer.devices={trainer.get('devices')}: a job takes {count} devices, and this launcher would start "
+            "several on the same ones; leave out hydra/launcher, or give trainer.devices=1"
+        )
+        raise InputError(message)
 
 
 def training_command(folder: Path, overrides: Sequence[str]) -> list[str]:
@@ -97,7 +132,7 @@ def _run_apart(folder: Path, overrides: list[str]) -> float | None:
     """Runs a job on several devices as a command of its own, so that neither its environment nor its death is ours."""
     log = folder / LOG
     start = log.stat().st_size if log.exists() else 0
-    exit_status = run_child([*training_command(folder, overrides), f"resume={AUTO}"], log)
+    exit_status = run_child(training_command(folder, overrides), log)
     after = read_status(folder)
     if exit_status == 0 and after is not None and after.state == FINISHED:
         return after.value

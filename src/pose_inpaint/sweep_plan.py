@@ -12,16 +12,17 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep
 from hydra.errors import ConfigCompositionException, MissingConfigException
+from omegaconf import OmegaConf
 
 from pose_inpaint.cli import CONF
 from pose_inpaint.errors import InputError
 from pose_inpaint.overrides import as_value, key_of
-from pose_inpaint.ranks import devices_wanted
 from pose_inpaint.scoring import higher_is_better
+from pose_inpaint.sweep_job import check_launcher
 from pose_inpaint.sweep_record import SweepRecord, continued_overrides, read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from hydra.core.override_parser.types import Override
     from omegaconf import DictConfig
@@ -56,16 +57,22 @@ class Plan:
         return "optuna" in str(self.config.hydra.sweeper.get("_target_"))
 
 
-def plan_sweep(arguments: Sequence[str]) -> Plan:
+def plan_sweep(arguments: Sequence[str], check: Callable[[DictConfig], object]) -> Plan:
     """Reads and checks what a sweep was asked for.
+
+    Args:
+        arguments: of the command line.
+        check: raises `InputError` for a job's configuration whose settings can't be used.
 
     Raises:
         InputError: it can't be done as asked.
     """
-    given = list(get_args_parser().parse_args(list(arguments)).overrides)
-    options = [argument for argument in arguments if argument not in given]
+    given, options = _read_command_line(arguments)
     wanted = [override.partition("=")[2] for override in given if key_of(override) == RESUME]
     given = [override for override in given if key_of(override) not in (RESUME, "hydra.mode")]
+    if "" in wanted:
+        message = f"{RESUME}: give the folder of the sweep to go on with, {RESUME}=DIR"
+        raise InputError(message)
     folder = Path(wanted[-1].strip("'\"")).resolve() if wanted and wanted[-1] != "null" else None
     overrides = given
     if folder is not None:
@@ -78,11 +85,31 @@ def plan_sweep(arguments: Sequence[str]) -> Plan:
     if added:
         config = _compose([*_first_values(added), *_first_values(parsed)])
     parsed = [*added, *parsed]
-    _check_choices(parsed)
-    _check_launcher(config)
+    for each in [config, *_variations(parsed)]:
+        check_launcher(each.hydra.launcher, each.trainer)
     record = _describe(config, parsed, overrides)
     place = folder or Path(config.hydra.sweep.dir).resolve()
+    _check_first_job(config, place, record.swept, check)
     return Plan(place, options, record, folder is not None, config, parsed)
+
+
+def _read_command_line(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Overrides, and options of Hydra's.
+
+    Raises:
+        InputError: an option would change what the jobs are composed from.
+    """
+    found = get_args_parser().parse_intermixed_args(list(arguments))
+    for option in ("config_dir", "config_path", "config_name"):
+        if getattr(found, option, None):
+            name = option.replace("_", "-")
+            message = (
+                f"--{name}={getattr(found, option)}: a sweep has our configuration alone; give "
+                "'hydra.searchpath=[file://DIR]' to add a folder to it"
+            )
+            raise InputError(message)
+    given = list(found.overrides)
+    return given, [argument for argument in arguments if argument not in given]
 
 
 def _compose(overrides: list[str]) -> DictConfig:
@@ -129,35 +156,35 @@ def _parameters(config: DictConfig, parsed: Iterable[Override]) -> list[Override
     return list(OverridesParser.create().parse_overrides(lines)) if lines else []
 
 
-def _check_choices(parsed: Sequence[Override]) -> None:
-    """Composes every choice of a swept group, not only the first job's: a file that isn't there is named in time."""
+def _variations(parsed: Sequence[Override]) -> Iterator[DictConfig]:
+    """The first job's configuration with each further value of a swept group, and of the trainer's swept keys.
+
+    So a file that isn't there is named in time, and devices that the launcher can't give.
+    """
     for place, override in enumerate(parsed):
         key = override.get_key_element()
-        if override.is_discrete_sweep() and (CONF / key_of(key).partition("@")[0]).is_dir():
+        group = (CONF / key_of(key).partition("@")[0]).is_dir()
+        if override.is_discrete_sweep() and (group or key_of(key).startswith("trainer.")):
             others = _first_values(parsed[:place]), _first_values(parsed[place + 1 :])
             for value in list(override.sweep_string_iterator())[1:]:
-                _compose([*others[0], f"{key}={value}", *others[1]])
+                yield _compose([*others[0], f"{key}={value}", *others[1]])
 
 
-def _check_launcher(config: DictConfig) -> None:
-    """Several jobs at once would ask for the same devices, and a job has one machine.
+def _check_first_job(
+    config: DictConfig, folder: Path, swept: Sequence[str], check: Callable[[DictConfig], object]
+) -> None:
+    """Looks at the first job's settings as the job will. What a swept value is at fault for is its job's affair alone.
 
     Raises:
-        InputError: jobs on several devices were to run side by side, or one on several machines.
+        InputError: a setting of all jobs can't be used.
     """
-    launcher = config.hydra.launcher
-    kind = str(launcher.get("_target_"))
-    at_once = "ray" in kind or "LocalLauncher" in kind or ("joblib" in kind and launcher.get("n_jobs") != 1)
-    if config.trainer.get("num_nodes", 1) > 1:
-        message = f"trainer.num_nodes={config.trainer.num_nodes}: a job of a sweep has one machine; give 1"
-        raise InputError(message)
-    count = devices_wanted(config.trainer)
-    if count > 1 and at_once:
-        message = (
-            f"trainer.devices={config.trainer.devices}: a job takes {count} devices, and this launcher would start "
-            "several on the same ones; leave out hydra/launcher, or give trainer.devices=1"
-        )
-        raise InputError(message)
+    job = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    job.run_dir, job.sweep.resume = str(folder), None
+    try:
+        check(job)
+    except InputError as error:
+        if not str(error).startswith(tuple(f"{key}{mark}" for key in swept for mark in "=.: ")):
+            raise
 
 
 def _describe(config: DictConfig, parsed: Sequence[Override], overrides: list[str]) -> SweepRecord:
@@ -191,6 +218,11 @@ def _discrete(override: Override) -> bool:
     if not override.is_discrete_sweep():
         message = f"{override.input_line}: only Optuna chooses from an interval; give sweep=optuna, or values"
         raise InputError(message)
+    values = list(override.sweep_string_iterator())
+    for value in values:
+        if values.count(value) > 1:
+            message = f"{override.input_line}: {value} is there twice, and would be the same job; leave one out"
+            raise InputError(message)
     return True
 
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import OmegaConf
 
 from pose_inpaint.errors import InputError
+from pose_inpaint.files import written_whole
+from pose_inpaint.job_names import RECORD
 from pose_inpaint.overrides import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-RECORD = "sweep.yaml"
 FREE = ("hydra/launcher", "hydra.launcher", "hydra.sweeper.n_trials", "hydra.sweeper.n_jobs", "sweep.on_error")
 """What may change when a sweep goes on: how its jobs are run, not what they are."""
 
@@ -63,13 +64,23 @@ def write_record(folder: Path, record: SweepRecord) -> None:
         InputError: it holds one already.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    text = "# What this sweep was asked for; sweep.resume reads it\n" + OmegaConf.to_yaml(asdict(record))
     try:
         with (folder / RECORD).open("x", encoding="utf-8") as file:  # of two that claim it at once, one has it
-            file.write(text)
+            file.write(_as_text(record))
     except FileExistsError as error:
         message = f"hydra.sweep.dir={folder}: holds a sweep already; choose another folder, or sweep.resume={folder}"
         raise InputError(message) from error
+
+
+def replace_record(folder: Path, record: SweepRecord) -> None:
+    """Records what may have changed as a sweep goes on, such as how many trials there are to be."""
+    if record != read_record(folder):
+        with written_whole(folder / RECORD) as part:
+            part.write_text(_as_text(record), encoding="utf-8")
+
+
+def _as_text(record: SweepRecord) -> str:
+    return "# What this sweep was asked for; sweep.resume reads it\n" + OmegaConf.to_yaml(asdict(record))
 
 
 def continued_overrides(folder: Path, record: SweepRecord, given: Iterable[str]) -> list[str]:

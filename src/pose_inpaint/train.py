@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from pose_inpaint import build
 from pose_inpaint.callbacks.checkpoints import BestOfPhase
 from pose_inpaint.checkpoint import demand_same_settings, load_weights, read_checkpoint
 from pose_inpaint.cli import run_command
-from pose_inpaint.config import TrainSettings, plain_config, read_settings
+from pose_inpaint.config import plain_config
 from pose_inpaint.errors import InputError
 from pose_inpaint.final_scores import score_test
 from pose_inpaint.logging_run import quieten, recorded
@@ -36,13 +37,14 @@ from pose_inpaint.stopping import end_with_parent, ending_by_request
 from pose_inpaint.sweep import run_sweep
 from pose_inpaint.sweep_job import training_command
 from pose_inpaint.trainer import check_devices
-from pose_inpaint.training import check_settings, describe_training, make_trainer, write_training
+from pose_inpaint.training import describe_training, make_trainer, read_checked, write_training
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from omegaconf import DictConfig
 
+    from pose_inpaint.config import TrainSettings
     from pose_inpaint.data.datamodule import InpaintingData
     from pose_inpaint.data.inspection import Inspection
     from pose_inpaint.lightning_module import InpaintingModule
@@ -51,7 +53,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """The command."""
-    run_command("train", run, sweep=run_sweep)
+    run_command("train", run, sweep=partial(run_sweep, check=read_checked))
 
 
 def run(config: DictConfig) -> float:
@@ -61,8 +63,7 @@ def run(config: DictConfig) -> float:
         InputError: something that the user gave can't be used (nothing is written then), or the metric is not finite.
     """
     quieten()
-    settings = read_settings(config, TrainSettings)
-    check_settings(settings)
+    settings = read_checked(config)
     plain = plain_config(config)
     folder = Path(settings.run_dir)
     check_devices(settings.trainer)

@@ -11,6 +11,7 @@ from pose_inpaint.callbacks.checkpoints import BestOfPhase, last_checkpoint
 from pose_inpaint.callbacks.collapse import CollapseGuard
 from pose_inpaint.callbacks.progress import ProgressKeeper
 from pose_inpaint.callbacks.samples import SampleSheet
+from pose_inpaint.config import AUTO, TrainSettings, read_settings
 from pose_inpaint.data.dataset import collate
 from pose_inpaint.errors import InputError
 from pose_inpaint.files import remove_parts
@@ -25,21 +26,27 @@ if TYPE_CHECKING:
 
     from lightning.pytorch import Callback, Trainer
     from lightning.pytorch.loggers import Logger
+    from omegaconf import DictConfig
 
-    from pose_inpaint.config import TrainSettings
     from pose_inpaint.data.datamodule import InpaintingData
     from pose_inpaint.data.inspection import Inspection
     from pose_inpaint.lightning_module import InpaintingModule
     from pose_inpaint.resuming import Resumption
 
 
-def check_settings(settings: TrainSettings) -> None:
-    """Refuses what is used late in a run only, and what can't be together.
+def read_checked(config: DictConfig) -> TrainSettings:
+    """The settings of a training. Refuses also what is used late in a run only, and what can't be together.
 
     Raises:
-        InputError: there is such a setting.
+        InputError: a setting can't be used.
     """
-    if settings.resume not in (None, "auto") and settings.init_from is not None:
+    settings = read_settings(config, TrainSettings)
+    _check(settings)
+    return settings
+
+
+def _check(settings: TrainSettings) -> None:
+    if settings.resume not in (None, AUTO) and settings.init_from is not None:
         message = "resume and init_from are both given; resume takes everything, init_from only weights: choose one"
         raise InputError(message)
     for key, name in (
@@ -61,6 +68,7 @@ def check_settings(settings: TrainSettings) -> None:
     if settings.samples.count < 1:
         message = f"samples.count={settings.samples.count}: must be at least 1"
         raise InputError(message)
+    CollapseGuard(**vars(settings.guard))
 
 
 def make_trainer(

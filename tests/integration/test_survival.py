@@ -124,6 +124,13 @@ def test_draws_go_on_too(command, ask, tiny_data, tmp_path, experiment):
     assert_same_run(tmp_path / "cut", tmp_path / "whole")
 
 
+def test_a_closed_terminal_saves_too(command, ask, tiny_data, tmp_path):
+    ask(4, signal.SIGHUP)
+    outcome = command("train", *arguments(tiny_data, tmp_path / "run"))
+    assert outcome.status == 75
+    assert "stopped by SIGHUP" in outcome.err
+
+
 def test_ctrl_c_saves_too_and_has_its_own_status(command, ask, tiny_data, tmp_path):
     ask(4, signal.SIGINT)
     outcome = command("train", *arguments(tiny_data, tmp_path / "run"))
@@ -232,6 +239,33 @@ def test_resuming_names_every_setting_that_differs(command, tiny_run, tmp_path):
     for words in ("seed=2018", "seed=7", "optim.lr=0.001", "optim.lr=0.5", "data.size=32", "data.size=64"):
         assert words in outcome.err
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ("trainer.precision=64-true", "made with trainer.precision=32-true"),
+        ("+trainer.limit_train_batches=2", "this run has trainer.limit_train_batches=2"),
+        ("schedule.phases.0.epochs=3", "made with schedule.phases.0.epochs=2, but this run has 3"),
+        ("schedule.phases.0.terms=[hole]", "phases.0.terms=['hole', 'known', 'perceptual'], but this run has ['hole']"),
+        ("+schedule.phases.1.critic_steps=2", "made with schedule.phases.1.critic_steps=1, but this run has 2"),
+    ],
+)
+def test_resuming_with_another_past_is_refused(command, tiny_run, tmp_path, more, text):
+    fixed = [f"data.root={tiny_run.parent}/data", f"hydra.run.dir={tmp_path}/new", *TINY, more]
+    outcome = command("train", "+experiment=authors2018", *fixed, f"resume={tiny_run}/checkpoints/last.ckpt")
+    assert outcome.status == 2
+    assert text in outcome.err
+    assert not (tmp_path / "new").exists()
+
+
+def test_phases_that_are_to_come_may_change(command, tiny_data, tmp_path):
+    one = ["test.enabled=false", "trainer.max_epochs=1"]
+    assert command("train", *arguments(tiny_data, tmp_path / "run", *one)).status == 0
+    other = ["schedule.phases.0.epochs=1", "schedule.phases.1.terms=[hole,known]", "test.enabled=false"]
+    other += ["schedule.phases.1.discriminator=false", "schedule.phases.1.fresh_completion=false"]
+    outcome = command("train", *arguments(tiny_data, tmp_path / "run", *other, "resume=auto"))
+    assert outcome.status == 0, outcome.err
 
 
 def test_resuming_with_larger_batches_is_refused(command, ask, tiny_data, tmp_path):

@@ -243,6 +243,14 @@ def assert_refused(outcome, *texts, folder=None):
         (["seed=1,2", "trainer.devices=2", "hydra/launcher=joblib"], ["trainer.devices=2", "hydra/launcher"]),
         (["seed=1,2", "+trainer.num_nodes=2"], ["trainer.num_nodes=2"]),
         (["seed=1,2", "hydra/launcher=slurm"], ["hydra/launcher/slurm"]),
+        (["trainer.devices=1,2", "hydra/launcher=joblib"], ["trainer.devices=2", "hydra/launcher"]),
+        (["seed=1,2", "hydra/launcher=submitit_local", "hydra.launcher.tasks_per_node=2"], ["tasks_per_node=2"]),
+        (["seed=1,2,1"], ["seed=1,2,1: 1 is there twice"]),
+        (["seed=1,2", "guard.batches=0"], ["guard.batches=0: must be positive"]),
+        (["seed=1,2", "test.checkpoint=newest"], ["test.checkpoint=newest"]),
+        (["seed=1,2", "data.batch_size=many"], ["data.batch_size", "many"]),
+        (["sweep.resume"], ["sweep.resume=DIR"]),
+        (["seed=1,2", "--config-dir=/tmp"], ["--config-dir=/tmp", "hydra.searchpath"]),
     ],
 )
 def test_bad_input_is_one_line_before_anything_is_written(sweep, tmp_path, arguments, texts):
@@ -256,7 +264,38 @@ def test_bad_resumption_is_one_line(sweep, command, tmp_path, monkeypatch):
     assert_refused(sweep("seed=1,3", f"sweep.resume={tmp_path}/sweep"), "seed (there 1,2, here 1,3)")
     assert_refused(sweep("seed=3,4"), "holds a sweep already")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert_refused(sweep("seed=1,2", folder="other"), "WORLD_SIZE", folder=tmp_path / "other")
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    assert_refused(sweep("seed=1,2", folder="other"), "one of 2", folder=tmp_path / "other")
+
+
+def test_m_may_come_last(command, tiny_data, tmp_path, monkeypatch):
+    monkeypatch.setattr("pose_inpaint.train.run", lambda config: float(config.seed))
+    more = [f"data.root={tiny_data}", f"hydra.sweep.dir={tmp_path}/sweep", "seed=1,2", "-m"]
+    outcome = command("train", *SHORT, *more)
+    assert outcome.status == 1  # our stand-in writes no status
+    assert "0 of 2 jobs finished" in outcome.out
+
+
+def test_a_job_that_another_process_runs_is_left_to_it(sweep, tmp_path):
+    from pose_inpaint.cli import job_digest
+
+    settings = [each.replace("=false", "=False") for each in SHORT]  # as Hydra puts it
+    folder = tmp_path / "sweep" / job_digest([*settings, f"data.root={tmp_path}/tiny", "seed=3"])
+    write_status(folder, Status("running", [], "m", starts=["2018"]))
+    code = (
+        "import time, pathlib\nfrom pose_inpaint.run_lock import locked\n"
+        f"with locked(pathlib.Path({str(folder)!r})):\n    print('locked', flush=True)\n    time.sleep(100)"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout.readline() == "locked\n"
+        outcome = sweep("seed=3,4")
+    finally:
+        other.kill()
+    assert outcome.status == 1
+    assert f"job {folder.name} is left alone: hydra.run.dir={folder}: process {other.pid} is writing" in outcome.err
+    assert states(tmp_path / "sweep") == ["finished", "running"]
+    assert statuses(tmp_path / "sweep")[folder.name]["starts"] == ["2018"]
 
 
 def test_resume_of_a_sweep_needs_a_multirun(command, tmp_path, tiny_data):
@@ -311,14 +350,16 @@ def test_a_job_on_several_devices_is_a_command_whose_death_is_not_the_sweeps(swe
     assert "ended by SIGKILL" in found["0.01"]["error"]
     assert "epoch 1" in found["0.01"]["error"]
     assert (found["0.1"]["state"], found["0.1"]["value"]) == ("finished", 0.25)
-    assert [command[-1] for command in commands] == ["resume=auto"] * 2
+    assert [command[-2] for command in commands] == ["resume=auto"] * 2
     assert commands[0][:3] == [sys.executable, "-m", "pose_inpaint.train"]
-    assert commands[0][-2].startswith(f"hydra.run.dir={tmp_path}/sweep/")
+    assert commands[0][-1].startswith(f"hydra.run.dir={tmp_path}/sweep/")
+    sweep("loss.beta=0.2", "trainer.devices=2", "resume=other.ckpt", folder="begun")
+    assert [each for each in commands[-1] if each.startswith("resume=")][-1] == "resume=other.ckpt"
 
 
 @pytest.mark.slow
 def test_jobs_on_two_processes_leave_nothing_behind(sweep, tmp_path):
-    two = ["trainer.devices=2", "+trainer.strategy=ddp", "data.batch_size=2"]
+    two = ["trainer.devices=2", "trainer.strategy=ddp", "data.batch_size=2"]
     before = dict(os.environ)
     outcome = sweep("loss.beta=0.01,-1", *two)
     assert outcome.status == 1, outcome.err

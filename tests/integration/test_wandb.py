@@ -17,7 +17,7 @@ import wandb
 import yaml
 from conftest import REPOSITORY, TINY, write_split
 from PIL import Image
-from wandb_file import offline_runs
+from wandb_file import offline_runs, read_records
 
 HOST = "oddhost4711"
 KEY = "0123456789abcdef0123456789abcdef01234567"
@@ -38,14 +38,14 @@ def train(*arguments):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A folder with a home of an odd name, which has the data, and beside it a place for runs."""
-    root = tmp_path_factory.mktemp("wandb")
+    """A home of an odd name, with data and runs in it."""
+    root = tmp_path_factory.mktemp("wandb") / "oddhome8391"
     for number, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
-        write_split(root / "oddhome8391" / "data" / split, count, seed=number)
+        write_split(root / "data" / split, count, seed=number)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", sys.argv)
         patch.setattr(socket, "gethostname", lambda: HOST)
-        patch.setenv("HOME", str(root / "oddhome8391"))
+        patch.setenv("HOME", str(root))
         patch.setenv("POSE_INPAINT_CACHE", str(root / "cache"))
         patch.setenv("WANDB_API_KEY", KEY)
         wandb.teardown()  # else W&B remembers another home
@@ -58,7 +58,7 @@ def logged(place):
     """A finished run, and its folder."""
     folder = place / "run"
     more = [f"name=on-{HOST}", "logger.log_model=true"]
-    assert train(f"data.root={place}/oddhome8391/data", f"hydra.run.dir={folder}", *more) == 0
+    assert train(f"data.root={place}/data", f"hydra.run.dir={folder}", *more) == 0
     (found,) = offline_runs(folder)
     return found, folder
 
@@ -66,7 +66,7 @@ def logged(place):
 @pytest.fixture(scope="module")
 def swept(place):
     """A sweep of two jobs in one process, the second of which fails, as (status, runs, folders)."""
-    more = [f"data.root={place}/oddhome8391/data", f"hydra.sweep.dir={place}/thesweep", *BOTH]
+    more = [f"data.root={place}/data", f"hydra.sweep.dir={place}/thesweep", *BOTH]
     status = train("-m", *more, "optim.lr=1e-3,1e30")
     began = {path.parent: json.loads(path.read_text())["starts"] for path in place.glob("thesweep/*/status.json")}
     folders = sorted(began, key=began.get)
@@ -108,7 +108,7 @@ def test_gradient_norms_and_right_answers_are_logged_without_clipping(logged):
 
 def test_the_configuration_is_that_of_the_run(logged, place):
     run, folder = logged
-    plain = {name: (folder / name).read_text().replace(str(place / "oddhome8391"), "~").replace(HOST, "HOST")
+    plain = {name: (folder / name).read_text().replace(str(place), "~").replace(HOST, "HOST")
              for name in ("config.yaml", "run.json")}  # fmt: skip
     assert run.config == {**yaml.safe_load(plain["config.yaml"]), "run": json.loads(plain["run.json"])}
     assert (run.config["data"]["root"], run.config["name"]) == ("~/data", "on-HOST")
@@ -191,13 +191,27 @@ def contents(folder):
                     yield from ((path / name, archive.read(name)) for name in archive.namelist())
 
 
+def sent(folder):
+    """What is in `contents` and would be sent: not W&B's own logs, nor where artifacts' files wait on this machine."""
+    for path, content in contents(folder):
+        if path.suffix == ".wandb":
+            for record in read_records(path):
+                for entry in record.artifact.manifest.contents:
+                    entry.local_path = ""
+                yield path, record.SerializeToString()
+        elif path.suffix != ".log":
+            yield path, content
+
+
 def test_no_byte_tells_home_host_or_key(logged, place):
     run, folder = logged
-    seen = list(contents(folder / "wandb"))
-    assert {".wandb", ".png", ".log", ".json", ".zip"} <= {path.suffix for path, _ in seen}
-    for path, content in seen:
-        for secret in (str(place / "oddhome8391"), "oddhome8391", HOST, KEY):
-            assert secret.encode() not in content, (path, secret)
+    seen, to_send = (list(found(folder / "wandb")) for found in (contents, sent))
+    assert {".wandb", ".png", ".json", ".zip"} <= {path.suffix for path, _ in to_send}
+    assert ".log" in {path.suffix for path, _ in seen}
+    for secrets, where in (((HOST, KEY), seen), ((str(place), place.name), to_send)):
+        for path, content in where:
+            for secret in secrets:
+                assert secret.encode() not in content, (path, secret)
     assert (run.run.host, run.run.run_group, run.run.job_type) == ("HOST", "on-HOST", "train")
     assert "environment" not in run.kinds  # user, machine, program's path
     assert "output_raw" not in run.kinds  # printed text
@@ -232,7 +246,7 @@ def test_checkpoints_stay_here_unless_asked_for(swept):
 
 def test_a_run_that_goes_on_in_its_folder_is_the_same_run(place):
     folder = place / "goes_on"
-    more = [f"data.root={place}/oddhome8391/data", f"hydra.run.dir={folder}", *BOTH, "logger.log_code=false"]
+    more = [f"data.root={place}/data", f"hydra.run.dir={folder}", *BOTH, "logger.log_code=false"]
     assert train(*more, "trainer.max_epochs=1") == 0
     assert train(*more, f"resume={folder}/checkpoints/last.ckpt") == 0
     first, second = sorted(offline_runs(folder), key=lambda run: run.history[0]["batch"])

@@ -4,14 +4,16 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from pose_inpaint import job_names
+from pose_inpaint.sweep_record import SweepRecord, write_record
 
 
 @pytest.fixture
 def running(monkeypatch):
     """Makes Hydra say that it runs a job."""
 
-    def start(mode):
+    def start(mode, folder="runs/x/now"):
         hydra = {"mode": mode, "sweep": {"dir": "runs/x/today_sweep", "subdir": "3"}, "job": {"config_name": "train"}}
+        hydra["runtime"] = {"output_dir": str(folder)}
         monkeypatch.setattr(HydraConfig, "initialized", lambda: True)
         monkeypatch.setattr(HydraConfig, "get", lambda: OmegaConf.create(hydra))
 
@@ -33,6 +35,13 @@ def test_a_single_run_is_grouped_by_its_experiment(running):
 
 def test_a_job_of_a_sweep_is_named_by_the_folders(running):
     running(RunMode.MULTIRUN)
+    assert found() == ("today_sweep", "3", "train")
+
+
+def test_so_is_one_that_is_a_command_of_its_own(running, tmp_path):
+    running(RunMode.RUN, tmp_path / "today_sweep" / "3")
+    assert found() == ("slides2018", None, "train")
+    write_record(tmp_path / "today_sweep", SweepRecord([], [], "m", "minimize", 1))
     assert found() == ("today_sweep", "3", "train")
 
 

@@ -118,6 +118,32 @@ def test_requests_are_handed_on():
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 75), (signal.SIGHUP, 75), (signal.SIGINT, 130)])
+def test_ranks_that_do_not_yet_listen_were_asked_all_the_same(capfd, number, status):
+    threading.Timer(2, lambda: os.kill(os.getpid(), number)).start()
+    assert ranks("signal.signal(signal.SIGINT, signal.SIG_DFL)\ntime.sleep(100)") == status
+    assert capfd.readouterr().err == f"stopped by {number.name}; go on with resume=auto\n"
+
+
+def test_a_request_before_all_ranks_are_started_ends_them(monkeypatch, tmp_path):
+    start = run_ranks.__globals__["_start"]
+
+    def asked_meanwhile(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return start(*arguments)
+
+    monkeypatch.setattr("pose_inpaint.ranks._start", asked_meanwhile)
+    assert ranks(f"time.sleep(100 * (r == 0))\nopen(f'{tmp_path}/{{r}}', 'w')") == 75
+    assert not any(tmp_path.iterdir())
+
+
+def test_one_that_ended_as_asked_leaves_the_others_time_to_do_so(monkeypatch, tmp_path):
+    monkeypatch.setattr("pose_inpaint.ranks.GRACE", 0.2)
+    code = f"time.sleep(2 * (r == 0))\nopen(f'{tmp_path}/{{r}}', 'w')\nsys.exit(75)"
+    assert ranks(code) == 75
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 @pytest.mark.parametrize("beta", [1, 2])
 def test_ranks_with_other_settings_are_refused(monkeypatch, beta):
     configs = [{"loss": {"beta": 1}, "seed": 3}, {"loss": {"beta": beta}, "seed": 3}]

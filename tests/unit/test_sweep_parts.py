@@ -1,6 +1,9 @@
 """What a sweep is made of: job names, axes, records."""
 
 import json
+import re
+import time
+from dataclasses import replace
 
 import pytest
 
@@ -8,7 +11,8 @@ from pose_inpaint.cli import job_digest
 from pose_inpaint.errors import InputError
 from pose_inpaint.status import Status, read_status, recorded_status
 from pose_inpaint.sweep_chart import draw_sweep, make_axis
-from pose_inpaint.sweep_record import SweepRecord, continued_overrides, read_record, write_record
+from pose_inpaint.sweep_job import check_launcher
+from pose_inpaint.sweep_record import SweepRecord, continued_overrides, read_record, replace_record, write_record
 from pose_inpaint.sweep_summary import Job, ranked, write_summary
 
 RECORD = SweepRecord(["+experiment=a", "loss.beta=1,2", "hydra.sweeper.n_trials=3"], ["loss.beta"], "m", "minimize", 2)
@@ -76,6 +80,41 @@ def test_a_record_claims_its_folder_and_says_what_differs(tmp_path):
         continued_overrides(tmp_path, RECORD, ["+experiment=a", "loss.beta=1,3", "seed=4"])
 
 
+def test_a_record_follows_what_may_change(tmp_path):
+    write_record(tmp_path, RECORD)
+    more = replace(RECORD, overrides=[*RECORD.overrides[:2], "hydra.sweeper.n_trials=9"], jobs=9)
+    replace_record(tmp_path, more)
+    assert read_record(tmp_path) == more
+    assert [path.name for path in tmp_path.iterdir()] == ["sweep.yaml"]
+
+
+PLUGINS = "hydra_plugins.a_plugin."
+ALONE, AT_ONCE = {"_target_": "BasicLauncher"}, {"_target_": f"{PLUGINS}joblib_launcher.JoblibLauncher", "n_jobs": -1}
+SLURM = {"_target_": f"{PLUGINS}submitit_launcher.SlurmLauncher", "nodes": 1, "tasks_per_node": 1}
+
+
+@pytest.mark.parametrize(
+    ("launcher", "trainer", "text"),
+    [
+        (AT_ONCE, {"devices": 2}, "trainer.devices=2: a job takes 2 devices"),
+        ({"_target_": f"{PLUGINS}ray_launcher.RayLauncher"}, {"devices": [0, 1]}, "a job takes 2 devices"),
+        ({"_target_": f"{PLUGINS}submitit_launcher.LocalLauncher"}, {"devices": "0,1"}, "a job takes 2 devices"),
+        (ALONE, {"devices": 1, "num_nodes": 2}, "trainer.num_nodes=2"),
+        ({**SLURM, "tasks_per_node": 2}, {"devices": 2}, "hydra.launcher.tasks_per_node=2: each task"),
+        ({**SLURM, "nodes": 3}, {"devices": 1}, "hydra.launcher.nodes=3"),
+    ],
+)
+def test_devices_that_no_launcher_can_give_a_job(launcher, trainer, text):
+    with pytest.raises(InputError, match=re.escape(text)):
+        check_launcher(launcher, trainer)
+
+
+@pytest.mark.parametrize("launcher", [ALONE, SLURM, {**AT_ONCE, "n_jobs": 1}])
+def test_devices_that_a_launcher_can_give(launcher):
+    check_launcher(launcher, {"devices": 2, "num_nodes": 1})
+    check_launcher(AT_ONCE, {"devices": 1})
+
+
 def test_a_status_tells_how_a_run_ended_and_how_often_it_began(tmp_path):
     with recorded_status(tmp_path, ["seed=1"], "m") as result:
         assert read_status(tmp_path).state == "running"
@@ -86,6 +125,10 @@ def test_a_status_tells_how_a_run_ended_and_how_often_it_began(tmp_path):
             raise error
         assert read_status(tmp_path).state == state
     assert len(read_status(tmp_path).starts) == 3
+    before = read_status(tmp_path).seconds
+    with recorded_status(tmp_path, ["seed=1"], "m"):
+        time.sleep(0.1)
+    assert before + 0.1 <= read_status(tmp_path).seconds < before + 5  # of all four
     with pytest.raises(ZeroDivisionError), recorded_status(tmp_path / "none", [], "m", writes=False):
         raise ZeroDivisionError
     assert not (tmp_path / "none").exists()

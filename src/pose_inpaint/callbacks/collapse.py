@@ -43,7 +43,7 @@ class Stretch:
 
     def reached(self, value: Tensor) -> bool:
         """Takes one batch's value; True once a stretch, when it is known to be `batches` long."""
-        counts = torch.zeros(2, device=value.device) if self.counts is None else self.counts
+        counts = torch.zeros(2, device=value.device) if self.counts is None else self.counts.to(value.device)
         now = torch.where(value.detach() < self.threshold, counts[0] + 1, torch.zeros_like(counts[0]))
         self.counts = torch.stack([now, torch.maximum(now, counts[1])])
         self.seen += 1
@@ -54,6 +54,23 @@ class Stretch:
         new = longest >= self.batches and not self.warned
         self.warned = still >= self.batches
         return new
+
+    def state(self) -> dict[str, Any]:
+        """All that it knows, as plain data."""
+        counts = None if self.counts is None else self.counts.tolist()
+        return {
+            "threshold": self.threshold,
+            "batches": self.batches,
+            "seen": self.seen,
+            "warned": self.warned,
+            "counts": counts,
+        }
+
+    def take(self, state: dict[str, Any]) -> None:
+        """Takes on what another knew, if it looked for the same."""
+        if (state["threshold"], state["batches"]) == (self.threshold, self.batches):
+            self.seen, self.warned = state["seen"], state["warned"]
+            self.counts = None if state["counts"] is None else torch.tensor(state["counts"])
 
 
 class CollapseGuard(Callback):
@@ -88,6 +105,16 @@ class CollapseGuard(Callback):
             )
             if threshold is not None
         }
+
+    def state_dict(self) -> dict[str, Any]:
+        """The counts, so that a run that goes on warns when an unbroken one would."""
+        return {key: stretch.state() for key, (_, stretch) in self.watched.items()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on counting; a threshold or a length of other settings begins anew."""
+        for key, state in state_dict.items():
+            if key in self.watched:
+                self.watched[key][1].take(state)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leaves a Wasserstein critic alone."""

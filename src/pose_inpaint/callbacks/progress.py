@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 class ProgressKeeper(Callback):
     """Writes `last.ckpt` between two batches, so that a run loses minutes at most, and ends it when asked to.
 
-    A request is heeded between two batches. During a validation it is heeded at once, without a checkpoint of that
-    moment: the last one and what follows from it give the same again.
+    A request is heeded between two batches of training. During a validation on one device it is heeded at once, without
+    a checkpoint of that moment: the last one and what follows from it give the same again. Several devices have unequal
+    numbers of batches there, so they end after it, together.
 
     Args:
         path: the checkpoint.
@@ -64,15 +65,16 @@ class ProgressKeeper(Callback):
     def on_validation_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        """Ends if asked. Ranks may have unequal numbers of batches here, so each decides for itself."""
-        if self._request is not None:
+        """Ends if asked, where no other rank would wait for this one."""
+        if self._request is not None and trainer.world_size == 1:
             done = f"epoch {trainer.current_epoch + 1}, in its validation"
             raise StopRequestedError(self._request, self.path, done)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Ends if asked after the last batch: the epoch's end is saved, and the scoring can be made up for."""
-        if self._request is not None:
-            raise StopRequestedError(self._request, self.path, "trained, not yet scored")
+        request, _ = self._agree(trainer, due=False)
+        if request:
+            raise StopRequestedError(request, self.path, "trained, not yet scored")
 
     def _ask(self, number: int, _: FrameType | None) -> None:
         if number == signal.SIGINT and self._request is not None:

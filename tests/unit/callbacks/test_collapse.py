@@ -1,5 +1,6 @@
 """When the guard warns: by hand, and beside a plain count."""
 
+import json
 import warnings
 from types import SimpleNamespace
 
@@ -44,6 +45,24 @@ def test_as_many_warnings_as_stretches_that_were_long_enough(low, batches):
         count = count + 1 if value else 0
         stretches += count == batches
     assert len(warned([0 if value else 2 for value in low], batches)) == stretches
+
+
+@given(st.lists(st.booleans(), max_size=40), st.integers(1, 5), st.integers(0, 40))
+def test_a_count_goes_on_in_another_process(low, batches, cut):
+    first, second = Stretch(1.0, batches), Stretch(1.0, batches)
+    values = [torch.tensor(0.0 if value else 2.0) for value in low]
+    found = [first.reached(value) for value in values[:cut]]
+    second.take(json.loads(json.dumps(first.state())))
+    found += [second.reached(value) for value in values[cut:]]
+    assert [place for place, new in enumerate(found, 1) if new] == warned(values, batches)
+
+
+def test_a_count_of_other_settings_is_not_gone_on_with():
+    first, second = Stretch(1.0, 3), Stretch(2.0, 3)
+    for _ in range(2):
+        first.reached(torch.tensor(0.0))
+    second.take(first.state())
+    assert second.seen == 0
 
 
 def test_the_count_is_read_only_every_so_many_batches(monkeypatch):
