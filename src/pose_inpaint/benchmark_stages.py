@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from pose_inpaint.benchmark_record import stages_done, write_record
 from pose_inpaint.checkpoint import read_checkpoint
 from pose_inpaint.child_process import describe_status, last_lines, run_child
+from pose_inpaint.config import planned_epochs
 from pose_inpaint.errors import InputError
 from pose_inpaint.overrides import as_value
 
 if TYPE_CHECKING:
     from pose_inpaint.benchmark_plan import Plan
-    from pose_inpaint.config import TrainSettings
 
 LOG = "log.txt"
 DOING = {"train": "training", "evaluate": "scoring"}
@@ -97,12 +97,6 @@ def resumption(folder: Path, plan: Plan) -> list[str] | None:
     if plan.training is not None and epochs >= planned_epochs(plan.training):
         return None
     return [f"resume={as_value(str(last))}"]
-
-
-def planned_epochs(settings: TrainSettings) -> int:
-    """How many epochs a training has."""
-    epochs = sum(phase.epochs for phase in settings.schedule.phases)
-    return min(epochs, settings.trainer.get("max_epochs") or epochs)
 
 
 def _released(plan: Plan, folder: Path) -> list[str]:

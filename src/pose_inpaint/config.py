@@ -366,6 +366,12 @@ def read_settings(config: DictConfig, schema: type[Settings]) -> Settings:
     return settings  # type: ignore[return-value]
 
 
+def planned_epochs(settings: TrainSettings) -> int:
+    """How many epochs a training has: its phases', or fewer by `trainer.max_epochs`."""
+    epochs = sum(phase.epochs for phase in settings.schedule.phases)
+    return min(epochs, settings.trainer.get("max_epochs") or epochs)
+
+
 def plain_config(config: DictConfig) -> dict[str, Any]:
     """The resolved configuration as plain data, for records and checkpoints."""
     plain = OmegaConf.to_container(config, resolve=True)

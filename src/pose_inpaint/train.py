@@ -16,7 +16,7 @@ from pose_inpaint import build
 from pose_inpaint.callbacks.checkpoints import BestOfPhase
 from pose_inpaint.checkpoint import demand_same_settings, load_weights, read_checkpoint
 from pose_inpaint.cli import run_command
-from pose_inpaint.config import plain_config
+from pose_inpaint.config import plain_config, planned_epochs
 from pose_inpaint.errors import InputError
 from pose_inpaint.final_scores import score_test
 from pose_inpaint.logging_run import quieten, recorded
@@ -96,10 +96,9 @@ def _train(settings: TrainSettings, plain: dict[str, Any], folder: Path) -> floa
     pl.seed_everything(settings.seed, workers=True, verbose=False)
     data = build.build_data(settings.data, settings.mask, settings.seed)
     module = build.build_module(settings, data, plain)
-    epochs = min(module.schedule.epochs, settings.trainer.get("max_epochs") or module.schedule.epochs)
     before = read_status(folder)
     finished = before is not None and before.state == FINISHED
-    resumption = find_resumption(settings.resume, folder, plain, epochs, finished=finished)
+    resumption = find_resumption(settings.resume, folder, plain, planned_epochs(settings), finished=finished)
     if resumption is not None and resumption.done and before is not None and before.value is not None and finished:
         print(f"{folder}: finished, nothing is left to do; {before.metric} {before.value:g}")
         return before.value

@@ -14,6 +14,7 @@ import optuna
 import pytest
 from conftest import TINY
 from omegaconf import OmegaConf
+from wandb_file import offline_runs
 
 from pose_inpaint.status import Status, write_status
 from pose_inpaint.sweep_job import as_job
@@ -359,7 +360,7 @@ def test_a_job_on_several_devices_is_a_command_whose_death_is_not_the_sweeps(swe
 
 @pytest.mark.slow
 def test_jobs_on_two_processes_leave_nothing_behind(sweep, tmp_path):
-    two = ["trainer.devices=2", "trainer.strategy=ddp", "data.batch_size=2"]
+    two = ["trainer.devices=2", "trainer.strategy=ddp", "data.batch_size=2", "logger=wandb", "logger.mode=offline"]
     before = dict(os.environ)
     outcome = sweep("loss.beta=0.01,-1", *two)
     assert outcome.status == 1, outcome.err
@@ -369,6 +370,9 @@ def test_jobs_on_two_processes_leave_nothing_behind(sweep, tmp_path):
     assert len(found["0.01"]["starts"]) == 1
     leaked = {name for name in os.environ if "RANK" in name or name.startswith(("MASTER_", "WORLD_"))} - set(before)
     assert leaked == set()
+    (folder,) = [tmp_path / "sweep" / name for name, s in statuses(tmp_path / "sweep").items() if s["value"]]
+    (run,) = offline_runs(folder)
+    assert (run.run.run_group, run.run.display_name) == ("sweep", folder.name)
 
 
 def test_a_metric_that_is_not_finite_is_a_failure(sweep, tmp_path, monkeypatch):
