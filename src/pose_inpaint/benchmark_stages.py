@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pose_inpaint.benchmark_record import stages_done, write_record
 from pose_inpaint.checkpoint import read_checkpoint
+from pose_inpaint.checkpoint_file import CHECKPOINTS, LAST
 from pose_inpaint.child_process import describe_status, last_lines, run_child
 from pose_inpaint.config import planned_epochs
 from pose_inpaint.errors import InputError
@@ -88,7 +89,7 @@ def resumption(folder: Path, plan: Plan) -> list[str] | None:
 
     Without a checkpoint that can be read it begins anew, in an empty folder.
     """
-    last = folder / "checkpoints" / "last.ckpt"
+    last = folder / CHECKPOINTS / LAST
     try:
         epochs = read_checkpoint(last).epoch
     except InputError:
@@ -103,9 +104,9 @@ def _released(plan: Plan, folder: Path) -> list[str]:
     """Names the checkpoint of a trained system: the one that `test.checkpoint` of its training chooses."""
     if plan.training is None:
         return []
-    checkpoints = folder / "train" / "checkpoints"
+    checkpoints = folder / "train" / CHECKPOINTS
     best = checkpoints / f"best-{plan.training.schedule.phases[-1].name}.ckpt"
-    chosen = best if plan.training.test.checkpoint == "best" and best.is_file() else checkpoints / "last.ckpt"
+    chosen = best if plan.training.test.checkpoint == "best" and best.is_file() else checkpoints / LAST
     return [f"checkpoint={as_value(str(chosen))}"]
 
 

@@ -16,6 +16,9 @@ from pose_inpaint.files import written_whole
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+CHECKPOINTS = "checkpoints"  # a run's folder of them
+LAST = "last.ckpt"
+
 
 class WholeCheckpointIO(TorchCheckpointIO):
     """Writes under another name, waits for the disk, then renames: whenever a process dies, the file is whole."""

@@ -17,12 +17,13 @@ GRACE = 20.0  # seconds that a command has for ending by itself
 SAID = 12  # lines shown of a command that failed
 
 
-def run_child(command: Sequence[str], log: Path) -> int:
+def run_child(command: Sequence[str], log: Path, grace: float = GRACE) -> int:
     """Runs a command to its end and returns its exit status (negative: the signal that ended it).
 
     Args:
         command: program and arguments.
         log: its output and errors are added to this file.
+        grace: seconds that it has for ending by itself where this process is asked to end.
     """
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}  # so that output and errors are in their true order
     environment.pop("HYDRA_FULL_ERROR", None)  # run_command sets it; with it faults would be tracebacks
@@ -39,17 +40,19 @@ def run_child(command: Sequence[str], log: Path) -> int:
         try:
             return process.wait()
         finally:
-            _stop(process)
+            _stop(process, grace)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: subprocess.Popen[bytes], grace: float) -> None:
     """Ends a command and whatever it started, at first with a request."""
-    if process.poll() is None:
-        signal_group(process, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE)
-    signal_group(process, getattr(signal, "SIGKILL", signal.SIGTERM))
-    process.wait()
+    try:
+        if process.poll() is None:
+            signal_group(process, signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(grace)
+    finally:  # also where a second request ends the wait
+        signal_group(process, getattr(signal, "SIGKILL", signal.SIGTERM))
+        process.wait()
 
 
 def signal_group(process: subprocess.Popen[bytes], number: int) -> None:

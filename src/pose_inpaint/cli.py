@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pose_inpaint.errors import InputError
 from pose_inpaint.job_names import register_resolvers
 from pose_inpaint.ranks import LOST, LostRankError
-from pose_inpaint.stopping import StopRequestedError
+from pose_inpaint.stopping import StopRequestedError, say_last
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -76,7 +76,7 @@ def run_command(
                 raise
             _fail(str(error))
         except StopRequestedError as error:
-            print(error.message, file=sys.stderr)
+            say_last(error.message)
             raise
         except LostRankError as error:
             print(f"error: lost another rank ({error})", file=sys.stderr)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from pose_inpaint.baseline import compare_with_mean, score_split
 from pose_inpaint.checkpoint import load_generator, read_checkpoint
+from pose_inpaint.checkpoint_file import CHECKPOINTS, LAST
 from pose_inpaint.cost import describe_cost
 from pose_inpaint.examples import write_examples
 from pose_inpaint.provenance import describe_scores, write_json
-from pose_inpaint.resuming import CHECKPOINTS, LAST, SCORES
+from pose_inpaint.resuming import SCORES
 from pose_inpaint.scoring import completing
 
 if TYPE_CHECKING:

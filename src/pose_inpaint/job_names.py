@@ -33,14 +33,14 @@ def job_group(experiment: str) -> str | None:
     """The sweep's folder for a job of a Hydra sweep, else the experiment; a W&B agent groups its runs by itself."""
     if _of_agent():
         return None
-    folder = _job_of_sweep()
-    return folder.parent.name if folder else experiment
+    job = _job_of_sweep()
+    return job[0].name if job else experiment
 
 
 def job_name() -> str | None:
     """The folder of a job of a Hydra sweep; None leaves the name to W&B."""
-    folder = _job_of_sweep()
-    return folder.name if folder and not _of_agent() else None
+    job = _job_of_sweep()
+    return job[1].name if job and not _of_agent() else None
 
 
 def job_kind() -> str | None:
@@ -48,15 +48,15 @@ def job_kind() -> str | None:
     return str(HydraConfig.get().job.config_name) if HydraConfig.initialized() else None
 
 
-def _job_of_sweep() -> Path | None:
-    """This job's folder, if it is one of a sweep's: launched by it, or a command of its own for several devices."""
+def _job_of_sweep() -> tuple[Path, Path] | None:
+    """The folders of the sweep and the job, if it is one of a sweep's: launched by it, or a command of its own."""
     if not HydraConfig.initialized():
         return None
     hydra = HydraConfig.get()
     if hydra.mode == RunMode.MULTIRUN:
-        return Path(hydra.sweep.dir) / str(hydra.sweep.subdir)
+        return Path(hydra.sweep.dir), Path(hydra.sweep.subdir)
     folder = Path(hydra.runtime.output_dir)
-    return folder if (folder.parent / RECORD).is_file() else None
+    return (folder.parent, folder) if (folder.parent / RECORD).is_file() else None
 
 
 def _of_agent() -> bool:

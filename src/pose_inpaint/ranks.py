@@ -19,7 +19,7 @@ import torch
 from pose_inpaint.child_process import describe_status, last_lines, signal_group
 from pose_inpaint.config import flat
 from pose_inpaint.errors import InputError
-from pose_inpaint.stopping import BY_CTRL_C, STOPPED, handling_requests, stopped_status
+from pose_inpaint.stopping import BY_CTRL_C, STOPPED, handling_requests, let_go_of_closed_outputs, stopped_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LOST = 76  # exit status of a rank that ends because another one did
 STARTED_HERE = "POSE_INPAINT_RANKS"
 GRACE = 15.0  # seconds that ranks have for ending by themselves once one has failed
-SAVING = 300.0  # the same once one has ended as it was asked to, while others may still be sending what they logged
+SAVING = 300.0  # the same once one has ended as it was asked to: others may still save, or send what they logged
 FAULT = 1  # exit status where a rank was ended by a signal
 
 
@@ -74,13 +74,26 @@ def devices_wanted(trainer: Mapping[str, Any]) -> int:
     return count
 
 
+def nodes_wanted(trainer: Mapping[str, Any]) -> int:
+    """How many machines the trainer's settings ask for.
+
+    Raises:
+        InputError: not a number of at least 1.
+    """
+    nodes = trainer.get("num_nodes", 1)
+    if not str(nodes).isdecimal() or int(nodes) < 1:
+        message = f"trainer.num_nodes={nodes}: give how many machines, at least 1"
+        raise InputError(message)
+    return int(nodes)
+
+
 def must_start_ranks(trainer: Mapping[str, Any]) -> bool:
     """Whether this process has to start others rather than train.
 
     Raises:
         InputError: the number of processes does not fit the settings.
     """
-    devices, nodes, found = devices_wanted(trainer), int(trainer.get("num_nodes", 1)), rank_count()
+    devices, nodes, found = devices_wanted(trainer), nodes_wanted(trainer), rank_count()
     if found > 1 and found != devices * nodes:
         message = (
             f"trainer.devices={devices} x trainer.num_nodes={nodes}: {devices * nodes} ranks, but {found} processes "
@@ -151,7 +164,8 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]], requests: Sequence[int])
         ends = {process.poll() for process in processes} - {None, 0}
         if ends:
             first_end = min(first_end, time.monotonic())
-        if time.monotonic() - first_end > (SAVING if ends <= {STOPPED, BY_CTRL_C} else GRACE):
+        patient = ends <= {STOPPED, BY_CTRL_C} and len(requests) < 2
+        if time.monotonic() - first_end > (SAVING if patient else GRACE):
             break
         time.sleep(0.05)
     return [LOST if process.poll() is None else int(process.returncode) for process in processes]
@@ -161,6 +175,8 @@ def _explain(statuses: Sequence[int], logs: Sequence[Path | None], requests: Seq
     """Says which rank failed, unless it was the first, which has said it itself; returns our exit status."""
     failed = {rank: status for rank, status in enumerate(statuses) if status != 0}
     asked = {STOPPED, BY_CTRL_C, LOST, *(-number for number in requests)}  # by the signal: one not yet listening to it
+    if requests:
+        let_go_of_closed_outputs()
     if requests and (failed or not statuses) and asked.issuperset(failed.values()):
         if failed.get(0) not in (STOPPED, BY_CTRL_C):  # else it has said it itself
             print(f"stopped by {signal.Signals(requests[-1]).name}; go on with resume=auto", file=sys.stderr)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pose_inpaint.checkpoint import demand_same_settings, read_checkpoint
+from pose_inpaint.checkpoint_file import CHECKPOINTS, LAST
 from pose_inpaint.config import AUTO
 from pose_inpaint.errors import InputError
 from pose_inpaint.ranks import rank_count
@@ -16,13 +17,12 @@ from pose_inpaint.schedule import Phase
 if TYPE_CHECKING:
     from pose_inpaint.checkpoint import Checkpoint
 
-CHECKPOINTS = "checkpoints"
-LAST = "last.ckpt"
 SCORES = "scores.json"
 SAME = (
     "model", "critic", "ema", "optim", "loss", "mask", "batchnorm", "seed", "data",
     "trainer.precision", "trainer.limit_train_batches",
 )  # fmt: skip
+PRECISIONS = {"64": "64-true", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}  # as Lightning takes them
 FREE = ("data.workers", "data.batch_size", "data.root", "data.source.root", "data.source.cache", "mask.root")
 """Keys that leave the run what it was: a data folder may move, and batches are compared over all devices together."""
 
@@ -82,7 +82,8 @@ def find_resumption(
     if resume is None:
         return None
     checkpoint = read_checkpoint(resume, "resume")
-    demand_same_settings(checkpoint, config, "resume", SAME, FREE)
+    comparable = replace(checkpoint, config=_comparable(checkpoint.config))
+    demand_same_settings(comparable, _comparable(config), "resume", SAME, FREE)
     _demand_same_past(checkpoint, config)
     batch, ranks = config["data"]["batch_size"], rank_count()
     if checkpoint.pictures not in (None, batch * ranks):
@@ -101,6 +102,15 @@ def find_resumption(
     return found
 
 
+def _comparable(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with what can be written in several ways written in one."""
+    trainer = dict(config["trainer"])
+    trainer["precision"] = PRECISIONS.get(str(trainer.get("precision")), trainer.get("precision"))
+    if isinstance(trainer.get("limit_train_batches"), float) and trainer["limit_train_batches"] == 1:
+        del trainer["limit_train_batches"]  # all; the number 1 would be one batch
+    return {**config, "trainer": trainer}
+
+
 def _demand_same_past(checkpoint: Checkpoint, config: dict[str, Any]) -> None:
     """Compares the phases that have begun: the last of them may have more epochs or fewer, and no other change.
 
@@ -108,7 +118,11 @@ def _demand_same_past(checkpoint: Checkpoint, config: dict[str, Any]) -> None:
         InputError: another schedule led to the checkpoint; the message names a key.
     """
     begun = checkpoint.epoch + (checkpoint.batches > 0)  # epochs
-    old, new = ([Phase(**phase) for phase in found["schedule"]["phases"]] for found in (checkpoint.config, config))
+    try:
+        old, new = ([Phase(**phase) for phase in found["schedule"]["phases"]] for found in (checkpoint.config, config))
+    except TypeError as error:
+        message = f"resume={checkpoint.path}: its schedule.phases are of another version ({error}); go on with that"
+        raise InputError(message) from error
     for place, (before, now) in enumerate(zip_longest(old, new)):
         if begun <= 0 or before is None:
             return

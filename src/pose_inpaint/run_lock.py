@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
@@ -30,19 +31,26 @@ def locked(folder: Path, key: str = "hydra.run.dir") -> Iterator[None]:
 
     Raises:
         FolderTakenError: another process has it.
+        InputError: the disk has no locks.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK
     with path.open("a+") as file:
         try:
             _lock(file)
-            if not os.path.samestat(os.fstat(file.fileno()), path.stat()):  # its owner ended as we opened it
-                raise OSError(f"{path} is another file by now")  # noqa: EM102, TRY003, TRY301
+            taken = not os.path.samestat(os.fstat(file.fileno()), path.stat())  # its owner ended as we opened it
+        except FileNotFoundError:
+            taken = True  # likewise
         except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EAGAIN):
+                message = f"{key}={folder}: can't be locked there ({error}); choose a folder on a disk with locks"
+                raise InputError(message) from error
+            taken = True
+        if taken:
             file.seek(0)
             owner = file.read().strip() or "another process"
             message = f"{key}={folder}: {owner} is writing there; wait for its end, or choose another folder"
-            raise FolderTakenError(message) from error
+            raise FolderTakenError(message)
         file.truncate(0)
         file.write(f"process {os.getpid()}")
         file.flush()

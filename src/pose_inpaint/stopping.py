@@ -5,7 +5,9 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import os
+import select
 import signal
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -70,7 +72,8 @@ def handle_requests(handler: Callable[[int, FrameType | None], None] | signal.Ha
 def restore_handlers(before: Mapping[int, Any]) -> None:
     """Undoes `handle_requests`."""
     for number, handler in before.items():
-        signal.signal(number, handler)
+        if handler is not None:  # else it was none of Python's, and can't be put back
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -106,6 +109,34 @@ def ending_by_exception() -> Iterator[None]:
 
     with handling_requests(end):
         yield
+
+
+def let_go_of_closed_outputs() -> None:
+    """Has what is still printed go nowhere where the terminal, or the reader of a pipe, is gone.
+
+    What closes a terminal, or Ctrl-C where our output is another command's input, asks us to end and takes our output
+    away; the next progress bar, or the line that says where to go on, would then be a fault.
+    """
+    if not hasattr(select, "poll"):
+        return
+    for output in (1, 2):
+        asked = select.poll()
+        asked.register(output, 0)
+        if any(events & (select.POLLERR | select.POLLHUP) for _, events in asked.poll(0)):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, output)
+            os.close(nowhere)
+
+
+def say_last(message: str) -> None:
+    """Prints what a request leaves to say, and all that was printed before; to nowhere if nobody is left to read it."""
+    let_go_of_closed_outputs()
+    for text, output in (("", sys.stdout), (f"{message}\n", sys.stderr)):
+        try:
+            output.write(text)
+            output.flush()
+        except OSError:  # its reader went just now
+            let_go_of_closed_outputs()
 
 
 def end_with_parent() -> None:

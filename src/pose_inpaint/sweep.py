@@ -15,7 +15,7 @@ from pose_inpaint.job_names import RECORD
 from pose_inpaint.ranks import rank_count
 from pose_inpaint.run_lock import LOCK, locked
 from pose_inpaint.status import FAILED, FINISHED, INTERRUPTED
-from pose_inpaint.stopping import BY_CTRL_C, STOPPED, ending_by_exception
+from pose_inpaint.stopping import BY_CTRL_C, STOPPED, ending_by_exception, let_go_of_closed_outputs
 from pose_inpaint.sweep_job import STOP, as_job, mark_interrupted
 from pose_inpaint.sweep_plan import hydra_arguments, plan_sweep
 from pose_inpaint.sweep_record import read_record, replace_record, write_record
@@ -117,6 +117,7 @@ def _take_back(plan: Plan) -> None:
 
 
 def _interrupt(plan: Plan) -> None:
+    let_go_of_closed_outputs()
     (plan.folder / STOP).touch()  # for jobs that a launcher has queued elsewhere
     _mark_interrupted(plan)
 

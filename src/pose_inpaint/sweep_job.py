@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 
+from pose_inpaint.checkpoint_file import CHECKPOINTS, LAST
 from pose_inpaint.child_process import describe_status, last_lines, run_child
 from pose_inpaint.config import AUTO
 from pose_inpaint.errors import InputError
 from pose_inpaint.overrides import as_value
-from pose_inpaint.ranks import devices_wanted, must_start_ranks
-from pose_inpaint.run_lock import FolderTakenError
+from pose_inpaint.ranks import SAVING, devices_wanted, must_start_ranks, nodes_wanted
+from pose_inpaint.run_lock import FolderTakenError, locked
 from pose_inpaint.status import (
     FINISHED,
     INTERRUPTED,
@@ -64,8 +65,8 @@ def run_job(run: Callable[[DictConfig], float], config: DictConfig) -> float | N
         if not any(folder.iterdir()):
             folder.rmdir()
         return None
-    if config.resume is None or before is not None:
-        config.resume = AUTO  # of a job that has begun also where the sweep gives all a checkpoint to begin from
+    if config.resume is None or (folder / CHECKPOINTS / LAST).is_file():
+        config.resume = AUTO  # of a job that has come so far, also where the sweep gives all a checkpoint to begin from
     overrides = list(hydra.overrides.task)
     status = begin_status(folder, overrides, str(config.optimized_metric))
     began = time.monotonic()
@@ -73,6 +74,8 @@ def run_job(run: Callable[[DictConfig], float], config: DictConfig) -> float | N
         if not must_start_ranks(config.trainer):
             return run(config)
         check_launcher(hydra.launcher, config.trainer)
+        with locked(folder):
+            pass  # else the command would fail, and could not say that it is another's run that goes on
         return _run_apart(folder, [*overrides, f"resume={as_value(config.resume)}"])
     except FolderTakenError as error:
         print(f"job {folder.name} is left alone: {error}", file=sys.stderr, flush=True)
@@ -103,7 +106,7 @@ def check_launcher(launcher: Mapping[str, Any], trainer: Mapping[str, Any]) -> N
         if (launcher.get(key) or 1) > 1:
             message = f"hydra.launcher.{key}={launcher[key]}: each task would run the whole job; give 1"
             raise InputError(message)
-    if trainer.get("num_nodes", 1) > 1:
+    if nodes_wanted(trainer) > 1:
         message = f"trainer.num_nodes={trainer['num_nodes']}: a job of a sweep has one machine; give 1"
         raise InputError(message)
     kind, count = str(launcher.get("_target_")), devices_wanted(trainer)
@@ -132,7 +135,7 @@ def _run_apart(folder: Path, overrides: list[str]) -> float | None:
     """Runs a job on several devices as a command of its own, so that neither its environment nor its death is ours."""
     log = folder / LOG
     start = log.stat().st_size if log.exists() else 0
-    exit_status = run_child(training_command(folder, overrides), log)
+    exit_status = run_child(training_command(folder, overrides), log, grace=SAVING)
     after = read_status(folder)
     if exit_status == 0 and after is not None and after.state == FINISHED:
         return after.value

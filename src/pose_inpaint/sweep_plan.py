@@ -13,6 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep
 from hydra.errors import ConfigCompositionException, MissingConfigException
 from omegaconf import OmegaConf
+from omegaconf.errors import InterpolationResolutionError
 
 from pose_inpaint.cli import CONF
 from pose_inpaint.errors import InputError
@@ -173,17 +174,20 @@ def _variations(parsed: Sequence[Override]) -> Iterator[DictConfig]:
 def _check_first_job(
     config: DictConfig, folder: Path, swept: Sequence[str], check: Callable[[DictConfig], object]
 ) -> None:
-    """Looks at the first job's settings as the job will. What a swept value is at fault for is its job's affair alone.
+    """Looks at the first job's settings as the job will, and leaves to it what it alone can know.
+
+    That is a fault that the message ascribes to a swept key, and what only the job's own process or machine resolves.
 
     Raises:
-        InputError: a setting of all jobs can't be used.
+        InputError: a setting can't be used.
     """
     job = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     job.run_dir, job.sweep.resume = str(folder), None
     try:
         check(job)
     except InputError as error:
-        if not str(error).startswith(tuple(f"{key}{mark}" for key in swept for mark in "=.: ")):
+        its_own = isinstance(error.__cause__, InterpolationResolutionError)
+        if not its_own and not str(error).startswith(tuple(f"{key}{mark}" for key in swept for mark in "=.: ")):
             raise
 
 

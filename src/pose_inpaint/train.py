@@ -15,6 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from pose_inpaint import build
 from pose_inpaint.callbacks.checkpoints import BestOfPhase
 from pose_inpaint.checkpoint import demand_same_settings, load_weights, read_checkpoint
+from pose_inpaint.checkpoint_file import CHECKPOINTS, LAST
 from pose_inpaint.cli import run_command
 from pose_inpaint.config import plain_config, planned_epochs
 from pose_inpaint.errors import InputError
@@ -29,7 +30,7 @@ from pose_inpaint.ranks import (
     this_rank,
 )
 from pose_inpaint.rehearsal import demand_views, rehearse
-from pose_inpaint.resuming import CHECKPOINTS, LAST, find_resumption
+from pose_inpaint.resuming import find_resumption
 from pose_inpaint.run_lock import locked
 from pose_inpaint.score_panels import log_scores
 from pose_inpaint.status import FINISHED, read_status, recorded_status

@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
 from pose_inpaint import build
+from pose_inpaint.checkpoint_file import CHECKPOINTS, LAST
 from pose_inpaint.cli import run_command
 from pose_inpaint.config import TrainPoseSettings, plain_config, read_settings
 from pose_inpaint.errors import InputError
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from pose_inpaint.data.datamodule import InpaintingData
-
-CHECKPOINTS = "checkpoints"
 
 
 def main() -> None:
@@ -72,7 +71,7 @@ def run(config: DictConfig) -> float:
         write_records(folder, plain, records)
         trainer.fit(module, data)
     if "test" in splits and trainer.is_global_zero:
-        weights = best.best_model_path or str(folder / CHECKPOINTS / "last.ckpt")
+        weights = best.best_model_path or str(folder / CHECKPOINTS / LAST)
         estimator = HourglassEstimator(weights, device=trainer.strategy.root_device)
         accuracy = measure_accuracy(estimator, data.split_dataloader("test"), settings.seed)
         write_json(folder / "scores.json", {"split": "test", "estimator": estimator.name, **accuracy})

@@ -11,6 +11,7 @@ from pose_inpaint.callbacks.checkpoints import BestOfPhase, last_checkpoint
 from pose_inpaint.callbacks.collapse import CollapseGuard
 from pose_inpaint.callbacks.progress import ProgressKeeper
 from pose_inpaint.callbacks.samples import SampleSheet
+from pose_inpaint.checkpoint_file import CHECKPOINTS, LAST
 from pose_inpaint.config import AUTO, TrainSettings, read_settings
 from pose_inpaint.data.dataset import collate
 from pose_inpaint.errors import InputError
@@ -18,7 +19,6 @@ from pose_inpaint.files import remove_parts
 from pose_inpaint.history import history_logger
 from pose_inpaint.provenance import describe_run, write_records
 from pose_inpaint.ranks import this_rank
-from pose_inpaint.resuming import CHECKPOINTS, LAST
 from pose_inpaint.trainer import build_trainer
 
 if TYPE_CHECKING:

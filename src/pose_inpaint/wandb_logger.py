@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from pose_inpaint.checkpoint_file import CHECKPOINTS
 from pose_inpaint.errors import InputError
 from pose_inpaint.provenance import write_json
 from pose_inpaint.redaction import redact
@@ -171,6 +172,6 @@ def _kept_id(folder: Path) -> str | None:
 
     Commands refuse a folder with checkpoints in it unless they go on from one of them.
     """
-    if not (folder / KEPT).is_file() or not (folder / "checkpoints").is_dir():
+    if not (folder / KEPT).is_file() or not (folder / CHECKPOINTS).is_dir():
         return None
     return str(json.loads((folder / KEPT).read_text(encoding="utf-8"))["id"])

@@ -5,7 +5,9 @@ import json
 import multiprocessing
 import os
 import pickle
+import pty
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -124,11 +126,27 @@ def test_draws_go_on_too(command, ask, tiny_data, tmp_path, experiment):
     assert_same_run(tmp_path / "cut", tmp_path / "whole")
 
 
-def test_a_closed_terminal_saves_too(command, ask, tiny_data, tmp_path):
-    ask(4, signal.SIGHUP)
-    outcome = command("train", *arguments(tiny_data, tmp_path / "run"))
-    assert outcome.status == 75
-    assert "stopped by SIGHUP" in outcome.err
+@pytest.mark.parametrize("output", ["terminal", "pipe"])
+def test_a_run_whose_output_is_gone_saves_too(tiny_data, tmp_path, output):
+    read, write = pty.openpty() if output == "terminal" else os.pipe()
+    number, status = (signal.SIGHUP, 75) if output == "terminal" else (signal.SIGINT, 130)
+    more = ["trainer.enable_progress_bar=true", "schedule.phases.0.epochs=1000"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pose_inpaint.train", *arguments(tiny_data, tmp_path / "run", *more)],
+        stdin=subprocess.DEVNULL, stdout=write, stderr=write, start_new_session=True,
+    )  # fmt: skip
+    os.close(write)
+    try:
+        while not (tmp_path / "run/checkpoints/last.ckpt").exists():
+            os.read(read, 4096) if select.select([read], [], [], 0.05)[0] else None
+        process.send_signal(number)
+        os.close(read)
+        assert process.wait(60) == status
+    finally:
+        process.kill()
+    assert json.loads((tmp_path / "run/status.json").read_text())["state"] == "interrupted"
+    last = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)
+    assert int(last["state_dict"]["batches_seen"]) >= 3
 
 
 def test_ctrl_c_saves_too_and_has_its_own_status(command, ask, tiny_data, tmp_path):
@@ -245,6 +263,7 @@ def test_resuming_names_every_setting_that_differs(command, tiny_run, tmp_path):
     ("more", "text"),
     [
         ("trainer.precision=64-true", "made with trainer.precision=32-true"),
+        ("trainer.precision=64", "made with trainer.precision=32-true, but this run has trainer.precision=64-true"),
         ("+trainer.limit_train_batches=2", "this run has trainer.limit_train_batches=2"),
         ("schedule.phases.0.epochs=3", "made with schedule.phases.0.epochs=2, but this run has 3"),
         ("schedule.phases.0.terms=[hole]", "phases.0.terms=['hole', 'known', 'perceptual'], but this run has ['hole']"),
@@ -266,6 +285,7 @@ def test_phases_that_are_to_come_may_change(command, tiny_data, tmp_path):
     other += ["schedule.phases.1.discriminator=false", "schedule.phases.1.fresh_completion=false"]
     outcome = command("train", *arguments(tiny_data, tmp_path / "run", *other, "resume=auto"))
     assert outcome.status == 0, outcome.err
+    assert "1 of 3 epochs done" in outcome.out
 
 
 def test_resuming_with_larger_batches_is_refused(command, ask, tiny_data, tmp_path):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from lightning.pytorch import Callback
 
-from pose_inpaint.stopping import StopRequestedError, handle_requests, restore_handlers
+from pose_inpaint.stopping import StopRequestedError, handle_requests, let_go_of_closed_outputs, restore_handlers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +62,13 @@ class ProgressKeeper(Callback):
             done = f"epoch {trainer.current_epoch + 1}, {batch_idx} of {trainer.num_training_batches} batches"
             raise StopRequestedError(request, self.path, done)
 
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        """Keeps the progress bar, which comes next, from failing where a request took our output away."""
+        if self._request is not None:
+            let_go_of_closed_outputs()
+
     def on_validation_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
@@ -80,6 +87,7 @@ class ProgressKeeper(Callback):
         if number == signal.SIGINT and self._request is not None:
             raise StopRequestedError(number, self.path, "asked twice, so the batch was not waited for")
         self._request = number
+        let_go_of_closed_outputs()
 
     def _agree(self, trainer: Trainer, *, due: bool) -> tuple[int, bool]:
         """What any rank was asked to do, since a checkpoint is every rank's work."""
