@@ -333,7 +333,7 @@ def test_launchers_run_jobs_and_bring_back_their_values(sweep, tmp_path, launche
 def test_a_job_on_several_devices_is_a_command_whose_death_is_not_the_sweeps(sweep, tmp_path, monkeypatch):
     commands = []
 
-    def run_child(command, log):
+    def run_child(command, log, grace):
         """A command that is killed while it trains, then one that finishes."""
         commands.append(command)
         status = Status("running", command[3:-2], "mse_composite_hole", starts=["2018"])
