@@ -280,7 +280,9 @@ def test_m_may_come_last(command, tiny_data, tmp_path, monkeypatch):
 def test_a_job_that_another_process_runs_is_left_to_it(sweep, tmp_path):
     from pose_inpaint.cli import job_digest
 
-    settings = [each.replace("=false", "=False") for each in SHORT]  # as Hydra puts it
+    settings = {
+        each.partition("=")[0]: each.replace("=false", "=False") for each in SHORT
+    }.values()  # as Hydra has them
     folder = tmp_path / "sweep" / job_digest([*settings, f"data.root={tmp_path}/tiny", "seed=3"])
     write_status(folder, Status("running", [], "m", starts=["2018"]))
     code = (
