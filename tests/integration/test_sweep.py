@@ -277,13 +277,13 @@ def test_m_may_come_last(command, tiny_data, tmp_path, monkeypatch):
     assert "0 of 2 jobs finished" in outcome.out
 
 
-def test_a_job_that_another_process_runs_is_left_to_it(sweep, tmp_path):
+@pytest.mark.parametrize("devices", [1, 2])
+def test_a_job_that_another_process_runs_is_left_to_it(sweep, tmp_path, devices):
     from pose_inpaint.cli import job_digest
 
-    settings = {
-        each.partition("=")[0]: each.replace("=false", "=False") for each in SHORT
-    }.values()  # as Hydra has them
-    folder = tmp_path / "sweep" / job_digest([*settings, f"data.root={tmp_path}/tiny", "seed=3"])
+    own = {each.partition("=")[0]: each.replace("=false", "=False") for each in SHORT}  # as Hydra has them
+    more = [f"data.root={tmp_path}/tiny", f"trainer.devices={devices}"]
+    folder = tmp_path / "sweep" / job_digest([*own.values(), *more, "seed=3"])
     write_status(folder, Status("running", [], "m", starts=["2018"]))
     code = (
         "import time, pathlib\nfrom pose_inpaint.run_lock import locked\n"
@@ -292,12 +292,12 @@ def test_a_job_that_another_process_runs_is_left_to_it(sweep, tmp_path):
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:
         assert other.stdout.readline() == "locked\n"
-        outcome = sweep("seed=3,4")
+        outcome = sweep("seed=3,4" if devices == 1 else "seed=3", more[1])
     finally:
         other.kill()
     assert outcome.status == 1
     assert f"job {folder.name} is left alone: hydra.run.dir={folder}: process {other.pid} is writing" in outcome.err
-    assert states(tmp_path / "sweep") == ["finished", "running"]
+    assert states(tmp_path / "sweep") == ["finished", "running"][devices - 1 :]
     assert statuses(tmp_path / "sweep")[folder.name]["starts"] == ["2018"]
 
 
