@@ -55,6 +55,8 @@ def _job_of_sweep() -> tuple[Path, Path] | None:
     hydra = HydraConfig.get()
     if hydra.mode == RunMode.MULTIRUN:
         return Path(hydra.sweep.dir), Path(hydra.sweep.subdir)
+    if OmegaConf.is_missing(hydra.runtime, "output_dir"):  # composed, but no job runs
+        return None
     folder = Path(hydra.runtime.output_dir)
     return (folder.parent, folder) if (folder.parent / RECORD).is_file() else None
 
