@@ -4,7 +4,9 @@ import importlib
 import json
 import os
 import signal
+import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +63,22 @@ def command(capsys, monkeypatch):
         return Outcome(status, captured.out, captured.err)
 
     return run
+
+
+@contextmanager
+def held_by_another(folder):
+    """Another process that has a run's folder for itself meanwhile; gives its number."""
+    code = (
+        "import time, pathlib\nfrom pose_inpaint.run_lock import locked\n"
+        f"with locked(pathlib.Path({str(folder)!r})):\n    print('locked', flush=True)\n    time.sleep(100)"
+    )
+    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout.readline() == "locked\n"
+        yield other.pid
+    finally:
+        other.kill()
+        other.wait()
 
 
 def write_split(folder, count, height=48, width=40, seed=0):

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY
+from conftest import TINY, held_by_another
 
 from pose_inpaint.callbacks.progress import ProgressKeeper
 from pose_inpaint.data.dataset import Pictures
@@ -298,21 +298,11 @@ def test_resuming_with_larger_batches_is_refused(command, ask, tiny_data, tmp_pa
 
 
 def test_a_folder_that_another_run_writes_to_is_refused(command, tiny_data, tmp_path):
-    (tmp_path / "run").mkdir()
-    code = (
-        "import time, pathlib\nfrom pose_inpaint.run_lock import locked\n"
-        f"with locked(pathlib.Path({str(tmp_path / 'run')!r})):\n    print('locked', flush=True)\n    time.sleep(60)"
-    )
-    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    try:
-        assert other.stdout.readline() == "locked\n"
+    with held_by_another(tmp_path / "run") as process:
         outcome = command("train", *arguments(tiny_data, tmp_path / "run"))
         assert outcome.status == 2
-        assert f"{tmp_path}/run: process {other.pid} is writing there" in outcome.err
+        assert f"{tmp_path}/run: process {process} is writing there" in outcome.err
         assert not (tmp_path / "run/checkpoints").exists()
-    finally:
-        other.kill()
-        other.wait()
     assert command("train", *arguments(tiny_data, tmp_path / "run", "trainer.max_epochs=1")).status == 0
     assert not (tmp_path / "run/.running").exists()
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 import cloudpickle
 import optuna
 import pytest
-from conftest import TINY
+from conftest import TINY, held_by_another
 from omegaconf import OmegaConf
 from wandb_file import offline_runs
 
@@ -285,18 +285,10 @@ def test_a_job_that_another_process_runs_is_left_to_it(sweep, tmp_path, devices)
     more = [f"data.root={tmp_path}/tiny", f"trainer.devices={devices}"]
     folder = tmp_path / "sweep" / job_digest([*own.values(), *more, "seed=3"])
     write_status(folder, Status("running", [], "m", starts=["2018"]))
-    code = (
-        "import time, pathlib\nfrom pose_inpaint.run_lock import locked\n"
-        f"with locked(pathlib.Path({str(folder)!r})):\n    print('locked', flush=True)\n    time.sleep(100)"
-    )
-    other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    try:
-        assert other.stdout.readline() == "locked\n"
+    with held_by_another(folder) as process:
         outcome = sweep("seed=3,4" if devices == 1 else "seed=3", more[1])
-    finally:
-        other.kill()
     assert outcome.status == 1
-    assert f"job {folder.name} is left alone: hydra.run.dir={folder}: process {other.pid} is writing" in outcome.err
+    assert f"job {folder.name} is left alone: hydra.run.dir={folder}: process {process} is writing" in outcome.err
     assert states(tmp_path / "sweep") == ["finished", "running"][devices - 1 :]
     assert statuses(tmp_path / "sweep")[folder.name]["starts"] == ["2018"]
 
