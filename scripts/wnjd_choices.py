@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pose_inpaint.bootstrap import estimate_mean
 from pose_inpaint.data.dataset import collate, read_record
+from pose_inpaint.data.joints import TORSO
 from pose_inpaint.data.masks import MaskData
 from pose_inpaint.data.sources import Chalearn
-from pose_inpaint.joints import TORSO
+from pose_inpaint.evaluation.pose_bounds import resave
+from pose_inpaint.metrics.bootstrap import estimate_mean
+from pose_inpaint.models.classical.constant_fill import MeanFill
+from pose_inpaint.models.classical.opencv import OpenCVFill
 from pose_inpaint.pose.blazepose import BlazePose
 from pose_inpaint.pose.cache import remembering
+from pose_inpaint.pose.comparison import as_saved, hidden_joints
+from pose_inpaint.pose.distances import person_scale
 from pose_inpaint.pose.hourglass import HourglassEstimator
-from pose_inpaint.pose.judge import as_saved, hidden_joints
-from pose_inpaint.pose.measures import person_scale
-from pose_inpaint.pose_bounds import resave
-from pose_inpaint.systems.mean import MeanFill
-from pose_inpaint.systems.opencv import OpenCVFill
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -19,7 +19,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pose_inpaint.joints import JOINTS
+from pose_inpaint.data.joints import JOINTS
 
 for name, default in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
     # A suite that was started with & or nohup has them ignored, and so would all that it starts.
@@ -69,7 +69,7 @@ def command(capsys, monkeypatch):
 def held_by_another(folder):
     """Another process that has a run's folder for itself meanwhile; gives its number."""
     code = (
-        "import time, pathlib\nfrom pose_inpaint.run_lock import locked\n"
+        "import time, pathlib\nfrom pose_inpaint.tracking.lock import locked\n"
         f"with locked(pathlib.Path({str(folder)!r})):\n    print('locked', flush=True)\n    time.sleep(100)"
     )
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING
 
 from hydra import compose
 
-from pose_inpaint import report
-from pose_inpaint.benchmark_check import check_plans
-from pose_inpaint.benchmark_plan import REPORT, make_plans, named
-from pose_inpaint.benchmark_record import demand_ours, stages_done
-from pose_inpaint.benchmark_stages import complete_system
-from pose_inpaint.cli import run_command
-from pose_inpaint.config import BenchmarkSettings, ReportSettings, read_settings
+from pose_inpaint.config.command import run_command
+from pose_inpaint.config.schema import BenchmarkSettings, ReportSettings
+from pose_inpaint.config.settings import read_settings
 from pose_inpaint.errors import InputError
-from pose_inpaint.logging_run import quieten
-from pose_inpaint.stopping import BY_CTRL_C, ending_by_exception
+from pose_inpaint.multirun.benchmark.plan import REPORT, make_plans, named
+from pose_inpaint.multirun.benchmark.preflight import check_plans
+from pose_inpaint.multirun.benchmark.record import demand_ours, stages_done
+from pose_inpaint.multirun.benchmark.stages import complete_system
+from pose_inpaint.reporting.report import run as report
+from pose_inpaint.runtime.signals import BY_CTRL_C, ending_by_exception
+from pose_inpaint.training.trainer import quieten
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from pose_inpaint.benchmark_plan import Plan
+    from pose_inpaint.multirun.benchmark.plan import Plan
 
 
 def main() -> None:
@@ -92,7 +93,7 @@ def write_report(config: DictConfig, folders: list[Path]) -> bool:
         return False
     config.runs = [str(folder) for folder in folders]
     try:
-        report.run(config)
+        report(config)
     except InputError as error:
         print(f"report: {error}", file=sys.stderr)
         return False

@@ -5,50 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import get_class, instantiate
 from torch import nn
 
+from pose_inpaint.config.instantiate import build, find_class
 from pose_inpaint.data.datamodule import InpaintingData
 from pose_inpaint.errors import InputError
-from pose_inpaint.lightning_module import InpaintingModule
 from pose_inpaint.losses import DiscriminatorLoss, GeneratorLoss, GradientPenalty
-from pose_inpaint.losses.term import check_weight
-from pose_inpaint.metrics.per_picture import REGIONS
-from pose_inpaint.pose.judge import PoseJudge
-from pose_inpaint.ranks import learning_rate_factor, rank_count
-from pose_inpaint.schedule import Phase, Schedule
+from pose_inpaint.losses.base import check_weight
+from pose_inpaint.metrics.per_image import REGIONS
+from pose_inpaint.pose.comparison import PoseJudge
+from pose_inpaint.runtime.ranks import rank_count
+from pose_inpaint.training.lightning_module import InpaintingModule
+from pose_inpaint.training.schedule import Phase, Schedule
+from pose_inpaint.training.trainer import learning_rate_factor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from torchmetrics import Metric
 
-    from pose_inpaint.config import DataSettings, LossSettings, PhaseSettings, PoseSettings, TrainSettings
+    from pose_inpaint.config.schema import DataSettings, LossSettings, PhaseSettings, PoseSettings, TrainSettings
     from pose_inpaint.data.masks import Masks
     from pose_inpaint.data.sources import Source
     from pose_inpaint.metrics import PictureMetric
-    from pose_inpaint.pose.judge import ReferenceKind
+    from pose_inpaint.pose.comparison import ReferenceKind
     from pose_inpaint.types import Inpainter
-
-
-def build(key: str, block: Mapping[str, Any], **arguments: Any) -> Any:
-    """The object that a block's `_target_` names.
-
-    Raises:
-        InputError: there is no such target, or it refuses its arguments; the message starts with `key`.
-    """
-    if not block.get("_target_"):
-        message = f"{key}: the block has no _target_; choose one of conf/{key.split('.')[0]}/"
-        raise InputError(message)
-    try:
-        return instantiate(dict(block), **arguments, _convert_="all")
-    except InstantiationException as error:
-        cause = error.__cause__ or error
-        if isinstance(cause, InputError):
-            raise cause from error
-        message = f"{key}: {block['_target_']}: {cause}"
-        raise InputError(message) from error
 
 
 def build_inpainter(model: Mapping[str, Any]) -> Inpainter:
@@ -64,25 +45,6 @@ def build_postprocess(block: Mapping[str, Any], inpainter: Inpainter) -> Inpaint
         return cast("Inpainter", build("postprocess", block)(inpainter))
     except TypeError as error:
         message = f"postprocess: {error}"
-        raise InputError(message) from error
-
-
-def build_network(model: Mapping[str, Any]) -> nn.Module:
-    """The network of a checkpoint's configuration; nothing but a network class is called, whatever the file says.
-
-    Raises:
-        InputError: the target is no network, or refuses its arguments.
-    """
-    arguments = {key: value for key, value in model.items() if key != "_target_"}
-    try:
-        network = get_class(str(model.get("_target_")))
-        if not issubclass(network, nn.Module):
-            raise TypeError(f"{network.__name__} is no network")  # noqa: EM102, TRY003, TRY301
-        return network(**arguments)
-    except InputError:
-        raise
-    except Exception as error:
-        message = f"the checkpoint's model {dict(model)} can't be built: {error}"
         raise InputError(message) from error
 
 
@@ -155,19 +117,6 @@ def build_metrics(
                     name = f"{metric}_{picture}_{region}"
                     found[name] = build_metric(name, blocks, **arguments)
     return found
-
-
-def find_class(key: str, block: Mapping[str, Any]) -> type:
-    """The class that a block's `_target_` names.
-
-    Raises:
-        InputError: there is no such class.
-    """
-    try:
-        return get_class(str(block.get("_target_")))
-    except Exception as error:
-        message = f"{key}: {block.get('_target_')}: {error}"
-        raise InputError(message) from error
 
 
 def build_judge(pose: PoseSettings, device: torch.device) -> PoseJudge | None:
@@ -284,20 +233,3 @@ def _check_rates(settings: TrainSettings) -> None:
     if settings.ema.decay is not None and not 0 < settings.ema.decay < 1:
         message = f"ema.decay={settings.ema.decay}: must be in (0, 1), or null for none"
         raise InputError(message)
-
-
-def choose_device(name: str) -> torch.device:
-    """A device by name; "auto" takes a GPU if there is one.
-
-    Raises:
-        InputError: PyTorch has no such device here.
-    """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        message = f"device={name}: not to be had here ({str(error).splitlines()[0]}); try device=cpu"
-        raise InputError(message) from error
-    return device

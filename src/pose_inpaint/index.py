@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from pose_inpaint.build import build_data
-from pose_inpaint.cli import run_command
-from pose_inpaint.config import IndexSettings, read_settings
-from pose_inpaint.data.sources import SPLITS
+from pose_inpaint.config.command import run_command
+from pose_inpaint.config.schema import IndexSettings
+from pose_inpaint.config.settings import read_settings
+from pose_inpaint.data.records import SPLITS
 from pose_inpaint.errors import InputError
-from pose_inpaint.systems.scenes.descriptor import SceneFilters
-from pose_inpaint.systems.scenes.index import build_index
+from pose_inpaint.models.classical.scene_completion.gist import SceneFilters
+from pose_inpaint.models.classical.scene_completion.index import build_index
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -7,25 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import torch
-from torch.nn import functional as F
 from tqdm import tqdm
 
-from pose_inpaint.build import build_postprocess, choose_device
-from pose_inpaint.cli import run_command
-from pose_inpaint.config import PredictSettings, read_settings
-from pose_inpaint.data.masks import shrink
-from pose_inpaint.data.picture import list_pictures, read_picture, resize, save_picture, to_bytes, to_image, to_signed
+from pose_inpaint.build import build_postprocess
+from pose_inpaint.config.command import run_command
+from pose_inpaint.config.schema import PredictSettings
+from pose_inpaint.config.settings import read_settings
+from pose_inpaint.data.images import list_pictures, read_picture, save_picture, to_image
+from pose_inpaint.data.input_masks import hidden_pixels
 from pose_inpaint.errors import InputError
-from pose_inpaint.hidden import hidden_pixels
-from pose_inpaint.system_choice import choose_inpainter
-from pose_inpaint.types import EMPTY, check_choice
+from pose_inpaint.evaluation.candidates import choose_inpainter
+from pose_inpaint.models.inference import complete
+from pose_inpaint.runtime.devices import choose_device
+from pose_inpaint.types import check_choice
 
 if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, UInt8
     from omegaconf import DictConfig
-    from torch import Tensor
 
-    from pose_inpaint.hidden import HiddenPixels
+    from pose_inpaint.data.input_masks import HiddenPixels
     from pose_inpaint.types import Inpainter
 
 Form = Literal["photo", "challenge"]
@@ -131,47 +130,6 @@ def _complete_file(
     holes = hidden(name, picture)
     raw = complete(inpainter, picture, holes, size, device)
     save_picture(to_image(raw if as_raw else torch.where(holes, raw, picture)), target)
-
-
-def complete(
-    inpainter: Inpainter,
-    picture: UInt8[Tensor, "3 h w"],
-    hidden: Bool[Tensor, "h w"],
-    size: int | None = None,
-    device: torch.device | str = "cpu",
-) -> UInt8[Tensor, "3 h w"]:
-    """The system's own picture of a whole picture, at the picture's resolution.
-
-    Args:
-        inpainter: the system.
-        picture: 0..255.
-        hidden: the pixels to complete.
-        size: work at size x size and resize back (as the release does), or None: at the picture's own resolution,
-            padded to multiples of what the network takes.
-        device: where the system is.
-    """
-    height, width = picture.shape[-2:]
-    known = torch.where(hidden, torch.full((), EMPTY), to_signed(picture))
-    mask = hidden
-    if size is not None:
-        mask = shrink(hidden, size)
-        known = torch.where(mask, torch.full((), EMPTY), resize(known, size, size))
-    stride = getattr(inpainter, "stride", 1)
-    known, mask_in = _pad(known, stride), _pad(mask[None].float(), stride)
-    with torch.no_grad():
-        raw = inpainter(known[None].to(device), mask_in[None].to(device)).raw[0, 0].cpu()
-    if not raw.isfinite().all():
-        message = "the completion has values that are not finite; the system is broken"
-        raise InputError(message)
-    if size is not None:
-        return to_bytes(resize(raw[:, :size, :size], height, width))
-    return to_bytes(raw[:, :height, :width])
-
-
-def _pad(picture: Float[Tensor, "c h w"], stride: int) -> Float[Tensor, "c h2 w2"]:
-    """Repeats the last row and column up to multiples of `stride`, of picture and mask alike: holes stay holes."""
-    bottom, right = -picture.shape[-2] % stride, -picture.shape[-1] % stride
-    return F.pad(picture[None], (0, right, 0, bottom), mode="replicate")[0] if bottom or right else picture
 
 
 if __name__ == "__main__":

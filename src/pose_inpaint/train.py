@@ -13,43 +13,39 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 
 from pose_inpaint import build
-from pose_inpaint.callbacks.checkpoints import BestOfPhase
-from pose_inpaint.checkpoint import demand_same_settings, load_weights, read_checkpoint
-from pose_inpaint.checkpoint_file import CHECKPOINTS, LAST
-from pose_inpaint.cli import run_command
-from pose_inpaint.config import plain_config, planned_epochs
+from pose_inpaint.config.command import run_command
+from pose_inpaint.config.overrides import training_command
+from pose_inpaint.config.settings import plain_config, planned_epochs
 from pose_inpaint.errors import InputError
-from pose_inpaint.final_scores import score_test
-from pose_inpaint.logging_run import quieten, recorded
-from pose_inpaint.ranks import (
-    LostRankError,
-    devices_wanted,
-    must_start_ranks,
-    run_ranks,
-    started_here,
-    this_rank,
-)
-from pose_inpaint.rehearsal import demand_views, rehearse
-from pose_inpaint.resuming import find_resumption
-from pose_inpaint.run_lock import locked
-from pose_inpaint.score_panels import log_scores
-from pose_inpaint.status import FINISHED, read_status, recorded_status
-from pose_inpaint.stopping import end_with_parent, ending_by_request
-from pose_inpaint.sweep import run_sweep
-from pose_inpaint.sweep_job import training_command
-from pose_inpaint.trainer import check_devices
-from pose_inpaint.training import describe_training, make_trainer, read_checked, write_training
+from pose_inpaint.evaluation.test_scores import score_test
+from pose_inpaint.multirun.sweep.runner import run_sweep
+from pose_inpaint.runtime.devices import check_devices
+from pose_inpaint.runtime.launcher import run_ranks
+from pose_inpaint.runtime.ranks import LostRankError, devices_wanted, must_start_ranks, started_here, this_rank
+from pose_inpaint.runtime.signals import ending_by_request
+from pose_inpaint.runtime.workers import end_with_parent
+from pose_inpaint.tracking.checkpoint_file import CHECKPOINTS, LAST
+from pose_inpaint.tracking.lock import locked
+from pose_inpaint.tracking.status import FINISHED, read_status, recorded_status
+from pose_inpaint.tracking.wandb_scores import log_scores
+from pose_inpaint.tracking.wandb_session import recorded
+from pose_inpaint.training.callbacks.checkpoints import BestOfPhase
+from pose_inpaint.training.checkpoint import demand_same_settings, load_weights, read_checkpoint
+from pose_inpaint.training.resume import find_resumption
+from pose_inpaint.training.sanity_check import demand_views, rehearse
+from pose_inpaint.training.setup import describe_training, make_trainer, read_checked, write_training
+from pose_inpaint.training.trainer import quieten
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from omegaconf import DictConfig
 
-    from pose_inpaint.config import TrainSettings
+    from pose_inpaint.config.schema import TrainSettings
     from pose_inpaint.data.datamodule import InpaintingData
     from pose_inpaint.data.inspection import Inspection
-    from pose_inpaint.lightning_module import InpaintingModule
-    from pose_inpaint.resuming import Resumption
+    from pose_inpaint.training.lightning_module import InpaintingModule
+    from pose_inpaint.training.resume import Resumption
 
 
 def main() -> None:

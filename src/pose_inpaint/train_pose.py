@@ -11,19 +11,21 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 
 from pose_inpaint import build
-from pose_inpaint.checkpoint_file import CHECKPOINTS, LAST
-from pose_inpaint.cli import run_command
-from pose_inpaint.config import TrainPoseSettings, plain_config, read_settings
+from pose_inpaint.config import instantiate
+from pose_inpaint.config.command import run_command
+from pose_inpaint.config.schema import TrainPoseSettings
+from pose_inpaint.config.settings import plain_config, read_settings
+from pose_inpaint.data.joints import JOINTS
 from pose_inpaint.errors import InputError
-from pose_inpaint.joints import JOINTS
-from pose_inpaint.logging_run import quieten, recorded
-from pose_inpaint.networks.hourglass import StackedHourglass
-from pose_inpaint.pose.evaluation import describe_accuracy, measure_accuracy
+from pose_inpaint.evaluation.pose_accuracy import describe_accuracy, measure_accuracy
 from pose_inpaint.pose.hourglass import HourglassEstimator
-from pose_inpaint.pose.module import PoseModule
-from pose_inpaint.provenance import describe_run, write_json, write_records
-from pose_inpaint.ranks import devices_wanted, rank_count
-from pose_inpaint.trainer import build_trainer
+from pose_inpaint.pose.hourglass_network import StackedHourglass
+from pose_inpaint.pose.lightning_module import PoseModule
+from pose_inpaint.runtime.ranks import devices_wanted, rank_count
+from pose_inpaint.tracking.checkpoint_file import CHECKPOINTS, LAST
+from pose_inpaint.tracking.provenance import describe_run, write_json, write_records
+from pose_inpaint.tracking.wandb_session import recorded
+from pose_inpaint.training.trainer import build_trainer, quieten
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -64,7 +66,7 @@ def run(config: DictConfig) -> float:
     best = ModelCheckpoint(folder / CHECKPOINTS, "best", monitor="val/pck", mode="max", save_top_k=1, save_last=True)
     loggers: list[Any] = [CSVLogger(folder, name="", version="")]
     if settings.logger.get("_target_"):
-        loggers.append(build.build("logger", settings.logger))
+        loggers.append(instantiate.build("logger", settings.logger))
     trainer = build_trainer(settings.trainer, settings.run_dir, settings.epochs, [best], loggers)
     records = describe_run(plain, inspections, str(trainer.strategy.root_device), None)
     with recorded(trainer.loggers, {**plain, "run": records}):

@@ -36,8 +36,8 @@ class Batch:
         target: the originals, (b, 3, h, w), in [-1, 1]. NaN in the holes where a blind test split keeps them back.
         mask: (b, 1, h, w), 1 = hidden, 0 = known.
         names: b file names.
-        pose: x and y in pixels and visible (0 or 1) of each of `pose_inpaint.joints.JOINTS`, (b, 14, 3), where the data
-            set has them.
+        pose: x and y in pixels and visible (0 or 1) of each of `pose_inpaint.data.joints.JOINTS`, (b, 14, 3), where the
+            data set has them.
     """
 
     target: Float[Tensor, "b 3 h w"]

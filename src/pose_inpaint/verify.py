@@ -9,10 +9,11 @@ import numpy as np
 from tqdm import tqdm
 
 from pose_inpaint.build import build_data
-from pose_inpaint.cli import run_command
-from pose_inpaint.config import VerifySettings, read_settings
+from pose_inpaint.config.command import run_command
+from pose_inpaint.config.schema import VerifySettings
+from pose_inpaint.config.settings import read_settings
 from pose_inpaint.data.inspection import Inspection, inspect
-from pose_inpaint.data.sources import SPLITS
+from pose_inpaint.data.records import SPLITS
 from pose_inpaint.errors import InputError
 
 if TYPE_CHECKING:

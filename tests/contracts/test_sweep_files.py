@@ -8,8 +8,9 @@ from omegaconf import OmegaConf, open_dict
 from wandb.apis.public.sweeps import _validate_config_and_fill_distribution
 from wandb.sdk.launch.sweeps.utils import load_sweep_config
 
-from pose_inpaint.cli import CONF
-from pose_inpaint.config import TrainSettings, read_settings
+from pose_inpaint.config.command import CONF
+from pose_inpaint.config.schema import TrainSettings
+from pose_inpaint.config.settings import read_settings
 
 FILES = sorted((CONF / "sweep" / "wandb").glob("*.yaml"))
 SOURCE = CONF.parent / "src" / "pose_inpaint"

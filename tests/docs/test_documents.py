@@ -64,7 +64,7 @@ def add_part(tmp_path, monkeypatch, place, group, name):
     """Writes an example of CONTRIBUTING.md beside the package: its module and its YAML file."""
     text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
     module, settings = blocks(text, "python")[place], blocks(text, "yaml")[place]
-    path = re.search(r"^# src/(pose_inpaint/\w+/\w+)\.py$", module, re.M)[1].replace("/", ".")
+    path = re.search(r"^# src/(pose_inpaint/[\w/]+)\.py$", module, re.M)[1].replace("/", ".")
     assert f"# conf/{group}/{name}.yaml" in settings
     (tmp_path / f"example_{name}.py").write_text(module)
     (tmp_path / "conf" / group).mkdir(parents=True)

@@ -9,8 +9,8 @@ import pytest
 import torch
 from conftest import write_split
 
-from pose_inpaint import benchmark_stages
-from pose_inpaint.overrides import as_value
+from pose_inpaint.config.overrides import as_value
+from pose_inpaint.multirun.benchmark import stages as benchmark_stages
 
 LEARNING = [
     "trainer=cpu", "data.batch_size=4", "model.width=2", "critic.width=2", "loss.generator.perceptual.weight=0",

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pose_inpaint.checkpoint import load_generator, read_checkpoint
+from pose_inpaint.training.checkpoint import load_generator, read_checkpoint
 
 FILLS = {  # MSE, MSE in holes, PSNR, DSSIM on the 549 test photos, by scikit-image and OpenCV
     "mean": ("0.0184", "0.0741", "18.67", "0.1249"),

@@ -5,11 +5,12 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from pose_inpaint import build
-from pose_inpaint.cli import CONF
-from pose_inpaint.config import TrainSettings, read_settings
+from pose_inpaint.config.command import CONF
+from pose_inpaint.config.schema import TrainSettings
+from pose_inpaint.config.settings import read_settings
 from pose_inpaint.data.dataset import collate
-from pose_inpaint.layers.statistics import recalibrate
-from pose_inpaint.systems.mean import MeanFill
+from pose_inpaint.models.classical.constant_fill import MeanFill
+from pose_inpaint.models.layers.batchnorm_recalibration import recalibrate
 
 SYSTEMS = {
     "authors2018": ["model.width=16", "loss.generator.perceptual.weight=0"],

@@ -6,7 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from pose_inpaint.predict import complete, plan
+from pose_inpaint.models.inference import complete
+from pose_inpaint.predict import plan
 from pose_inpaint.types import EMPTY, Completion
 
 HEIGHT, WIDTH = 37, 53

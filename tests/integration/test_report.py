@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from pose_inpaint.comparison import best_system, compare, paired_difference
-from pose_inpaint.scored_run import read_scored_run
+from pose_inpaint.evaluation.scored_run import read_scored_run
+from pose_inpaint.reporting.paired_differences import best_system, compare, paired_difference
 
 
 @pytest.fixture(scope="session")
@@ -277,8 +277,8 @@ def test_scores_without_a_value_a_picture_have_no_curves(command, scored, tmp_pa
 def test_systems_keep_their_colour_in_panels_that_others_are_missing_from(scored, tmp_path, monkeypatch):
     from matplotlib.axes import Axes
 
-    from pose_inpaint.charts import draw_curves
-    from pose_inpaint.report_files import Comparison
+    from pose_inpaint.reporting.curves import draw_curves
+    from pose_inpaint.reporting.tables import Comparison
 
     drawn = []
     monkeypatch.setattr(Axes, "errorbar", lambda self, *_, **style: drawn.append(style["color"]) or self.plot([0])[0])

@@ -18,10 +18,10 @@ import pytest
 import torch
 from conftest import TINY, held_by_another
 
-from pose_inpaint.callbacks.progress import ProgressKeeper
 from pose_inpaint.data.dataset import Pictures
-from pose_inpaint.lightning_module import InpaintingModule
-from pose_inpaint.stopping import StopRequestedError
+from pose_inpaint.runtime.signals import StopRequestedError
+from pose_inpaint.training.callbacks.timed_checkpoint import ProgressKeeper
+from pose_inpaint.training.lightning_module import InpaintingModule
 
 
 def arguments(data, run, *more, experiment="authors2018"):
@@ -177,7 +177,7 @@ def test_scoring_that_was_cut_off_is_made_up_for(command, tiny_data, tmp_path, m
         os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr("pose_inpaint.final_scores.score_split", die)
+        patch.setattr("pose_inpaint.evaluation.test_scores.score_split", die)
         cut = command("train", *arguments(tiny_data, tmp_path / "cut"))
     assert cut.status == 75
     assert "outside the training" in cut.err
@@ -374,7 +374,7 @@ def test_a_reading_process_that_is_killed_ends_the_run_with_a_line(command, tiny
 
 def test_a_reading_process_ends_with_its_parent():
     code = (
-        "import multiprocessing, time\nfrom pose_inpaint.stopping import follow_parent\n"
+        "import multiprocessing, time\nfrom pose_inpaint.runtime.signals import follow_parent\n"
         "def read():\n    follow_parent()\n    print('ready', flush=True)\n    time.sleep(1000)\n"
         "child = multiprocessing.get_context('fork').Process(target=read)\nchild.start()\n"
         "print(child.pid, flush=True)\ntime.sleep(1000)"

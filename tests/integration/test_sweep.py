@@ -16,8 +16,8 @@ from conftest import TINY, held_by_another
 from omegaconf import OmegaConf
 from wandb_file import offline_runs
 
-from pose_inpaint.status import Status, write_status
-from pose_inpaint.sweep_job import as_job
+from pose_inpaint.multirun.sweep.job import as_job
+from pose_inpaint.tracking.status import Status, write_status
 
 SHORT = [
     "+experiment=authors2018", *TINY, "schedule.phases.0.epochs=1", "schedule.phases.1.epochs=1", "test.enabled=false",
@@ -279,7 +279,7 @@ def test_m_may_come_last(command, tiny_data, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("devices", [1, 2])
 def test_a_job_that_another_process_runs_is_left_to_it(sweep, tmp_path, devices):
-    from pose_inpaint.cli import job_digest
+    from pose_inpaint.config.resolvers import job_digest
 
     own = {each.partition("=")[0]: each.replace("=false", "=False") for each in SHORT}  # as Hydra has them
     more = [f"data.root={tmp_path}/tiny", f"trainer.devices={devices}"]
@@ -337,7 +337,7 @@ def test_a_job_on_several_devices_is_a_command_whose_death_is_not_the_sweeps(swe
         write_status(log.parent, status)
         return -signal.SIGKILL if len(commands) == 1 else 0
 
-    monkeypatch.setattr("pose_inpaint.sweep_job.run_child", run_child)
+    monkeypatch.setattr("pose_inpaint.multirun.sweep.job.run_child", run_child)
     outcome = sweep("loss.beta=0.01,0.1", "trainer.devices=2")
     assert outcome.status == 1
     found = {value(status, "loss.beta"): status for status in statuses(tmp_path / "sweep").values()}

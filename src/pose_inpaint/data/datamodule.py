@@ -9,17 +9,19 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Sampler, Subset
 
-from pose_inpaint.data.dataset import EpochSampler, PartSampler, Pictures, collate
+from pose_inpaint.data.dataset import Pictures, collate
 from pose_inpaint.data.inspection import demand_sound, inspect_once
+from pose_inpaint.data.samplers import EpochSampler, PartSampler
 from pose_inpaint.errors import InputError
-from pose_inpaint.stopping import end_readers_at_exit, follow_parent
+from pose_inpaint.runtime.workers import end_readers_at_exit, follow_parent
 
 if TYPE_CHECKING:
     from lightning.pytorch.loops.progress import _ProcessedTracker
 
     from pose_inpaint.data.inspection import Inspection
     from pose_inpaint.data.masks import Masks
-    from pose_inpaint.data.sources import Record, Source
+    from pose_inpaint.data.records import Record
+    from pose_inpaint.data.sources import Source
     from pose_inpaint.types import Batch
 
 

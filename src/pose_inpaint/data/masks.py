@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -10,16 +9,17 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from pose_inpaint.data.images import list_by_stem, open_picture, stem
 from pose_inpaint.data.maskdata import Block, check_blocks, draw_blocks
-from pose_inpaint.data.picture import list_by_stem, open_picture, stem
 from pose_inpaint.errors import InputError
+from pose_inpaint.runtime.hashing import digest
 from pose_inpaint.types import check_choice
 
 if TYPE_CHECKING:
     from jaxtyping import Bool
     from torch import Tensor
 
-    from pose_inpaint.data.sources import Record
+    from pose_inpaint.data.records import Record
 
 
 class Masks(Protocol):
@@ -47,11 +47,6 @@ class Masks(Protocol):
             InputError: the picture has no mask that can be used.
         """
         ...
-
-
-def digest(*parts: object) -> int:
-    """64 bits of a SHA-256 over the parts: the same on every machine and in every run, unlike Python's `hash`."""
-    return int.from_bytes(hashlib.sha256("\0".join(map(str, parts)).encode()).digest()[:8], "big")
 
 
 def shrink(hidden: Bool[Tensor, "h w"], size: int) -> Bool[Tensor, "s s"]:

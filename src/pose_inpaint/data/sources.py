@@ -3,55 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 import torch
 from tqdm import tqdm
 
-from pose_inpaint.data.cache import cache_folder
+from pose_inpaint.data.images import list_pictures
+from pose_inpaint.data.joints import to_common
 from pose_inpaint.data.maskdata import Block, read_maskdata
-from pose_inpaint.data.masks import digest
-from pose_inpaint.data.picture import list_pictures
+from pose_inpaint.data.records import SPLITS, Joints, Listing, Record
 from pose_inpaint.errors import InputError
-from pose_inpaint.joints import to_common
-
-SPLITS = ("train", "val", "test")
-
-Joints = tuple[tuple[float, float, float], ...]
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is known of a picture before any file but the lists is opened.
-
-    Attributes:
-        name: its file name, unique in the split.
-        original: the file without holes; None in a blind test split.
-        masked: the file with black holes, where there is one.
-        blocks: its squares of `maskdata.json`, where listed.
-        joints: x, y in pixels and visible, of each of `pose_inpaint.joints.JOINTS`, where listed.
-    """
-
-    name: str
-    original: Path | None
-    masked: Path | None = None
-    blocks: tuple[Block, ...] | None = None
-    joints: Joints | None = None
-
-    @property
-    def path(self) -> Path:
-        """The file to name in messages."""
-        return self.original or self.masked or Path(self.name)
-
-
-@dataclass(frozen=True)
-class Listing:
-    """The pictures of a split, and what is wrong with its lists, a line each."""
-
-    records: list[Record]
-    problems: list[str] = field(default_factory=list)
+from pose_inpaint.runtime.cache import cache_folder
+from pose_inpaint.runtime.hashing import digest
 
 
 class Source(Protocol):
@@ -224,7 +188,7 @@ def _read_blocks(
 
 
 def read_joints(path: Path) -> dict[str, Joints]:
-    """Joints by picture, in the order of `pose_inpaint.joints.JOINTS`; empty where there is no such file.
+    """Joints by picture, in the order of `pose_inpaint.data.joints.JOINTS`; empty where there is no such file.
 
     Raises:
         InputError: the file is not of the form `{"joint_names": [...], "joints": {NAME: [[x, y, visible], ...]}}`, or

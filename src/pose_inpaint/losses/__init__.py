@@ -1,10 +1,10 @@
 """Loss terms. Each is a module `forward(batch, completion, critic) -> scalar` with a weight."""
 
 from pose_inpaint.losses.adversarial import DiscriminatorLoss, GeneratorAdversarial
-from pose_inpaint.losses.penalty import GradientPenalty, R1Penalty
+from pose_inpaint.losses.base import GeneratorLoss, LossTerm
+from pose_inpaint.losses.gradient_penalty import GradientPenalty, R1Penalty
 from pose_inpaint.losses.perceptual import Perceptual
 from pose_inpaint.losses.reconstruction import AbsoluteError, MaskError, SquaredError
-from pose_inpaint.losses.term import GeneratorLoss, LossTerm
 
 __all__ = [
     "AbsoluteError",

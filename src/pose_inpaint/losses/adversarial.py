@@ -5,66 +5,28 @@ With p = sigmoid(score): -log p = softplus(-score) and -log(1 - p) = softplus(sc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
-import torch
 from torch import nn
 from torch.nn import functional as F
 
 from pose_inpaint.errors import InputError
-from pose_inpaint.layers.local_view import place_views
-from pose_inpaint.losses.term import LossTerm, check_weight
+from pose_inpaint.losses.base import LossTerm, check_weight
+from pose_inpaint.losses.discriminator_views import Views, completed_views, local_corners
 from pose_inpaint.types import Picture, check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jaxtyping import Float, Int
+    from jaxtyping import Float
     from torch import Tensor
 
-    from pose_inpaint.losses.penalty import Penalty
-    from pose_inpaint.types import Batch, Completion, Critic
+    from pose_inpaint.losses.gradient_penalty import Penalty
+    from pose_inpaint.types import Batch, Completion
 
 GeneratorForm = Literal["non_saturating", "saturating", "linear"]
 CriticForm = Literal["logistic", "wasserstein", "hinge"]
 RealViews = Literal["same", "other"]
-
-
-@dataclass(frozen=True)
-class Views:
-    """Pictures as a critic is shown them.
-
-    Attributes:
-        pictures: (n, 3, h, w), in [-1, 1].
-        mask: (n, 1, h, w), 1 = hidden.
-        corners: of the local views, (n, 2); None for a critic without one.
-    """
-
-    pictures: Float[Tensor, "n 3 h w"]
-    mask: Float[Tensor, "n 1 h w"]
-    corners: Int[Tensor, "n 2"] | None
-
-    def judged_by(self, critic: nn.Module) -> Float[Tensor, "n k"]:
-        """The critic's scores, in full precision: a Wasserstein critic's may be large, and their differences small."""
-        scores = cast("Tensor", critic(self.pictures, self.corners))
-        return scores if scores.dtype == torch.float64 else scores.float()
-
-
-def local_corners(critic: nn.Module, batch: Batch) -> Int[Tensor, "b 2"] | None:
-    """Where the critic's local views lie, around a hole of each picture drawn anew; None for a critic without one."""
-    patch = cast("Critic", critic).patch
-    return None if patch is None else place_views(batch.mask, patch, batch.names)
-
-
-def completed_views(
-    batch: Batch, completion: Completion, picture: Picture, corners: Int[Tensor, "b 2"] | None
-) -> Views:
-    """The completed pictures, all samples of each, seen at the same places."""
-    pictures = completion.picture(picture, batch)
-    samples = pictures.shape[1]
-    mask = batch.mask.repeat_interleave(samples, 0)
-    return Views(pictures.flatten(0, 1), mask, None if corners is None else corners.repeat_interleave(samples, 0))
 
 
 class GeneratorAdversarial(LossTerm):

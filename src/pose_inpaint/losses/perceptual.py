@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from pose_inpaint.losses.term import LossTerm
+from pose_inpaint.losses.base import LossTerm
 from pose_inpaint.types import Picture, check_choice
 
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor, nn
 
-    from pose_inpaint.losses.vgg import VGG16Features
+    from pose_inpaint.models.networks.vgg16 import VGG16Features
     from pose_inpaint.types import Batch, Completion
 
 Scale = Literal["0..255", "-255..255"]

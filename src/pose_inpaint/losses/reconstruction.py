@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from pose_inpaint.errors import InputError
-from pose_inpaint.layers.holes import distance_to_known
-from pose_inpaint.losses.term import LossTerm
+from pose_inpaint.losses.base import LossTerm
+from pose_inpaint.models.layers.hole_geometry import distance_to_known
 from pose_inpaint.types import Picture, Region, check_choice, region_weight
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """Scores. Each is a torchmetrics `Metric` with `update(batch, completion)`."""
 
 from pose_inpaint.metrics.distortion import DSSIM, MSE, PSNR, SSIM, PooledPSNR
-from pose_inpaint.metrics.per_picture import PictureMetric
+from pose_inpaint.metrics.per_image import PictureMetric
 from pose_inpaint.metrics.pose import PCK, WNJD, PeopleFound
 
 __all__ = ["DSSIM", "MSE", "PCK", "PSNR", "SSIM", "WNJD", "PeopleFound", "PictureMetric", "PooledPSNR"]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pose_inpaint.bootstrap import ratio
 from pose_inpaint.errors import InputError
-from pose_inpaint.metrics.per_picture import PictureMetric, region_weights
+from pose_inpaint.metrics.bootstrap import ratio
+from pose_inpaint.metrics.per_image import PictureMetric, region_weights
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -15,9 +15,9 @@ from torchmetrics import Metric
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from pose_inpaint.data.picture import to_bytes
+from pose_inpaint.data.images import to_bytes
 from pose_inpaint.errors import InputError
-from pose_inpaint.losses.vgg import VGG16Features
+from pose_inpaint.models.networks.vgg16 import VGG16Features
 from pose_inpaint.types import Picture, Region, check_choice
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import torch
 from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
 from pose_inpaint.errors import InputError
-from pose_inpaint.metrics.per_picture import PictureMetric
+from pose_inpaint.metrics.per_image import PictureMetric
 from pose_inpaint.types import Picture, Region, check_choice
 
 if TYPE_CHECKING:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pose_inpaint.metrics.per_picture import PictureMetric
-from pose_inpaint.pose.judge import hidden_joints
+from pose_inpaint.metrics.per_image import PictureMetric
+from pose_inpaint.pose.comparison import hidden_joints
 
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-    from pose_inpaint.pose.judge import PoseJudge
+    from pose_inpaint.pose.comparison import PoseJudge
     from pose_inpaint.types import Batch, Completion, Picture, Region
 
 

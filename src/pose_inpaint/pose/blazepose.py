@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from pose_inpaint.data.joints import to_common
 from pose_inpaint.errors import InputError
-from pose_inpaint.extras import import_extra
-from pose_inpaint.joints import to_common
 from pose_inpaint.pose.estimator import Poses, join, nobody
+from pose_inpaint.runtime.optional import import_extra
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pose_inpaint.data.cache import cache_folder
-from pose_inpaint.files import written_whole
 from pose_inpaint.pose.estimator import Poses, join
+from pose_inpaint.runtime.cache import cache_folder
+from pose_inpaint.runtime.files import written_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from pose_inpaint.data.joints import JOINTS
 from pose_inpaint.errors import InputError
-from pose_inpaint.files import file_digest
-from pose_inpaint.joints import JOINTS
-from pose_inpaint.networks.hourglass import STRIDE, StackedHourglass
 from pose_inpaint.pose.estimator import Poses
-from pose_inpaint.pose.heat import find_joints
+from pose_inpaint.pose.heatmaps import find_joints
+from pose_inpaint.pose.hourglass_network import STRIDE, StackedHourglass
+from pose_inpaint.runtime.hashing import file_digest
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -11,8 +11,8 @@ import torch
 from torchvision.models.detection import KeypointRCNN_ResNet50_FPN_Weights, keypointrcnn_resnet50_fpn
 from torchvision.ops import box_iou
 
+from pose_inpaint.data.joints import to_common
 from pose_inpaint.errors import InputError
-from pose_inpaint.joints import to_common
 from pose_inpaint.pose.estimator import Poses, join, nobody
 
 if TYPE_CHECKING:

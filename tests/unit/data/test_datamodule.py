@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pose_inpaint.data.datamodule import InpaintingData
-from pose_inpaint.data.dataset import EpochSampler, PartSampler, Pictures, collate, read_record
+from pose_inpaint.data.dataset import Pictures, collate, read_record
+from pose_inpaint.data.images import to_bytes
 from pose_inpaint.data.maskdata import Block
 from pose_inpaint.data.masks import MaskData, Squares
-from pose_inpaint.data.picture import to_bytes
-from pose_inpaint.data.sources import Chalearn, Folder, Record
+from pose_inpaint.data.records import Record
+from pose_inpaint.data.samplers import EpochSampler, PartSampler
+from pose_inpaint.data.sources import Chalearn, Folder
 from pose_inpaint.errors import InputError
 from pose_inpaint.types import EMPTY
 

@@ -5,11 +5,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from pose_inpaint.data.images import resize
 from pose_inpaint.data.maskdata import Block
-from pose_inpaint.data.masks import MaskData, MaskFolder, Squares, digest, read_mask, shrink
-from pose_inpaint.data.picture import resize
-from pose_inpaint.data.sources import Record
+from pose_inpaint.data.masks import MaskData, MaskFolder, Squares, read_mask, shrink
+from pose_inpaint.data.records import Record
 from pose_inpaint.errors import InputError
+from pose_inpaint.runtime.hashing import digest
 
 GOLDEN_KEY = (2018, "000.png", 3)
 GOLDEN_BLOCKS = [(69, 68, 50), (18, 26, 20), (45, 57, 24), (67, 85, 34), (44, 6, 50), (87, 86, 32)]

@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from pose_inpaint.data.joints import JOINTS as COMMON
 from pose_inpaint.data.maskdata import Block
-from pose_inpaint.data.sources import SPLITS, Chalearn, Folder, read_joints
+from pose_inpaint.data.records import SPLITS
+from pose_inpaint.data.sources import Chalearn, Folder, read_joints
 from pose_inpaint.errors import InputError
-from pose_inpaint.joints import JOINTS as COMMON
 
 JOINTS = {"joint_names": list(COMMON), "joints": {"a.png": [[n, 2 * n, n % 2] for n in range(14)]}}
 

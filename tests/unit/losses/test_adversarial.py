@@ -8,7 +8,8 @@ from torch import nn
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.losses import DiscriminatorLoss, GeneratorAdversarial, GradientPenalty, R1Penalty
-from pose_inpaint.losses.adversarial import Views, completed_views, share_right
+from pose_inpaint.losses.adversarial import share_right
+from pose_inpaint.losses.discriminator_views import Views, completed_views
 from pose_inpaint.types import Batch, Completion
 
 

@@ -8,6 +8,7 @@ from pose_inpaint.data.dataset import collate, read_record
 from pose_inpaint.data.masks import MaskData
 from pose_inpaint.data.sources import Chalearn
 from pose_inpaint.errors import InputError
+from pose_inpaint.evaluation.pose_accuracy import measure_accuracy
 from pose_inpaint.pose.blazepose import (
     BlazePose,
     anchor_centres,
@@ -18,7 +19,6 @@ from pose_inpaint.pose.blazepose import (
     person_square,
     refine,
 )
-from pose_inpaint.pose.evaluation import measure_accuracy
 
 
 def test_anchors_are_the_middles_of_the_cells():

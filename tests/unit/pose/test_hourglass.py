@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from pose_inpaint.errors import InputError
-from pose_inpaint.networks.hourglass import StackedHourglass
 from pose_inpaint.pose.hourglass import HourglassEstimator, load_hourglass
+from pose_inpaint.pose.hourglass_network import StackedHourglass
 
 
 def test_parameters_by_hand():
@@ -35,8 +35,8 @@ def test_every_parameter_learns():
 
 def test_it_learns_where_a_spot_is():
     """A few steps on one bright spot find it within two pixels: the whole way from picture to joints."""
-    from pose_inpaint.pose.heat import find_joints
-    from pose_inpaint.pose.module import heat_loss
+    from pose_inpaint.pose.heatmaps import find_joints
+    from pose_inpaint.pose.lightning_module import heat_loss
 
     torch.manual_seed(0)
     places = torch.rand(16, 1, 2) * 40 + 12

@@ -1,0 +1,146 @@
+"""How every command starts: Hydra composes the configuration; a fault of the user's is one line and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pose_inpaint.config.resolvers import job_digest, register_resolvers
+from pose_inpaint.errors import InputError
+from pose_inpaint.runtime.ranks import LOST, LostRankError
+from pose_inpaint.runtime.signals import StopRequestedError, say_last
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from omegaconf import DictConfig
+
+    Command = Callable[[DictConfig], Any]
+
+INPUT_FAULT = 2  # exit status
+SHOWING = {"-h", "--help", "--hydra-help", "-c", "--cfg", "-i", "--info", "-sc", "--shell-completion"}
+
+PACKAGED = Path(__file__).parents[1] / "conf"
+CONF = PACKAGED if PACKAGED.is_dir() else Path(__file__).parents[3] / "conf"
+"""The configuration: inside a wheel, or beside src/ in a clone."""
+
+register_resolvers()
+
+
+OmegaConf.register_new_resolver("job_digest", job_digest, replace=True)
+
+
+def run_command(
+    name: str,
+    run: Command,
+    short: Mapping[str, str] | None = None,
+    sweep: Callable[[list[str], Command, Callable[[list[str], Command], None]], None] | None = None,
+) -> None:
+    """Runs a command with the arguments of the command line.
+
+    Args:
+        name: of the root configuration, `conf/NAME.yaml`.
+        run: the command.
+        short: keys that may be given by a shorter name that Hydra would take for something else.
+        sweep: a multirun of the command; gets the arguments, the command, and what launches jobs by Hydra.
+    """
+    traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors of its own and exits before they can be put shortly
+    arguments = sys.argv
+    sys.argv = [arguments[0], *(_expand(argument, short or {}) for argument in arguments[1:])]
+    started = False
+
+    def guarded(config: DictConfig) -> Any:
+        nonlocal started
+        started = True
+        try:
+            return run(config)
+        except InputError as error:
+            _leave_no_trace()
+            if traceback:
+                raise
+            _fail(str(error))
+        except StopRequestedError as error:
+            say_last(error.message)
+            raise
+        except LostRankError as error:
+            print(f"error: lost another rank ({error})", file=sys.stderr)
+            raise SystemExit(LOST) from error
+
+    def launch(arguments: list[str], command: Command) -> None:
+        sys.argv[1:] = arguments
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(command)()
+
+    try:
+        _refuse_null_choices(sys.argv[1:])
+        if sweep is not None and is_multirun(sys.argv[1:]):
+            sweep(sys.argv[1:], run, launch)
+        else:
+            launch(sys.argv[1:], guarded)
+    except InputError as error:  # of a sweep, before its first job; one of a run is in `guarded`'s hands
+        if traceback or started:
+            raise
+        _fail(str(error))
+    except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
+        ours = started and isinstance(error, ValueError)  # Hydra composes before it starts us
+        if traceback or ours:
+            raise
+        _fail(one_line(error))
+    finally:
+        sys.argv = arguments
+        if not traceback:
+            os.environ.pop("HYDRA_FULL_ERROR", None)
+
+
+def is_multirun(arguments: Iterable[str]) -> bool:
+    """Whether Hydra's arguments ask for several jobs, and not only to show something."""
+    given = set(arguments)
+    return bool(given & {"-m", "--multirun", "hydra.mode=MULTIRUN"}) and not given & SHOWING
+
+
+def _expand(argument: str, short: Mapping[str, str]) -> str:
+    key, equals, value = argument.partition("=")
+    return f"{short[key]}={value}" if equals and key in short else argument
+
+
+def _refuse_null_choices(arguments: Iterable[str]) -> None:
+    """Says which key `critic=null` and the like are about; Hydra does not."""
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        if value == "null" and (CONF / key).is_dir():
+            options = ", ".join(sorted(path.stem for path in (CONF / key).glob("*.yaml")))
+            _fail(f"{argument}: {key} is a choice between files, and null is none of them: {options}")
+
+
+def _leave_no_trace() -> None:
+    """Removes the run's folder if nothing is in it."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    if folder.is_dir() and folder != Path.cwd() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def one_line(error: Exception) -> str:
+    """Hydra's errors say the same in several lines; the first ones name key and value."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: can't be read as KEY=VALUE; write $HOME for ~ and quote other marks: 'KEY=\"VALUE\"'"
+    if isinstance(error, MissingConfigException):
+        end = lines.index("Config search path:") if "Config search path:" in lines else len(lines)
+        return f"{lines[0]}; there are {', '.join(lines[2:end])}" if lines[2:end] else lines[0]
+    cause = error.__cause__
+    if isinstance(error, OmegaConfBaseException) or cause is None:
+        return "; ".join(lines[:2])
+    return "; ".join([*lines[:1], *str(cause).splitlines()[:1]])
+
+
+def _fail(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    raise SystemExit(INPUT_FAULT)

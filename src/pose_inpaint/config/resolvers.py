@@ -1,0 +1,75 @@
+"""What a job is called where it is logged: resolvers for `conf/logger/wandb.yaml`, which ask Hydra about this one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+RECORD = "sweep.yaml"
+"""In a sweep's folder, beside those of its jobs."""
+
+
+def register_resolvers() -> None:
+    """Makes `${job_group:NAME}`, `${job_name:}` and `${job_kind:}` known; again does no harm."""
+    resolvers: dict[str, Callable[..., str | None]] = {
+        "job_group": job_group,
+        "job_name": job_name,
+        "job_kind": job_kind,
+    }
+    for name, resolver in resolvers.items():
+        OmegaConf.register_new_resolver(name, resolver, replace=True)
+
+
+def job_group(experiment: str) -> str | None:
+    """The sweep's folder for a job of a Hydra sweep, else the experiment; a W&B agent groups its runs by itself."""
+    if _of_agent():
+        return None
+    job = _job_of_sweep()
+    return job[0].name if job else experiment
+
+
+def job_name() -> str | None:
+    """The folder of a job of a Hydra sweep; None leaves the name to W&B."""
+    job = _job_of_sweep()
+    return job[1].name if job and not _of_agent() else None
+
+
+def job_kind() -> str | None:
+    """The command: train, train_pose, report."""
+    return str(HydraConfig.get().job.config_name) if HydraConfig.initialized() else None
+
+
+def _job_of_sweep() -> tuple[Path, Path] | None:
+    """The folders of the sweep and the job, if it is one of a sweep's: launched by it, or a command of its own."""
+    if not HydraConfig.initialized():
+        return None
+    hydra = HydraConfig.get()
+    if hydra.mode == RunMode.MULTIRUN:
+        return Path(hydra.sweep.dir), Path(hydra.sweep.subdir)
+    if OmegaConf.is_missing(hydra.runtime, "output_dir"):  # composed, but no job runs
+        return None
+    folder = Path(hydra.runtime.output_dir)
+    return (folder.parent, folder) if (folder.parent / RECORD).is_file() else None
+
+
+def _of_agent() -> bool:
+    return bool(os.environ.get("WANDB_SWEEP_ID"))
+
+
+def job_digest(overrides: Iterable[str]) -> str:
+    """A name that the jobs of a sweep can't share: ten hexadecimal digits of SHA-256 of a job's overrides."""
+    own = sorted(override for override in overrides if not override.startswith(("sweep=", "sweep.")))
+    return hashlib.sha256("\n".join(own).encode()).hexdigest()[:10]

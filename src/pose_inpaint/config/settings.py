@@ -1,0 +1,45 @@
+"""From the composed configuration to checked settings."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pose_inpaint.config.schema import BenchmarkSettings, TrainSettings
+from pose_inpaint.errors import InputError
+
+Settings = TypeVar("Settings")
+
+
+def read_settings(config: DictConfig, schema: type[Settings]) -> Settings:
+    """Checks a composed configuration against its schema and returns it as plain, resolved objects.
+
+    Raises:
+        InputError: a key is unknown, missing, or has a value of another type.
+    """
+    if "systems" in config and schema is not BenchmarkSettings:
+        message = "systems: settings of a benchmark; run them with python -m pose_inpaint.benchmark +experiment=NAME"
+        raise InputError(message)
+    try:
+        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), plain))
+    except OmegaConfBaseException as error:
+        key = error.full_key or error.key or "configuration"
+        text = str(error).splitlines()[0]
+        message = f"{key} is missing: give {key}=VALUE" if "Missing mandatory" in text else f"{key}: {text}"
+        raise InputError(message) from error
+    return settings  # type: ignore[return-value]
+
+
+def planned_epochs(settings: TrainSettings) -> int:
+    """How many epochs a training has: its phases', or fewer by `trainer.max_epochs`."""
+    epochs = sum(phase.epochs for phase in settings.schedule.phases)
+    return min(epochs, settings.trainer.get("max_epochs") or epochs)
+
+
+def plain_config(config: DictConfig) -> dict[str, Any]:
+    """The resolved configuration as plain data, for records and checkpoints."""
+    plain = OmegaConf.to_container(config, resolve=True)
+    return {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}

@@ -1,0 +1,69 @@
+"""Sheets of pictures side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from pose_inpaint.data.images import to_bytes, to_image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from pose_inpaint.types import Batch, Completion
+
+COLUMNS = ("input", "raw", "composite", "original")
+GAP = 4  # pixels between pictures
+SMALLEST = 128  # pixels: narrower pictures are shown at a whole multiple of their size
+
+
+def panels(batch: Batch, completion: Completion) -> Float[Tensor, "b 4 3 h w"]:
+    """Input, raw, composite and original of each picture (the first sample)."""
+    return torch.stack(
+        [batch.known, completion.raw[:, 0], completion.composite(batch)[:, 0], batch.target.nan_to_num(-1)], dim=1
+    )
+
+
+def _fit(heading: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
+    """A heading in one or two lines, each as much of it as fits above its column."""
+    if font.getlength(heading) <= width:
+        return [heading]
+    first, _, second = heading.partition(" ")
+    return [_shorten(line, width, font) for line in (first, second) if line]
+
+
+def _shorten(line: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    cuts = [line, *(line[:end] + "..." for end in range(len(line), 0, -1))]
+    return next((cut for cut in cuts if font.getlength(cut) <= width), line[:1])
+
+
+def draw_sheet(
+    rows: Float[Tensor, "r c 3 h w"], columns: Sequence[str] = COLUMNS, captions: Sequence[str] = ()
+) -> Image.Image:
+    """A sheet with a heading above each column and, if given, a caption above each row; small pictures are enlarged."""
+    scale = max(1, SMALLEST // rows.shape[-1])
+    pictures = to_bytes(rows.float().cpu()).repeat_interleave(scale, dim=-1).repeat_interleave(scale, dim=-2)
+    count, width, _, height, breadth = pictures.shape
+    letters = max(10, min(14, breadth // 8))
+    font = ImageFont.load_default(size=letters)
+    line = letters + 6
+    caption = line if captions else 0
+    headings = [_fit(heading, breadth, font) for heading in columns]
+    head = line * max(map(len, headings))
+    sheet = Image.new("RGB", (width * (breadth + GAP) + GAP, head + count * (height + GAP + caption) + GAP), "white")
+    draw = ImageDraw.Draw(sheet)
+    for column, lines in enumerate(headings):
+        for number, text in enumerate(lines):
+            draw.text((GAP + column * (breadth + GAP), 2 + number * line), text, fill="black", font=font)
+    for row in range(count):
+        top = head + row * (height + GAP + caption)
+        if captions:
+            draw.text((GAP, top + 2), captions[row], fill="black", font=font)
+        for column in range(width):
+            sheet.paste(to_image(pictures[row, column]), (GAP + column * (breadth + GAP), top + caption))
+    return sheet

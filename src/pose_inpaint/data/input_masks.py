@@ -1,0 +1,110 @@
+"""Which pixels of a picture to complete, for the predict command: mask pictures, `maskdata.json`, or black squares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch.nn import functional as F
+
+from pose_inpaint.data.images import list_by_stem, stem
+from pose_inpaint.data.maskdata import check_blocks, draw_blocks, read_maskdata
+from pose_inpaint.data.masks import read_mask
+from pose_inpaint.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jaxtyping import Bool, UInt8
+    from torch import Tensor
+
+    HiddenPixels = Callable[[str, UInt8[Tensor, "3 h w"]], Bool[Tensor, "h w"]]
+
+SMALLEST_BLACK_SQUARE = 4  # pixels: smaller black places are part of the picture
+
+
+def hidden_pixels(source: str, *, invert: bool = False) -> HiddenPixels:
+    """The way from a picture's name and pixels to its hidden pixels.
+
+    Args:
+        source: "black", a `maskdata.json`, a folder of mask pictures of the same names, or one mask for all.
+        invert: of mask pictures: False: light is hidden; True: dark is hidden.
+
+    Raises:
+        InputError: there is no such file or folder, or it can't be read.
+    """
+    if source == "black":
+        return _black
+    path = Path(source)
+    if path.suffix == ".json" and path.is_file():
+        return _from_maskdata(path)
+    if path.is_dir():
+        masks = list_by_stem(path)
+        return lambda name, picture: _from_picture(_lookup(masks, name, path), picture, name, invert=invert)
+    if path.is_file():
+        return lambda name, picture: _from_picture(path, picture, name, invert=invert)
+    message = f"mask={source}: no such file or folder; give a folder of mask pictures, one picture, a .json, or black"
+    raise InputError(message)
+
+
+def find_black(picture: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
+    """The pixels that are part of a wholly black (0, 0, 0) square of at least 4x4 pixels."""
+    side = SMALLEST_BLACK_SQUARE
+    if min(picture.shape[-2:]) < side:
+        return picture.amax(0) > 255  # nothing
+    black = (picture.amax(0) == 0).float()[None, None]
+    squares = -F.max_pool2d(-black, side, stride=1)  # 1 at the top left corner of each black square
+    return F.max_pool2d(F.pad(squares, (side - 1,) * 4), side, stride=1)[0, 0] > 0
+
+
+def _black(name: str, picture: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
+    hidden = find_black(picture)
+    if not hidden.any():
+        message = (
+            f"{name}: no black square of {SMALLEST_BLACK_SQUARE} pixels or more in it; JPEG blurs black, give a mask"
+        )
+        raise InputError(message)
+    return _demand(hidden, name)
+
+
+def _from_maskdata(path: Path) -> HiddenPixels:
+    blocks, faults = read_maskdata(path)
+    reasons = {fault.name: fault.message for fault in faults}
+
+    def find(name: str, picture: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
+        if name not in blocks:
+            message = f"{path}: {name}: {reasons.get(name, 'not listed; add its blocks')}"
+            raise InputError(message)
+        try:
+            check_blocks(blocks[name], picture.shape[1], picture.shape[2])
+        except InputError as error:
+            message = f"{path}: {name}: {error}"
+            raise InputError(message) from error
+        return draw_blocks(blocks[name], picture.shape[1], picture.shape[2])
+
+    return find
+
+
+def _lookup(masks: dict[str, Path], name: str, folder: Path) -> Path:
+    if stem(name) not in masks:
+        message = f"{name}: no mask picture {stem(name)}.* in {folder}; add one"
+        raise InputError(message)
+    return masks[stem(name)]
+
+
+def _from_picture(path: Path, picture: Tensor, name: str, *, invert: bool) -> Bool[Tensor, "h w"]:
+    hidden = read_mask(path, invert=invert)
+    if hidden.shape != picture.shape[1:]:
+        message = (
+            f"{name}: its mask {path} has {hidden.shape[0]}x{hidden.shape[1]} pixels, the picture {picture.shape[1]}x"
+            f"{picture.shape[2]}; make them the same size"
+        )
+        raise InputError(message)
+    return _demand(hidden, name)
+
+
+def _demand(hidden: Bool[Tensor, "h w"], name: str) -> Bool[Tensor, "h w"]:
+    if hidden.all():
+        message = f"{name}: its mask hides the whole picture; is the polarity right (mask.invert=true turns it)?"
+        raise InputError(message)
+    return hidden

@@ -1,0 +1,99 @@
+"""What is to be scored or applied: a checkpoint, a system without one, or a folder of completed pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from torch import nn
+
+from pose_inpaint import build
+from pose_inpaint.errors import InputError
+from pose_inpaint.evaluation.evaluator import completing
+from pose_inpaint.evaluation.predictions import Predictions
+from pose_inpaint.training.checkpoint import Checkpoint, load_generator, read_checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pose_inpaint.config.schema import EvaluateSettings
+    from pose_inpaint.data.datamodule import InpaintingData
+    from pose_inpaint.evaluation.evaluator import Complete
+    from pose_inpaint.types import Inpainter
+
+
+@dataclass(frozen=True)
+class System:
+    """What is scored.
+
+    Attributes:
+        name: in tables.
+        complete: how it completes a batch.
+        origin: what it is, as plain data.
+        network: that completes, if one does.
+    """
+
+    name: str
+    complete: Complete
+    origin: dict[str, Any]
+    network: nn.Module | None = None
+
+
+def choose_system(settings: EvaluateSettings, device: torch.device) -> System:
+    """What `checkpoint` or `model` names.
+
+    Raises:
+        InputError: neither or both are given, or it can't be used.
+    """
+    inpainter, checkpoint = choose_inpainter(settings.model, settings.checkpoint, device)
+    complete = completing(build.build_postprocess(settings.postprocess, inpainter), device, settings.seed)
+    if checkpoint is None:
+        chosen = HydraConfig.get().runtime.choices.get("model") or "system"
+        origin = {"model": settings.model, "postprocess": settings.postprocess}
+        return System(settings.name or str(chosen), complete, origin)
+    origin = {
+        "postprocess": settings.postprocess,
+        "model": checkpoint.config["model"],
+        "checkpoint": {"file": checkpoint.path.name, "sha256": checkpoint.sha256(), "phase": checkpoint.phase},
+        "batchnorm": checkpoint.config["batchnorm"]["statistics"],
+    }
+    network = inpainter if isinstance(inpainter, nn.Module) else None
+    return System(settings.name or f"{checkpoint.config['name']}, {checkpoint.phase}", complete, origin, network)
+
+
+def read_predictions(settings: EvaluateSettings, data: InpaintingData) -> System:
+    """The completed pictures of a folder.
+
+    Raises:
+        InputError: they don't fit the split.
+    """
+    folder = str(settings.predictions)
+    predictions = Predictions(folder, data.pictures(settings.split).records, data.records(settings.split))
+    name = Path(folder).resolve().name
+    return System(settings.name or name, predictions, {"predictions": name})
+
+
+def choose_inpainter(
+    model: Mapping[str, Any] | None, checkpoint: str | None, device: torch.device
+) -> tuple[Inpainter, Checkpoint | None]:
+    """The system that `checkpoint` or `model` names, ready on a device.
+
+    Raises:
+        InputError: neither or both are given, or the model is a network without weights.
+    """
+    if (model is None) == (checkpoint is None):
+        message = "give either checkpoint=PATH or model=black|mean|telea|navier_stokes|patchmatch|scene_completion" + (
+            ", not both" if model else ""
+        )
+        raise InputError(message)
+    if checkpoint is not None:
+        read = read_checkpoint(checkpoint)
+        return load_generator(read).to(device), read
+    inpainter = build.build_inpainter(model or {})
+    if isinstance(inpainter, nn.Module):
+        message = "model: a network without weights scores nothing worth reading; give checkpoint=PATH of a trained one"
+        raise InputError(message)
+    return inpainter, None

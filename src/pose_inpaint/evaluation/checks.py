@@ -1,0 +1,89 @@
+"""What `evaluate` refuses before anything is read, and the scores that it takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from pose_inpaint import build
+from pose_inpaint.config.schema import EvaluateSettings
+from pose_inpaint.data.records import SPLITS
+from pose_inpaint.errors import InputError
+from pose_inpaint.metrics import PictureMetric
+from pose_inpaint.metrics.distribution import DistributionMetric
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from torchmetrics import Metric
+
+    from pose_inpaint.pose.comparison import PoseJudge
+    from pose_inpaint.types import Batch
+
+
+JOINTS = {"all": ("whole",), "hidden": ("hole",), "both": ("whole", "hole")}
+
+
+def find_originals(judge: PoseJudge, batches: Iterable[Batch]) -> None:
+    """Looks at the originals, which is remembered, before anything is completed.
+
+    Raises:
+        InputError: not one of them shows a person.
+    """
+    usable = [judge.reference(batch).usable for batch in batches]
+    if not torch.cat(usable).any():
+        message = (
+            f"pose: no person is found in any of the {len(torch.cat(usable))} originals; choose another estimator or "
+            "smaller thresholds in pose.estimator, or pose.reference=annotated"
+        )
+        raise InputError(message)
+
+
+def check_settings(settings: EvaluateSettings) -> None:
+    """Refuses, before anything is read, what can be seen from the settings alone."""
+    if settings.split not in SPLITS:
+        message = f"split={settings.split}: not one of {', '.join(SPLITS)}"
+        raise InputError(message)
+    if settings.predictions is None and settings.model is None and settings.checkpoint is None:
+        message = "nothing to score: give checkpoint=PATH, a system without one such as model=mean, or predictions=DIR"
+        raise InputError(message)
+    if settings.predictions is not None and (settings.model is not None or settings.checkpoint is not None):
+        message = "predictions and a system are both given; give predictions=DIR alone"
+        raise InputError(message)
+    if settings.predictions is not None and settings.postprocess.get("_target_"):
+        message = "postprocess: predictions are scored as they are; leave it out"
+        raise InputError(message)
+    if settings.sheet.each < 1:
+        message = f"sheet.each={settings.sheet.each}: must be at least 1"
+        raise InputError(message)
+    if settings.examples < 0:
+        message = f"examples={settings.examples}: must be at least 0"
+        raise InputError(message)
+    if settings.pose.joints not in JOINTS:
+        message = f"pose.joints={settings.pose.joints}: not one of {', '.join(JOINTS)}"
+        raise InputError(message)
+    if not 1 <= settings.pose.resave_quality <= 100:
+        message = f"pose.resave_quality={settings.pose.resave_quality}: must be in 1..100"
+        raise InputError(message)
+
+
+def build_scores(settings: EvaluateSettings, judge: PoseJudge | None, pictures: int) -> dict[str, Metric]:
+    """Every score asked for, by its full name METRIC_PICTURE_REGION.
+
+    Raises:
+        InputError: a score can't be built or taken of so few pictures, or the one that ranks them is not among them.
+    """
+    metrics = build.build_metrics(settings.metric, settings.pictures, settings.regions)
+    if judge is not None:
+        regions = JOINTS[settings.pose.joints]
+        metrics |= build.build_metrics(settings.pose.scores, settings.pose.pictures, regions, judge=judge)
+    for name, metric in metrics.items():
+        if isinstance(metric, DistributionMetric) and pictures < metric.fewest:
+            message = f"metric: {name} needs at least {metric.fewest} pictures, here are {pictures}; leave it out"
+            raise InputError(message)
+    ranking = [name for name, metric in metrics.items() if isinstance(metric, PictureMetric) and "pooled" not in name]
+    if settings.sheet.rank_by not in ranking:
+        message = f"sheet.rank_by={settings.sheet.rank_by}: not one of {', '.join(ranking)}"
+        raise InputError(message)
+    return metrics

@@ -1,0 +1,125 @@
+"""Scores any way of completing pictures: the one evaluator of the package."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import defaultdict
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torchmetrics import Metric
+from tqdm import tqdm
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.evaluation.cost import Meter
+from pose_inpaint.evaluation.scores import Scores
+from pose_inpaint.metrics.per_image import PictureMetric, collect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from torch import Tensor
+
+    from pose_inpaint.types import Batch, Completion, Inpainter, Source
+
+    Complete = Callable[[Batch], Completion]
+    """A batch (on its device) to its completion: an `Inpainter`, or pictures read from files."""
+
+
+def completing(inpainter: Inpainter, device: torch.device | str, seed: int) -> Complete:
+    """A system as `score` calls it; those that draw do so from `seed`."""
+    generator = torch.Generator(device).manual_seed(seed)
+    return lambda batch: inpainter(batch.known, batch.mask, generator=generator)
+
+
+def score(
+    complete: Complete,
+    batches: Iterable[Batch],
+    metrics: Mapping[str, Metric],
+    device: torch.device | str = "cpu",
+    *,
+    seed: int = 0,
+    title: str = "Scoring",
+) -> Scores:
+    """Completes every picture and takes its scores.
+
+    Args:
+        complete: the system; a network must be on `device` and in evaluation mode.
+        batches: the pictures, with their originals.
+        metrics: the scores to take, by name: `PictureMetric`, or any `Metric` with `update(batch, completion)`.
+        device: where to compute.
+        seed: of the intervals.
+        title: of the progress bar.
+
+    Raises:
+        InputError: a picture has no original, or a completion is not finite.
+    """
+    of_pictures = {name: metric for name, metric in metrics.items() if isinstance(metric, PictureMetric)}
+    doubles = "cpu" if torch.device(device).type == "mps" else device  # Apple's GPUs have no double precision
+    of_sets = {name: metric.to(doubles) for name, metric in metrics.items() if name not in of_pictures}
+    stages: dict[str, dict[str, PictureMetric]] = defaultdict(dict)
+    for name, metric in of_pictures.items():
+        stages[metric.stage][name] = metric
+    together = {stage: collect(members).to(device) for stage, members in stages.items()}
+    names: list[str] = []
+    hidden: list[Tensor] = []
+    masks = hashlib.sha256()
+    seconds: dict[str, float] = defaultdict(float)
+    meter = Meter(device)
+    sources: dict[str, Source] = {}
+    with torch.no_grad():
+        for batch in _reading(tqdm(batches, desc=title, unit="batch", leave=False, disable=None), seconds):
+            _demand_originals(batch)
+            masks.update(batch.mask.to(torch.uint8).numpy().tobytes())
+            names += batch.names
+            hidden.append(batch.mask.mean((1, 2, 3)))
+            with timed(seconds, "completing"):
+                here = batch.to(device)
+                with meter.measuring(len(batch.names)):
+                    completion = complete(here)
+            _demand_finite(completion, batch)
+            if completion.sources is not None:
+                sources |= {name: best for name, (best, *_) in zip(batch.names, completion.sources, strict=True)}
+            for stage, members in together.items():
+                with timed(seconds, stage):
+                    members.update(here, completion)
+            for distance in of_sets.values():
+                with timed(seconds, "distribution"):
+                    distance.update(here, completion)
+    taken = {name: cast("PictureMetric", together[of_pictures[name].stage][name].cpu()) for name in of_pictures}
+    found = {name: float(metric.compute()) for name, metric in of_sets.items()}
+    return Scores(names, torch.cat(hidden), taken, masks.hexdigest(), found, dict(seconds), seed, meter, sources)
+
+
+@contextmanager
+def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Adds the time that a block takes to a stage."""
+    started = time.perf_counter()
+    yield
+    seconds[stage] = seconds.get(stage, 0) + time.perf_counter() - started
+
+
+def _reading(batches: Iterable[Batch], seconds: dict[str, float]) -> Iterator[Batch]:
+    """The batches, with the time that getting each takes."""
+    source = iter(batches)
+    while True:
+        with timed(seconds, "reading"):
+            batch = next(source, None)
+        if batch is None:
+            return
+        yield batch
+
+
+def _demand_originals(batch: Batch) -> None:
+    if batch.target.isnan().any():
+        message = f"{batch.names[0]}: no original to score against; complete blind pictures with predict"
+        raise InputError(message)
+
+
+def _demand_finite(completion: Completion, batch: Batch) -> None:
+    if not completion.raw.isfinite().all():
+        bad = [n for n, raw in zip(batch.names, completion.raw, strict=True) if not raw.isfinite().all()]
+        message = f"{bad[0]}: its completion has values that are not finite; the system is broken"
+        raise InputError(message)

@@ -1,0 +1,62 @@
+"""What a pose score means: the same estimator's floor and ceiling on the same pictures."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import torch
+from PIL import Image
+
+from pose_inpaint.build import build_metrics
+from pose_inpaint.data.images import to_bytes, to_image, to_signed, to_tensor
+from pose_inpaint.evaluation.evaluator import score
+from pose_inpaint.pose.comparison import PoseJudge
+from pose_inpaint.types import Completion
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from pose_inpaint.config.schema import PoseSettings
+    from pose_inpaint.types import Batch
+
+
+def score_bounds(
+    judge: PoseJudge, pose: PoseSettings, regions: Sequence[str], batches: Iterable[Batch], seed: int
+) -> dict[str, Any]:
+    """Pose scores of the originals re-saved (floor) and of the masked pictures (ceiling).
+
+    They are the same for every system on the same pictures and masks, so the poses are remembered.
+    """
+    remembering = PoseJudge(judge.remembering, judge.kind)
+    quality = pose.resave_quality
+
+    def floor(batch: Batch) -> Completion:
+        return Completion(resave(batch.target, quality)[:, None])
+
+    def ceiling(batch: Batch) -> Completion:
+        return Completion(batch.known[:, None])
+
+    bounds = {}
+    for which, what, complete in (
+        ("floor", f"originals re-saved as JPEG, quality {quality}", floor),
+        ("ceiling", "masked pictures, not restored", ceiling),
+    ):
+        metrics = build_metrics(pose.scores, ("raw",), regions, judge=remembering)
+        scores = score(complete, batches, metrics, seed=seed, title=f"Pose {which}")
+        every = torch.ones(len(scores.names), dtype=torch.bool)
+        bounds[which] = {"what": what, "scores": scores.over(every)}
+    return bounds
+
+
+def resave(pictures: Float[Tensor, "b 3 h w"], quality: int) -> Float[Tensor, "b 3 h w"]:
+    """Pictures in [-1, 1] as they are after saving as JPEG."""
+    saved = []
+    for picture in to_bytes(pictures.float().cpu()):
+        file = io.BytesIO()
+        to_image(picture).save(file, "JPEG", quality=quality)
+        saved.append(to_signed(to_tensor(Image.open(file).convert("RGB"))))
+    return torch.stack(saved)

@@ -1,0 +1,71 @@
+"""A folder of completed pictures, made by this package or not, scored like any system."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from pose_inpaint.data.images import list_pictures, picture_size, read_picture, resize, stem, to_signed
+from pose_inpaint.errors import InputError
+from pose_inpaint.types import Completion
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pose_inpaint.data.records import Record
+    from pose_inpaint.types import Batch
+
+
+class Predictions:
+    """Completions read from files: NAME.png for the picture NAME.jpg, at the original's resolution.
+
+    Args:
+        folder: of the files.
+        records: the pictures that are to be scored.
+        listed: all pictures of the split, which the folder may hold too.
+
+    Raises:
+        InputError: there is no such folder, a picture is missing or one too many, or a size differs.
+    """
+
+    def __init__(self, folder: str, records: Sequence[Record], listed: Sequence[Record]) -> None:
+        self.folder = Path(folder)
+        if not self.folder.is_dir():
+            message = f"predictions={folder}: no such folder; give one with a completed picture for each of the split"
+            raise InputError(message)
+        self.files: dict[str, Path] = {}
+        for name, path in list_pictures(self.folder, recursive=True).items():
+            if stem(name) in self.files:
+                message = f"predictions={folder}: {self.files[stem(name)].name} and {name} are of one picture"
+                raise InputError(message)
+            self.files[stem(name)] = path
+        wanted = {stem(record.name) for record in records}
+        if len(wanted) < len(records):
+            message = f"predictions={folder}: two pictures of the split differ in their ending alone; rename one"
+            raise InputError(message)
+        self._demand(sorted(wanted - set(self.files)), "has no picture for", "add it")
+        self._demand(
+            sorted(set(self.files) - {stem(record.name) for record in listed}), "has a picture too many:", "remove it"
+        )
+        for record in records:
+            ours, original = picture_size(self.files[stem(record.name)]), picture_size(record.path)
+            if ours != original:
+                message = (
+                    f"{self.files[stem(record.name)]}: {ours[0]}x{ours[1]} pixels (height x width), but its original "
+                    f"has {original[0]}x{original[1]}; give it at the original's size"
+                )
+                raise InputError(message)
+
+    def __call__(self, batch: Batch) -> Completion:
+        """The completions of a batch, resized as the originals are."""
+        side = batch.target.shape[-1]
+        pictures = [to_signed(resize(read_picture(self.files[stem(name)]), side, side)) for name in batch.names]
+        return Completion(torch.stack(pictures).to(batch.target.device)[:, None])
+
+    def _demand(self, names: Sequence[str], what: str, way_out: str) -> None:
+        if names:
+            more = f" (and {len(names) - 1} more)" if names[1:] else ""
+            message = f"predictions={self.folder}: {what} {names[0]}{more}; {way_out}"
+            raise InputError(message)

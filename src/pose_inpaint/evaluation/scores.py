@@ -1,0 +1,137 @@
+"""Scores of one model on one split, over all images and by group."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.evaluation.cost import Meter
+from pose_inpaint.metrics.per_image import PictureMetric
+from pose_inpaint.metrics.score_names import higher_is_better
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from jaxtyping import Bool, Float
+    from torch import Tensor
+
+    from pose_inpaint.types import Source
+
+
+def source_of(name: str) -> str:
+    """Where a picture comes from: the letters that its name begins with, before a mark or a digit; "other" for none."""
+    found = re.match(r"[A-Za-z]+(?=[-_0-9])", name.rsplit("/", 1)[-1])
+    return found.group().lower() if found else "other"
+
+
+def share_groups(hidden: Float[Tensor, " n"], edges: Sequence[float]) -> dict[str, Bool[Tensor, " n"]]:
+    """Which pictures are in each group of hidden share, by a label such as "10-20%"."""
+    return {
+        f"{low:.0%}-{high:.0%}".replace("%", "", 1): (hidden >= low) & ((hidden < high) | (high >= 1))
+        for low, high in pairwise(edges)
+    }
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What scoring showed.
+
+    Attributes:
+        names: the pictures, in order.
+        hidden: the hidden share of each, (n,).
+        metrics: the scores by full name METRIC_PICTURE_REGION, each holding the pictures' values.
+        masks_sha256: digest of the masks, in the pictures' order.
+        of_sets: scores that a set of pictures has and a picture has not (FID), by full name.
+        seconds: by stage: reading, completing, and each stage of scoring.
+        seed: of the intervals.
+        meter: that measured the completing.
+        sources: of systems that copy from other pictures, where each picture's pixels came from, by its name.
+    """
+
+    names: list[str]
+    hidden: Float[Tensor, " n"]
+    metrics: Mapping[str, PictureMetric]
+    masks_sha256: str
+    of_sets: Mapping[str, float] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    seed: int = 0
+    meter: Meter = field(default_factory=lambda: Meter("cpu"))
+    sources: Mapping[str, Source] = field(default_factory=dict)
+
+    def over(self, chosen: Tensor) -> dict[str, dict[str, Any]]:
+        """Every score over the pictures that a boolean or index tensor chooses, with its 95 % interval."""
+        return {name: m.estimate(m.per_picture()[chosen], self.seed) for name, m in self.metrics.items()}
+
+    def summary(self, edges: Sequence[float]) -> dict[str, Any]:
+        """Scores over all pictures, by hidden share and by source, as plain data.
+
+        Args:
+            edges: rising shares; a group holds shares from one edge up to, but without, the next.
+        """
+        every = torch.ones(len(self.names), dtype=torch.bool)
+        sources = [source_of(name) for name in self.names]
+        shares = share_groups(self.hidden, edges)
+        origins = {name: torch.tensor([source == name for source in sources]) for name in sorted(set(sources))}
+        return {
+            "n": len(self.names),
+            "masks_sha256": self.masks_sha256,
+            "mean_hidden_share": float(self.hidden.mean()),
+            "scores": self.over(every),
+            "of_sets": dict(self.of_sets),
+            "by_hidden_share": self._groups(shares),
+            "by_source": self._groups(origins),
+            "seconds": dict(self.seconds),
+            **({"sources": summarise_sources(self.sources)} if self.sources else {}),
+        }
+
+    def _groups(self, chosen: Mapping[str, Tensor]) -> dict[str, Any]:
+        return {
+            label: {"n": int(c.sum()), "mean_hidden_share": float(self.hidden[c].mean()), "scores": self.over(c)}
+            for label, c in chosen.items()
+            if c.any()
+        }
+
+    def values(self) -> dict[str, Float[Tensor, " n"]]:
+        """The pictures' values of each score that has one a picture."""
+        found = {name: metric.per_picture() for name, metric in self.metrics.items()}
+        return {name: value for name, value in found.items() if value.ndim == 1}
+
+    def ranked(self, name: str) -> list[int]:
+        """Places of the pictures from the best to the worst by a score.
+
+        Raises:
+            InputError: the score was not taken, or has no single value a picture.
+        """
+        values = self.values()
+        if name not in values:
+            message = f"sheet.rank_by={name}: not one of {', '.join(values)}"
+            raise InputError(message)
+        worst = -torch.inf if higher_is_better(name) else torch.inf
+        places: list[int] = values[name].nan_to_num(worst, torch.inf, -torch.inf).argsort(stable=True).tolist()
+        return places[::-1] if higher_is_better(name) else places
+
+    def write_csv(self, path: Path) -> None:
+        """A row a picture: name, source, hidden share, each score that has a value of its own for it."""
+        columns = {name: value.tolist() for name, value in self.values().items()}
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["name", "source", "hidden_share", *columns])
+            shares = self.hidden.tolist()
+            for place, name in enumerate(self.names):
+                values = (f"{column[place]:.10g}" for column in columns.values())
+                writer.writerow([name, source_of(name), f"{shares[place]:.6f}", *values])
+
+
+def summarise_sources(sources: Mapping[str, Source]) -> dict[str, Any]:
+    """How many pictures were completed from a near-duplicate, and each picture's source, as plain data."""
+    return {
+        "near_duplicates": sum(source.near_duplicate for source in sources.values()),
+        "of_pictures": {name: asdict(source) for name, source in sources.items()},
+    }

@@ -1,0 +1,54 @@
+"""What the discriminator sees: whole images and local patches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import nn
+
+from pose_inpaint.models.layers.local_patch import place_views
+from pose_inpaint.types import Picture
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+    from torch import Tensor
+
+    from pose_inpaint.types import Batch, Completion, Critic
+
+
+@dataclass(frozen=True)
+class Views:
+    """Pictures as a critic is shown them.
+
+    Attributes:
+        pictures: (n, 3, h, w), in [-1, 1].
+        mask: (n, 1, h, w), 1 = hidden.
+        corners: of the local views, (n, 2); None for a critic without one.
+    """
+
+    pictures: Float[Tensor, "n 3 h w"]
+    mask: Float[Tensor, "n 1 h w"]
+    corners: Int[Tensor, "n 2"] | None
+
+    def judged_by(self, critic: nn.Module) -> Float[Tensor, "n k"]:
+        """The critic's scores, in full precision: a Wasserstein critic's may be large, and their differences small."""
+        scores = cast("Tensor", critic(self.pictures, self.corners))
+        return scores if scores.dtype == torch.float64 else scores.float()
+
+
+def local_corners(critic: nn.Module, batch: Batch) -> Int[Tensor, "b 2"] | None:
+    """Where the critic's local views lie, around a hole of each picture drawn anew; None for a critic without one."""
+    patch = cast("Critic", critic).patch
+    return None if patch is None else place_views(batch.mask, patch, batch.names)
+
+
+def completed_views(
+    batch: Batch, completion: Completion, picture: Picture, corners: Int[Tensor, "b 2"] | None
+) -> Views:
+    """The completed pictures, all samples of each, seen at the same places."""
+    pictures = completion.picture(picture, batch)
+    samples = pictures.shape[1]
+    mask = batch.mask.repeat_interleave(samples, 0)
+    return Views(pictures.flatten(0, 1), mask, None if corners is None else corners.repeat_interleave(samples, 0))

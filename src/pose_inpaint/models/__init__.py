@@ -1,0 +1,1 @@
+"""Everything that inpaints: networks, classical methods and their layers."""

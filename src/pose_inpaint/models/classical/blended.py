@@ -1,0 +1,82 @@
+"""Blending a completion into its surroundings, as Iizuka et al. 2017 do after their network (section 3.5)."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from pose_inpaint.data.images import from_arrays, to_arrays
+from pose_inpaint.errors import InputError
+from pose_inpaint.runtime.optional import import_extra
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, UInt8
+    from torch import Tensor
+
+    from pose_inpaint.types import Completion, Inpainter
+
+MARGIN = 4  # pixels repeated around the picture: OpenCV leaves the outermost pixels of holes at its edge out
+
+
+class Blended:
+    """Another system, its colours in the holes drawn to those around them by Poisson blending (Pérez et al. 2003).
+
+    The holes are first filled by fast marching (Telea 2004), which sets the colours at their rims; then the system's
+    gradients are integrated from there (OpenCV's `seamlessClone`). Known pixels are those of the input.
+
+    Args:
+        inpainter: the system.
+        radius: neighbourhood of a pixel that fast marching fills, in pixels.
+
+    Raises:
+        InputError: OpenCV is not installed, or the radius is not positive.
+    """
+
+    def __init__(self, inpainter: Inpainter, radius: float = 3) -> None:
+        if radius <= 0:
+            message = f"postprocess.radius={radius}: must be positive, in pixels"
+            raise InputError(message)
+        self.opencv = import_extra("cv2", "postprocess=blend needs OpenCV", "classic")
+        self.inpainter, self.radius = inpainter, radius
+        self.stride: int = getattr(inpainter, "stride", 1)
+
+    def __call__(
+        self,
+        known: Float[Tensor, "b 3 h w"],
+        mask: Float[Tensor, "b 1 h w"],
+        *,
+        samples: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Completion:
+        """Completes, then blends each picture and sample on the CPU; a picture without known pixels stays as it is."""
+        completion = self.inpainter(known, mask, samples=samples, generator=generator)
+        holes = mask[:, 0].byte().cpu().numpy()
+        inputs = to_arrays(known)
+        blended = [
+            [self.blend(picture, sample, hole) for sample in to_arrays(of_picture)]
+            for picture, of_picture, hole in zip(inputs, completion.raw, holes, strict=True)
+        ]
+        raw = from_arrays(np.stack([np.stack(each) for each in blended]))
+        return dataclasses.replace(completion, raw=raw.to(completion.raw))
+
+    def blend(
+        self, picture: UInt8[np.ndarray, "h w 3"], completed: UInt8[np.ndarray, "h w 3"], hole: UInt8[np.ndarray, "h w"]
+    ) -> UInt8[np.ndarray, "h w 3"]:
+        """One picture; its hole is 1."""
+        if not hole.any() or hole.all():
+            return completed
+        filled = self.opencv.inpaint(picture, hole, self.radius, self.opencv.INPAINT_TELEA)
+        source = np.where(hole[..., None] > 0, completed, picture)
+        source, filled = (
+            np.pad(each, ((MARGIN,) * 2, (MARGIN,) * 2, (0, 0)), mode="edge") for each in (source, filled)
+        )
+        mask = np.pad(hole, MARGIN, mode="edge")  # holes at the edge go on in the margin
+        left, top, width, height = self.opencv.boundingRect(mask)
+        # OpenCV puts the middle of the mask's bounding rectangle at a point of the target; this one moves nothing.
+        centre = (left + width // 2, top + height // 2)
+        cloned: Any = self.opencv.seamlessClone(source, filled, mask * 255, centre, self.opencv.NORMAL_CLONE)
+        inside = cloned[MARGIN:-MARGIN, MARGIN:-MARGIN]
+        return np.where(hole[..., None] > 0, inside, picture)

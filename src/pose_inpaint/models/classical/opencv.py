@@ -1,0 +1,56 @@
+"""OpenCV's two classical fills: `cv2.inpaint` (https://docs.opencv.org/4.x/df/d3d/tutorial_py_inpainting.html)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+
+from pose_inpaint.data.images import from_arrays, to_arrays
+from pose_inpaint.errors import InputError
+from pose_inpaint.runtime.optional import import_extra
+from pose_inpaint.types import Completion, check_choice
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+Method = Literal["telea", "navier_stokes"]
+
+
+class OpenCVFill:
+    """Telea 2004 (fast marching) or Bertalmio, Bertozzi and Sapiro 2001 (Navier-Stokes), on 8-bit pictures.
+
+    Args:
+        method: "telea" or "navier_stokes".
+        radius: neighbourhood of a filled pixel, in pixels.
+
+    Raises:
+        InputError: OpenCV is not installed, or an argument is out of range.
+    """
+
+    def __init__(self, method: Method, radius: float = 3) -> None:
+        check_choice("model.method", method, Method)
+        if radius <= 0:
+            message = f"model.radius={radius}: must be positive, in pixels"
+            raise InputError(message)
+        cv2 = import_extra("cv2", f"model={method} needs OpenCV", "classic")
+        self.flag = cv2.INPAINT_TELEA if method == "telea" else cv2.INPAINT_NS
+        self.inpaint, self.radius = cv2.inpaint, radius
+
+    def __call__(
+        self,
+        known: Float[Tensor, "b 3 h w"],
+        mask: Float[Tensor, "b 1 h w"],
+        *,
+        samples: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Completion:
+        """Fills each picture on the CPU."""
+        holes = mask[:, 0].byte().cpu().numpy()
+        filled = [
+            self.inpaint(picture, hole, self.radius, self.flag)
+            for picture, hole in zip(to_arrays(known), holes, strict=True)
+        ]
+        return Completion(raw=from_arrays(np.stack(filled)).to(known)[:, None])

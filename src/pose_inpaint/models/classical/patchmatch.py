@@ -1,0 +1,86 @@
+"""PatchMatch: holes filled with patches of the picture itself, by the library pypatchmatch (MIT).
+
+Barnes, Shechtman, Finkelstein and Goldman: PatchMatch, SIGGRAPH 2009 (https://doi.org/10.1145/1531326.1531330); the
+hole filling is section 4's, after Wexler, Shechtman and Irani 2007. https://github.com/mauwii/PyPatchMatch
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from pose_inpaint.data.images import from_arrays, to_arrays
+from pose_inpaint.errors import InputError
+from pose_inpaint.runtime.optional import import_extra
+from pose_inpaint.types import Completion
+
+DEFAULT_SEED = 1212
+"""The library's own, found by trying: it names none."""
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, UInt8
+    from torch import Tensor
+
+
+class PatchMatchFill:
+    """Fills each picture from coarse to fine with what a randomised search finds to fit among its own patches.
+
+    Args:
+        patch: side of the compared patches in pixels, odd.
+
+    Raises:
+        InputError: pypatchmatch is not installed or does not load, or `patch` is out of range.
+    """
+
+    def __init__(self, patch: int = 7) -> None:
+        if patch < 3 or patch % 2 == 0:
+            message = f"model.patch={patch}: must be odd and at least 3, in pixels"
+            raise InputError(message)
+        patchmatch = import_extra("patchmatch", "model=patchmatch needs pypatchmatch", "classic")
+        if not patchmatch.patchmatch_available:
+            message = (
+                "model=patchmatch: pypatchmatch was built without its native library; "
+                "pip install --force-reinstall --no-cache-dir pypatchmatch with a C++ compiler, CMake and OpenCV"
+            )
+            raise InputError(message)
+        self.library, self.patch = patchmatch, patch
+
+    def __call__(
+        self,
+        known: Float[Tensor, "b 3 h w"],
+        mask: Float[Tensor, "b 1 h w"],
+        *,
+        samples: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Completion:
+        """Fills each picture on the CPU, `samples` times.
+
+        A picture's completions follow from it and the generator's seed, whatever was completed before.
+
+        Raises:
+            InputError: a picture is smaller than a patch, or wholly hidden.
+        """
+        height, width = known.shape[-2:]
+        if min(height, width) < self.patch:
+            message = f"model.patch={self.patch}: larger than a picture of {height}x{width} pixels; give a smaller one"
+            raise InputError(message)
+        holes = mask[:, 0].byte().cpu().numpy()
+        if holes.all((1, 2)).any():
+            message = "model=patchmatch: a wholly hidden picture has no patch to copy from; leave it out"
+            raise InputError(message)
+        first = DEFAULT_SEED if generator is None else generator.initial_seed()
+        filled = [
+            np.stack([self._fill(picture, hole, first + sample) for sample in range(samples)])
+            for picture, hole in zip(to_arrays(known), holes, strict=True)
+        ]
+        return Completion(raw=from_arrays(np.stack(filled)).to(known))
+
+    def _fill(
+        self, picture: UInt8[np.ndarray, "h w 3"], hole: UInt8[np.ndarray, "h w"], seed: int
+    ) -> UInt8[np.ndarray, "h w 3"]:
+        self.library.set_random_seed(seed % 2**32)  # the library starts each picture from it
+        radius = self.patch // 2  # which the library calls patch_size
+        filled: np.ndarray = self.library.inpaint(picture, hole, patch_size=radius)
+        return filled

@@ -1,0 +1,159 @@
+"""Where in another picture a hole's surroundings are found best.
+
+Hays and Efros 2007, section 4: the context is compared over all shifts and three scales by pixel-wise error in L*a*b*
+and by texture; large shifts count worse.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from pose_inpaint.data.images import resize
+from pose_inpaint.models.classical.scene_completion.lab import matching_features
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jaxtyping import Bool, Float
+    from torch import Tensor
+
+LEAST_COVERED = 0.5
+"""Share of a context that a place must cover to be compared at all."""
+
+
+@dataclass(frozen=True)
+class Hole:
+    """A connected hole and its surroundings.
+
+    Attributes:
+        hidden: the hole, (h, w).
+        context: known pixels within the context band around it, (h, w).
+        top: first row of the box around both; likewise the others, ends excluded.
+    """
+
+    hidden: Bool[Tensor, "h w"]
+    context: Bool[Tensor, "h w"]
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a hole's content is taken from.
+
+    Attributes:
+        scale: of the other picture.
+        row: of the scaled picture, that falls on the query's row 0; may be negative. Likewise `column`.
+        distance: root mean squared difference of the context in units of L*a*b*, and larger for large shifts.
+    """
+
+    scale: float
+    row: int
+    column: int
+    distance: float
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """How contexts are compared.
+
+    Attributes:
+        scales: of the other picture.
+        texture: weight of the gradient's squared difference, that of a colour being 1.
+        shift: how much a shift by the picture's whole side adds to the distance, as a multiple.
+    """
+
+    scales: Sequence[float]
+    texture: float
+    shift: float
+
+    def features(self, picture: Float[Tensor, "3 h w"]) -> Float[Tensor, "4 h w"]:
+        """Colour and weighted texture, whose squared differences add up."""
+        found = matching_features(picture)
+        return torch.cat([found[:3], found[3:] * self.texture**0.5])
+
+    def place(
+        self, features: Float[Tensor, "4 h w"], holes: Sequence[Hole], scene: Float[Tensor, "3 h2 w2"]
+    ) -> list[Placement] | None:
+        """The best place of each hole in a scene; None if one of them fits at no scale.
+
+        Args:
+            features: of the query.
+            holes: of the query.
+            scene: the other picture, in [-1, 1].
+        """
+        best: list[Placement | None] = [None] * len(holes)
+        for scale in self.scales:
+            height, width = (round(side * scale) for side in scene.shape[-2:])
+            scaled = self.features(resize(scene, height, width))
+            for number, hole in enumerate(holes):
+                found = self._best(features, hole, scaled, scale)
+                before = best[number]
+                if found and (before is None or found.distance < before.distance):
+                    best[number] = found
+        placed = [each for each in best if each is not None]
+        return placed if len(placed) == len(holes) else None
+
+    def _best(
+        self, features: Float[Tensor, "4 h w"], hole: Hole, scaled: Float[Tensor, "4 h2 w2"], scale: float
+    ) -> Placement | None:
+        box = (slice(hole.top, hole.bottom), slice(hole.left, hole.right))
+        weight = hole.context[box].float()
+        rows, columns = (hole.hidden[box].any(dim).nonzero()[:, 0] for dim in (1, 0))
+        # Every hidden pixel must fall inside the scene; of the context, what does counts.
+        first_row, last_row = -int(rows[0]), scaled.shape[1] - int(rows[-1]) - 1
+        first_column, last_column = -int(columns[0]), scaled.shape[2] - int(columns[-1]) - 1
+        if first_row > last_row or first_column > last_column:
+            return None
+        error, covered = masked_differences(features[:, *box], weight, scaled)
+        down, right = torch.arange(first_row, last_row + 1), torch.arange(first_column, last_column + 1)
+        places = (down[:, None] % error.shape[0], right[None] % error.shape[1])  # negative shifts lie at the far end
+        error, covered = error[places], covered[places]
+        mean = torch.where(covered >= LEAST_COVERED * weight.sum(), error / covered.clamp(min=1), torch.inf)
+        height, width = features.shape[-2:]
+        # No shift means the same relative place, so that scenes of any size are treated alike.
+        middle_row, middle_column = (hole.top + hole.bottom) / 2, (hole.left + hole.right) / 2
+        off_row = (down + (hole.bottom - hole.top) / 2) / scaled.shape[1] - middle_row / height
+        off_column = (right + (hole.right - hole.left) / 2) / scaled.shape[2] - middle_column / width
+        penalty = 1 + self.shift * (off_row[:, None].square() + off_column[None].square()).sqrt()
+        distance = mean.clamp(min=0).sqrt() * penalty
+        place = int(distance.argmin())
+        row, column = int(down[place // len(right)]), int(right[place % len(right)])
+        value = float(distance.flatten()[place])
+        return Placement(scale, row - hole.top, column - hole.left, value) if value < torch.inf else None
+
+
+def masked_differences(
+    template: Float[Tensor, "c h w"], weight: Float[Tensor, "h w"], picture: Float[Tensor, "c h2 w2"]
+) -> tuple[Float[Tensor, "n m"], Float[Tensor, "n m"]]:
+    """Weighted squared differences of a template from a picture at every shift, and the weight that falls inside it.
+
+    sum_p w(p) v(p + d) |t(p) - c(p + d)|^2 with v = 1 inside the picture, written out as three correlations that the
+    Fourier transform gives at once.
+
+    Returns:
+        Both by the place d of the template's first pixel in the picture; negative places count from the end.
+    """
+    size = [_fast(a + b) for a, b in zip(template.shape[-2:], picture.shape[-2:], strict=True)]
+    offset = (template * weight).sum((1, 2)) / weight.sum().clamp(min=1e-9)  # smaller numbers lose fewer digits
+    t, c = template - offset[:, None, None], picture - offset[:, None, None]
+    inside = torch.ones_like(picture[:1])
+    left = torch.fft.rfft2(torch.cat([t * weight, (t.square().sum(0) * weight)[None], weight[None]]).double(), size)
+    right = torch.fft.rfft2(torch.cat([c, inside, c.square().sum(0, keepdim=True)]).double(), size)
+    channels = len(template)
+    cross = (left[:channels].conj() * right[:channels]).sum(0)
+    squares = left[channels].conj() * right[channels] + left[channels + 1].conj() * right[channels + 1]
+    counted = left[channels + 1].conj() * right[channels]
+    error, covered = torch.fft.irfft2(torch.stack([squares - 2 * cross, counted]), size).float()
+    return error, covered.round(decimals=3)
+
+
+def _fast(size: int) -> int:
+    """The next size that is a power of 2, or three quarters of one: quick to transform."""
+    power = 1 << (size - 1).bit_length()
+    return power * 3 // 4 if size <= power * 3 // 4 else power

@@ -1,0 +1,111 @@
+"""What a scene looks like, in 528 numbers: a gist-like descriptor and its colours.
+
+Hays and Efros, Scene Completion Using Millions of Photographs, SIGGRAPH 2007, section 3
+(https://doi.org/10.1145/1276377.1276382): oriented edge responses at several scales, averaged over a grid of 4 x 4, and
+the colours of the same grid. After the gist of Oliva and Torralba 2001 (https://doi.org/10.1023/A:1011139631724).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional as F
+
+from pose_inpaint.data.images import resize
+from pose_inpaint.models.classical.scene_completion.lab import to_lab
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
+    from torch import Tensor
+
+GRID = 4
+BLOCKS = GRID * GRID
+SIDE = 64
+"""Pictures are described at 64 x 64 pixels, whatever their size."""
+MARGIN = 16
+"""Pixels reflected around the picture, so that its ends don't meet in the Fourier domain."""
+
+
+@dataclass(frozen=True)
+class SceneFilters:
+    """Log-Gabor filters.
+
+    Attributes:
+        orientations: how many; the paper has 6.
+        scales: how many, an octave apart, the finest of a wavelength of 3 pixels; the paper has 5.
+    """
+
+    orientations: int = 6
+    scales: int = 5
+
+    @cached_property
+    def responses(self) -> Float[Tensor, "f n n"]:
+        """Each filter's gain by frequency, one half-plane alone, so that responses are complex with a magnitude."""
+        side = SIDE + 2 * MARGIN
+        frequency = torch.fft.fftfreq(side)
+        y, x = torch.meshgrid(frequency, frequency, indexing="ij")
+        radius = (x.square() + y.square()).sqrt().clamp(min=1e-9)
+        found = []
+        for scale in range(self.scales):
+            octaves = torch.log2(radius * 3 * 2**scale)
+            radial = torch.exp(-octaves.square() / (2 * 0.6**2))
+            for orientation in range(self.orientations):
+                angle = torch.atan2(y, x) - math.pi * orientation / self.orientations
+                turned = torch.atan2(torch.sin(angle), torch.cos(angle))
+                found.append(radial * torch.exp(-turned.square() / (2 * (math.pi / self.orientations / 1.5) ** 2)))
+        gains = torch.stack(found)
+        gains[:, 0, 0] = 0  # the mean is colour's business
+        return gains
+
+    def describe(
+        self, picture: Float[Tensor, "3 h w"], mask: Float[Tensor, "1 h w"] | None = None
+    ) -> tuple[Float[Tensor, "16 d"], Float[Tensor, " 16"]]:
+        """A picture's descriptor by block, and the known share of each block.
+
+        Args:
+            picture: in [-1, 1].
+            mask: 1 = hidden; None hides nothing.
+
+        Returns:
+            Mean magnitude of each filter's response to L* and mean L*, a* and b* over each block's known pixels, all in
+            units of L*a*b* (zero where a block has none); and the shares, in [0, 1].
+        """
+        small = resize(picture, SIDE, SIDE)
+        hidden = torch.zeros(1, SIDE, SIDE)
+        if mask is not None:
+            known = resize(1 - mask, SIDE, SIDE)
+            small = resize(torch.where(mask > 0, torch.zeros_like(picture), picture), SIDE, SIDE) / known.clamp(
+                min=1e-3
+            )
+            hidden = (known < 0.5).float()
+        lab = fill_smoothly(to_lab(small), hidden)
+        padded = F.pad(lab[:1, None], (MARGIN, MARGIN, MARGIN, MARGIN), mode="reflect")[0, 0]
+        magnitude = torch.fft.ifft2(torch.fft.fft2(padded) * self.responses).abs()
+        kept = magnitude[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
+        values, visible = torch.cat([kept, lab]), 1 - hidden
+        share = F.adaptive_avg_pool2d(visible, GRID)
+        means = F.adaptive_avg_pool2d(values * visible, GRID) / share.clamp(min=1e-6)
+        return torch.where(share > 0, means, torch.zeros_like(means)).flatten(1).T.contiguous(), share.flatten()
+
+
+def fill_smoothly(values: Float[Tensor, "c h w"], hidden: Float[Tensor, "1 h w"]) -> Float[Tensor, "c h w"]:
+    """Hidden values by the mean of known ones in the smallest square of 3, 7, 15, ... pixels that has any.
+
+    Else the edge of a hole would answer the filters louder than the scene does.
+    """
+    filled, left = torch.where(hidden > 0, torch.zeros_like(values), values), hidden > 0
+    visible = 1 - hidden
+    for octave in range(2, math.ceil(math.log2(max(values.shape[-2:]))) + 2):
+        if not left.any():
+            break
+        side = 2**octave - 1
+        count = F.avg_pool2d(visible[None], side, 1, side // 2)[0]
+        total = F.avg_pool2d((values * visible)[None], side, 1, side // 2)[0]
+        reached = left & (count > 1e-9)
+        filled = torch.where(reached, total / count.clamp(min=1e-9), filled)
+        left = left & ~reached
+    return filled

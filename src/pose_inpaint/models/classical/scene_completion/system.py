@@ -1,0 +1,223 @@
+"""Scene completion: holes filled with a piece of another photo of a similar scene.
+
+Hays and Efros, Scene Completion Using Millions of Photographs, SIGGRAPH 2007
+(https://doi.org/10.1145/1276377.1276382). docs/systems/scene_completion.md says what differs here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+
+from pose_inpaint.data.images import resize
+from pose_inpaint.errors import InputError
+from pose_inpaint.models.classical.scene_completion.context_matching import Hole, Matcher, Placement
+from pose_inpaint.models.classical.scene_completion.index import read_index
+from pose_inpaint.models.classical.scene_completion.poisson import blend
+from pose_inpaint.models.classical.scene_completion.seam import choose_scene_pixels
+from pose_inpaint.runtime.optional import import_extra
+from pose_inpaint.types import Completion, Source, check_choice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jaxtyping import Bool, Float
+    from torch import Tensor
+
+Seam = Literal["cut", "hole"]
+PAPER_SIDE = 1024
+"""Pixels; lengths in the paper are for pictures of that longer side."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A scene with a place for every hole."""
+
+    name: str
+    picture: Float[Tensor, "3 h w"]
+    placements: Sequence[Placement]
+    distance: float  # of the context
+    scene_distance: float
+
+
+class SceneCompletion:
+    """Finds similar scenes, the place in them that continues the picture best, a seam, and blends.
+
+    Args:
+        index: a file that `python -m pose_inpaint.index` wrote.
+        scenes: how many of the most similar ones are looked at closely.
+        band: width of the context around a hole, as a share of the picture's longer side.
+        scales: of the scenes.
+        texture: weight of the gradient's difference beside the three colours'.
+        shift: what a shift by the whole side adds to a distance, as a multiple of it.
+        seam: "cut": through the context, where it shows least; "hole": along the hole's border.
+        same: RMS difference of known pixels, on the scale [0, 1], up to which a scene is the picture itself.
+        near_duplicate: distance of the context, in units of L*a*b*, up to which a scene is reported as one.
+
+    Raises:
+        InputError: SciPy is not installed, the index can't be used, or an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        index: str,
+        scenes: int = 20,
+        band: float = 0.078125,
+        scales: Sequence[float] = (0.81, 0.9, 1.0),
+        texture: float = 1.0,
+        shift: float = 1.0,
+        seam: Seam = "cut",
+        same: float = 0.07,
+        near_duplicate: float = 14.0,
+    ) -> None:
+        checks: dict[str, tuple[object, bool, str]]
+        checks = {"scenes": (scenes, scenes >= 1, "at least 1"), "band": (band, 0 < band <= 1, "in (0, 1]")}
+        checks["scales"] = (scales, bool(scales) and all(0.1 <= s <= 10 for s in scales), "one or more of 0.1..10")
+        for key, value in {"texture": texture, "shift": shift, "same": same, "near_duplicate": near_duplicate}.items():
+            checks[key] = (value, value >= 0, "at least 0")
+        for key, (given, good, what) in checks.items():
+            if not good:
+                message = f"model.{key}={given}: must be {what}"
+                raise InputError(message)
+        check_choice("model.seam", seam, Seam)
+        import_extra("scipy.sparse.csgraph", "model=scene_completion needs SciPy", "scenes")
+        self.index, self.scenes, self.band, self.seam = read_index(index), scenes, band, seam
+        self.matcher = Matcher(tuple(scales), texture, shift)
+        self.same, self.near_duplicate = same, near_duplicate
+
+    def __call__(
+        self,
+        known: Float[Tensor, "b 3 h w"],
+        mask: Float[Tensor, "b 1 h w"],
+        *,
+        samples: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Completion:
+        """Completes each picture on the CPU from `samples` different scenes, the best one first.
+
+        Raises:
+            InputError: a picture is wholly hidden, or too few scenes of the index can complete it.
+        """
+        found = [
+            self._complete(picture, hole, samples)
+            for picture, hole in zip(known.detach().cpu().float(), mask.cpu(), strict=True)
+        ]
+        raw = torch.stack([pictures for pictures, _ in found]).to(known)
+        return Completion(raw=raw, sources=tuple(sources for _, sources in found))
+
+    def _complete(
+        self, known: Float[Tensor, "3 h w"], mask: Float[Tensor, "1 h w"], samples: int
+    ) -> tuple[Float[Tensor, "s 3 h w"], tuple[Source, ...]]:
+        hidden = mask[0] > 0
+        if hidden.all():
+            message = "model=scene_completion: a wholly hidden picture is like no scene more than another; leave it out"
+            raise InputError(message)
+        if not hidden.any():
+            raw = known.expand(samples, *known.shape).clone()
+            return raw, tuple(Source("-", 0.0, near_duplicate=False) for _ in range(samples))
+        holes = find_holes(hidden, round(self.band * max(hidden.shape)) or 1)
+        best = self._candidates(known, mask, holes, samples)[:samples]
+        if len(best) < samples:
+            message = (
+                f"model.index: only {len(best)} of its pictures can complete this one, asked for {samples}; "
+                "give fewer samples, larger model.scenes, or a larger collection"
+            )
+            raise InputError(message)
+        raw = torch.stack([self._compose(known, hidden, holes, candidate) for candidate in best])
+        sources = (Source(c.name, c.distance, near_duplicate=c.distance <= self.near_duplicate) for c in best)
+        return raw, tuple(sources)
+
+    def _candidates(
+        self, known: Float[Tensor, "3 h w"], mask: Float[Tensor, "1 h w"], holes: Sequence[Hole], samples: int
+    ) -> list[Candidate]:
+        """Scenes that can complete a picture, the best first."""
+        usable = self._large_enough(holes)
+        descriptor, share = self.index.filters.describe(known, mask)
+        places, apart = self.index.nearest(descriptor, share, max(self.scenes, samples), usable)
+        features = self.matcher.features(known)
+        area = torch.tensor([float(hole.hidden.sum()) for hole in holes])
+        found = []
+        for place, scene_distance in zip(places, apart, strict=True):
+            scene = self.index.picture(place)
+            if is_same(known, mask[0] > 0, scene, self.same):
+                continue
+            placements = self.matcher.place(features, holes, scene)
+            if placements:
+                distances = torch.tensor([placement.distance for placement in placements])
+                context = float((distances * area).sum() / area.sum())
+                found.append(Candidate(self.index.names[place], scene, placements, context, scene_distance))
+        if not found:
+            return []
+        # Both distances count alike (section 5), so each is taken as a multiple of its mean over the scenes.
+        contexts = float(np.mean([c.distance for c in found])) or 1
+        scenes = float(np.mean([c.scene_distance for c in found])) or 1
+        return sorted(found, key=lambda c: c.distance / contexts + c.scene_distance / scenes)
+
+    def _large_enough(self, holes: Sequence[Hole]) -> Bool[Tensor, " n"]:
+        """Which pictures of the index, at their largest scale, cover the largest hole."""
+        boxes = [hole.hidden.nonzero() for hole in holes]
+        need = torch.stack([box.amax(0) - box.amin(0) + 1 for box in boxes]).amax(0)
+        usable = (self.index.sizes * max(self.matcher.scales)).round() >= need
+        if not usable.all(1).any():
+            largest = "x".join(map(str, self.index.sizes.amax(0).tolist()))
+            message = (
+                f"model.index: its pictures have at most {largest} pixels, a hole needs "
+                f"{'x'.join(map(str, need.tolist()))}; index larger pictures"
+            )
+            raise InputError(message)
+        return usable.all(1)
+
+    def _compose(
+        self, known: Float[Tensor, "3 h w"], hidden: Bool[Tensor, "h w"], holes: Sequence[Hole], candidate: Candidate
+    ) -> Float[Tensor, "3 h w"]:
+        picture, left = (known.double().numpy() + 1) / 2, hidden.numpy().copy()
+        keep = 0.002 * PAPER_SIDE / max(hidden.shape)  # section 5: k = 0.002 at 1,024 pixels
+        for hole, placement in zip(holes, candidate.placements, strict=True):
+            scene, covered = lay_over(candidate.picture, placement, hidden.shape)
+            own, free = hole.hidden.numpy(), hole.context.numpy() & covered
+            inside = own
+            if self.seam == "cut":
+                inside = choose_scene_pixels(picture, scene, own, free, keep)
+            elsewhere = left & ~own
+            picture = blend(picture, scene, inside, elsewhere)
+            left &= ~own
+        return torch.from_numpy(picture).float().clamp(0, 1) * 2 - 1
+
+
+def find_holes(hidden: Bool[Tensor, "h w"], band: int) -> list[Hole]:
+    """Connected holes (also over corners) with the known pixels up to `band` pixels away, in the order of rows."""
+    from scipy import ndimage
+
+    labels, count = ndimage.label(hidden.numpy(), structure=np.ones((3, 3)))
+    holes = []
+    for label in range(1, count + 1):
+        own = labels == label
+        near = ndimage.distance_transform_edt(~own) <= band
+        rows, columns = near.nonzero()
+        box = int(rows.min()), int(columns.min()), int(rows.max()) + 1, int(columns.max()) + 1
+        holes.append(Hole(torch.from_numpy(own), torch.from_numpy(near) & ~hidden, *box))
+    return holes
+
+
+def is_same(
+    known: Float[Tensor, "3 h w"], hidden: Bool[Tensor, "h w"], scene: Float[Tensor, "3 h2 w2"], tolerance: float
+) -> bool:
+    """Whether a scene is the picture itself, perhaps mirrored, at another size or saved anew: known pixels decide."""
+    laid = resize(scene, *known.shape[-2:])
+    differences = (laid - known)[:, ~hidden], (laid.flip(2) - known)[:, ~hidden]
+    return any(float(each.square().mean().sqrt()) / 2 <= tolerance for each in differences)
+
+
+def lay_over(
+    scene: Float[Tensor, "3 h2 w2"], placement: Placement, shape: tuple[int, ...]
+) -> tuple[Float[np.ndarray, "3 h w"], Bool[np.ndarray, "h w"]]:
+    """A scene, in [0, 1], as it lies over the query, its last rows and columns repeated; and what it really covers."""
+    height, width = (round(side * placement.scale) for side in scene.shape[-2:])
+    scaled = (resize(scene, height, width).double().numpy() + 1) / 2
+    rows, columns = np.arange(shape[0]) + placement.row, np.arange(shape[1]) + placement.column
+    inside = ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < width))[None]
+    laid = scaled[:, rows.clip(0, height - 1)[:, None], columns.clip(0, width - 1)[None]]
+    return laid, inside

@@ -1,0 +1,126 @@
+"""The local view of a critic: a square around one hole of each picture (Iizuka et al. 2017, section 3.3)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional as F
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.models.layers.hole_geometry import label_holes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jaxtyping import Float, Int
+    from torch import Tensor
+
+
+def place_views(
+    mask: Float[Tensor, "b 1 h w"],
+    patch: int,
+    names: Sequence[str] | None = None,
+    generator: torch.Generator | None = None,
+) -> Int[Tensor, "b 2"]:
+    """Draws one hole of each picture and puts a view on its middle, inside the picture.
+
+    Each hole is as likely as any other. Holes that fill the whole view are passed over, since a critic would find
+    nothing there to compare the completion with; where a picture has no other, the view moves to the nearest known
+    pixel.
+
+    Args:
+        mask: 1 = hidden.
+        patch: side of the view in pixels.
+        names: of the pictures, for messages.
+        generator: the source of randomness, on the CPU; None: PyTorch's own, which a run's seed sets.
+
+    Returns:
+        Row and column of each view's top left corner, on the mask's device.
+
+    Raises:
+        InputError: the view is larger than the picture, or a picture has no hole or no known pixel.
+    """
+    height, width = mask.shape[-2:]
+    if patch > min(height, width):
+        message = (
+            f"critic.patch={patch}: larger than the pictures of {height}x{width}; give at most {min(height, width)}"
+        )
+        raise InputError(message)
+    views = hole_views(mask, patch, names)
+    fit = [[corner for corner, covered in own if not covered] for own in views]
+    corners = []
+    for place, own in enumerate(views):
+        choices = fit[place] or [_move_to_known(mask[place, 0].cpu() > 0, own[0][0], patch)]
+        corners.append(choices[int(torch.randint(len(choices), (), generator=generator))])
+    return torch.tensor(corners, device=mask.device)
+
+
+def crop(pictures: Float[Tensor, "n c h w"], corners: Int[Tensor, "n 2"], patch: int) -> Float[Tensor, "n c p p"]:
+    """The local views: `patch` rows and columns from each corner on."""
+    offsets = torch.arange(patch, device=pictures.device)
+    rows, columns = corners[:, :1] + offsets, corners[:, 1:] + offsets
+    batch = torch.arange(len(pictures), device=pictures.device)
+    found: Tensor = pictures[batch[:, None, None], :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    return found
+
+
+def hole_views(
+    mask: Float[Tensor, "b 1 h w"], patch: int, names: Sequence[str] | None = None
+) -> list[list[tuple[tuple[int, int], bool]]]:
+    """Of each picture's holes: row and column of the view on its middle, and whether the hole covers all of it.
+
+    The middle is that of the hole's bounding box or, where the hole winds round it, the hole's pixel nearest to it. A
+    view that would stand out of the picture is moved inside. All is computed on the mask's device at once.
+
+    Raises:
+        InputError: a picture has no hole or no known pixel.
+    """
+    hidden = mask[:, 0] > 0
+    for place, share in enumerate(hidden.flatten(1).float().mean(1).tolist()):
+        if share in (0, 1):
+            name = f"picture {place}" if names is None else names[place]
+            lacks = "no known pixel" if share else "no hole"
+            message = (
+                f"{name}: {lacks}, so the critic has no local view of it; leave it out, or take a critic without one"
+            )
+            raise InputError(message)
+    starts = (_middles(label_holes(mask)) - torch.tensor([0, patch // 2, patch // 2], device=mask.device)).T
+    height, width = hidden.shape[-2:]
+    picture, row, column = starts[0], starts[1].clamp(0, height - patch), starts[2].clamp(0, width - patch)
+    # Hidden pixels above and to the left of each pixel: four of them tell how many a view holds.
+    sums = F.pad(hidden.double().cumsum(1).cumsum(2), (1, 0, 1, 0))
+    bottom, right = row + patch, column + patch
+    count = sums[picture, bottom, right] - sums[picture, row, right] - sums[picture, bottom, column]
+    covered = count + sums[picture, row, column] == patch**2
+    found: list[list[tuple[tuple[int, int], bool]]] = [[] for _ in hidden]
+    for place, r, c, full in torch.stack([picture, row, column, covered.long()], dim=1).tolist():
+        found[place].append(((r, c), bool(full)))
+    return found
+
+
+def _middles(labels: Int[Tensor, "b h w"]) -> Int[Tensor, "n 3"]:
+    """Picture, row and column of the middle of each hole, picture by picture."""
+    height, width = labels.shape[-2:]
+    pixels = labels.nonzero()
+    picture, places = pixels[:, 0], pixels[:, 1:]
+    numbers, hole = torch.unique(picture * (height * width + 1) + labels[labels > 0], return_inverse=True)
+    index = hole[:, None].expand(-1, 2)
+    ends = [
+        places.new_zeros(len(numbers), 2).scatter_reduce(0, index, places, m, include_self=False)
+        for m in ("amin", "amax")
+    ]
+    middle = (ends[0] + ends[1] + 1) // 2
+    distance = (places - middle[hole]).square().sum(1)
+    key = distance * len(pixels) + torch.arange(len(pixels), device=labels.device)
+    nearest = key.new_zeros(len(numbers)).scatter_reduce(0, hole, key, "amin", include_self=False) % len(pixels)
+    return pixels[nearest]
+
+
+def _move_to_known(hidden: Tensor, corner: tuple[int, int], patch: int) -> tuple[int, int]:
+    """The view moved as little as shows a known pixel."""
+    known = (~hidden).nonzero()
+    start = torch.tensor(corner)
+    moves = (known - (start + patch - 1)).clamp(min=0) + (known - start).clamp(max=0)
+    row, column = (start + moves[moves.abs().sum(1).argmin()]).tolist()
+    return row, column

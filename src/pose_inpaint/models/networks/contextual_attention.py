@@ -1,0 +1,161 @@
+"""Generative image inpainting with contextual attention (Yu et al. 2018, https://arxiv.org/abs/1801.07892).
+
+Layers by the paper's appendix A; the order of channels and what the text leaves open by the authors' first release:
+https://github.com/JiahuiYu/generative_inpainting.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.models.layers.attention import contextual_attention
+from pose_inpaint.models.layers.local_patch import crop
+from pose_inpaint.models.layers.mirror_padding import MirrorConv2d, elu_block, enlarging_block
+from pose_inpaint.models.layers.same_padding import SameConv2d, initialise_xavier
+from pose_inpaint.models.layers.shape_checks import demand_even_width, demand_sides
+from pose_inpaint.types import Completion
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+    from torch import Tensor
+
+DILATIONS = (2, 4, 8, 16)
+LEAK = 0.2  # of the critics' ReLU, by the authors' release
+
+
+class Generator(nn.Module):
+    """Two networks: a coarse one drafts the holes, a refinement one redraws them with contextual attention.
+
+    3,712,198 parameters at the default width, 1,448,227 of them in the coarse network. (The paper speaks of 2.9
+    million, which the layers of its appendix don't add up to.)
+
+    Args:
+        width: channels of the first layer; all others scale with it. At least 2, even.
+
+    Raises:
+        InputError: `width` is not an even number of at least 2.
+    """
+
+    stride = 8
+    """Sides of the input must be multiples of this."""
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        demand_even_width(width, papers=32)
+        w = width
+        dilated = [elu_block(4 * w, 4 * w, dilation=rate) for rate in DILATIONS]
+        self.coarse = nn.Sequential(*_encoder(w, 2 * w), *dilated, *_decoder(4 * w, w))
+        self.dilated_branch = nn.Sequential(
+            *_encoder(w, w), *(elu_block(4 * w, 4 * w, dilation=rate) for rate in DILATIONS)
+        )
+        # The release ends the attention's features in a ReLU, so that likeness is never negative.
+        self.attention_branch = nn.Sequential(*_encoder(w, w)[:-1], MirrorConv2d(4 * w, 4 * w, 3), nn.ReLU())
+        self.after_attention = nn.Sequential(elu_block(4 * w, 4 * w), elu_block(4 * w, 4 * w))
+        self.refinement = nn.Sequential(*_decoder(8 * w, w))
+        initialise_xavier(self)
+
+    def forward(
+        self,
+        known: Float[Tensor, "b 3 h w"],
+        mask: Float[Tensor, "b 1 h w"],
+        *,
+        samples: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Completion:
+        """Completes the pictures; one sample each, whatever `samples` asks for.
+
+        Raises:
+            InputError: a side of the pictures is not a multiple of 8.
+        """
+        demand_sides(known, self.stride)
+        emptied = known.masked_fill(mask > 0, 0.0)  # the release's holes are grey
+        marks = torch.cat([torch.ones_like(mask), mask], dim=1)  # the ones show where the picture ends
+        coarse = self.coarse(torch.cat([emptied, marks], dim=1)).clamp(-1, 1)
+        drafted = torch.cat([torch.where(mask > 0, coarse, known), marks], dim=1)
+        features = self.attention_branch(drafted)
+        attended = self.after_attention(contextual_attention(features, F.max_pool2d(mask, 4)))
+        raw = self.refinement(torch.cat([self.dilated_branch(drafted), attended], dim=1)).clamp(-1, 1)
+        return Completion(raw=raw[:, None], coarse=coarse[:, None])
+
+
+def _encoder(width: int, second: int) -> list[nn.Sequential]:
+    """Down to a quarter of the resolution and four times the width; `second` is the width after the first halving."""
+    return [
+        elu_block(5, width, 5),
+        elu_block(width, second, stride=2),
+        elu_block(second, 2 * width),
+        elu_block(2 * width, 4 * width, stride=2),
+        elu_block(4 * width, 4 * width),
+        elu_block(4 * width, 4 * width),
+    ]
+
+
+def _decoder(inputs: int, width: int) -> list[nn.Module]:
+    """Back to the whole resolution and three colours, not yet clipped."""
+    return [
+        elu_block(inputs, 4 * width),
+        elu_block(4 * width, 4 * width),
+        enlarging_block(4 * width, 2 * width),
+        elu_block(2 * width, 2 * width),
+        enlarging_block(2 * width, width),
+        elu_block(width, width // 2),
+        MirrorConv2d(width // 2, 3, 3),
+    ]
+
+
+class Critic(nn.Module):
+    """A critic of the whole picture and one of a local view, each with a score of its own, without normalisation.
+
+    Args:
+        width: channels of the first layers; all others scale with it.
+        size: side of the pictures in pixels, a multiple of 16.
+        patch: side of the local view in pixels, a multiple of 16, at most `size`; None for half of it, as in the paper.
+
+    Raises:
+        InputError: an argument is out of range.
+    """
+
+    def __init__(self, width: int = 64, size: int = 256, patch: int | None = None) -> None:
+        super().__init__()
+        patch = size // 2 if patch is None else patch
+        for key, value, least in (("width", width, 1), ("size", size, 16), ("patch", patch, 16)):
+            if value < least or (key != "width" and value % 16):
+                message = f"critic.{key}={value}: must be at least {least}" + (
+                    "" if key == "width" else ", in steps of 16"
+                )
+                raise InputError(message)
+        if patch > size:
+            message = f"critic.patch={patch}: larger than critic.size={size}"
+            raise InputError(message)
+        self.patch: int | None = patch
+        w = width
+        self.whole = _critic((3, w, 2 * w, 4 * w, 4 * w), size)
+        self.local = _critic((3, w, 2 * w, 4 * w, 8 * w), patch)
+        initialise_xavier(self)
+
+    def forward(
+        self, pictures: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
+    ) -> Float[Tensor, "n 2"]:
+        """The score of the whole picture and that of the local view.
+
+        Raises:
+            InputError: there are no corners.
+        """
+        if corners is None or self.patch is None:
+            message = "critic: a local view needs corners, and none were given"
+            raise InputError(message)
+        return torch.cat([self.whole(pictures), self.local(crop(pictures, corners, self.patch))], dim=1)
+
+
+def _critic(widths: tuple[int, ...], size: int) -> nn.Sequential:
+    """5x5 convolutions of stride 2 with leaky ReLU, and a linear layer to one score."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(widths):
+        layers += [SameConv2d(inputs, outputs, 5, stride=2), nn.LeakyReLU(LEAK)]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * (size // 16) ** 2, 1))

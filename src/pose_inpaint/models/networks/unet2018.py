@@ -1,0 +1,141 @@
+"""Generator and discriminator of Pandey and Patel 2018.
+
+Layers, widths and normalisation are those of the authors' release, which the slides ("Generative Image Inpainting for
+Person Pose Generation", IIT Madras, 19 September 2018) agree with in words:
+https://github.com/vismay93/ImageInpaintingChalearn.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.models.layers.same_padding import SameConv2d, conv_block, initialise_xavier, upsampling_block
+from pose_inpaint.models.layers.shape_checks import demand_even_width, demand_sides
+from pose_inpaint.types import Completion
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+    from torch import Tensor
+
+DILATIONS = (2, 4, 8, 16)
+"""Rates of the dilated convolutions between encoder and decoder (release)."""
+
+
+class Generator(nn.Module):
+    """Encoder and decoder with skip connections around dilated convolutions; an `Inpainter`.
+
+    6,890,400 parameters at the default width, and 288 more with the mask output.
+
+    Args:
+        width: channels of the first layer; all others scale with it. At least 2, even.
+        skips: hand the encoder's features to the decoder past the middle, as the paper's generator does. Without them
+            the decoder's layers take half the channels: 821,248 parameters fewer.
+        dilated: give the middle's four convolutions the rates 2, 4, 8 and 16. Without, they have as many weights and
+            see their neighbours only.
+        predict_mask: give a second output, the mask as the network sees it. The slides' alpha term compares it with the
+            true one, and the release keeps a trace of such an output; neither tells its layer, so ours is one 3x3
+            convolution with a sigmoid beside the last one.
+
+    Raises:
+        InputError: `width` is not an even number of at least 2.
+    """
+
+    stride = 4
+    """Sides of the input must be multiples of this."""
+
+    def __init__(
+        self, width: int = 64, *, predict_mask: bool = False, skips: bool = True, dilated: bool = True
+    ) -> None:
+        super().__init__()
+        demand_even_width(width, papers=64)
+        w, joined = width, 2 if skips else 1  # joined: how many times as many channels a layer after a skip takes
+        self.skips = skips
+        self.conv1 = conv_block(4, w, 5)
+        self.conv2 = conv_block(w, 2 * w, 3, stride=2)
+        self.conv3 = conv_block(2 * w, 2 * w, 3)
+        self.conv4 = conv_block(2 * w, 4 * w, 3, stride=2)
+        rates = (1, 1, *(DILATIONS if dilated else (1, 1, 1, 1)), 1, 1)  # conv5, conv6, four dilated ones, conv7, conv8
+        self.middle = nn.Sequential(*(conv_block(4 * w, 4 * w, 3, dilation=rate) for rate in rates))
+        self.deconv1 = upsampling_block(joined * 4 * w, 2 * w)
+        self.conv9 = conv_block(joined * 2 * w, 2 * w, 3)
+        self.deconv2 = upsampling_block(joined * 2 * w, w)
+        self.conv10 = conv_block(joined * w, w // 2, 3)
+        self.conv11 = SameConv2d(w // 2, 3, 3, bias=False)
+        self.mask_output = SameConv2d(w // 2, 1, 3, bias=False) if predict_mask else None
+        initialise_xavier(self)
+
+    def forward(
+        self,
+        known: Float[Tensor, "b 3 h w"],
+        mask: Float[Tensor, "b 1 h w"],
+        *,
+        samples: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> Completion:
+        """Completes the pictures; one sample each, whatever `samples` asks for.
+
+        Raises:
+            InputError: a side of the pictures is not a multiple of 4.
+        """
+        demand_sides(known, self.stride)
+        conv1 = self.conv1(torch.cat([known, mask], dim=1))
+        conv2 = self.conv2(conv1)
+        conv3 = self.conv3(conv2)
+        conv4 = self.conv4(conv3)
+        decoded = self.deconv1(self._join(self.middle(conv4), conv4))
+        decoded = self.conv9(self._join(decoded, conv3))
+        decoded = self.deconv2(self._join(decoded, conv2))
+        decoded = self.conv10(self._join(decoded, conv1))
+        predicted_mask = None if self.mask_output is None else torch.sigmoid(self.mask_output(decoded))
+        return Completion(raw=torch.tanh(self.conv11(decoded))[:, None], predicted_mask=predicted_mask)
+
+    def _join(self, decoded: Tensor, encoded: Tensor) -> Tensor:
+        """The skip connection."""
+        return torch.cat([decoded, encoded], dim=1) if self.skips else decoded
+
+
+class Discriminator(nn.Module):
+    """Five strided convolutions and two linear layers; returns a logit of "real".
+
+    19,252,801 parameters at the default width for 128x128. It normalises by the batch's own statistics, also when
+    judging, as the release does, so one picture's logit depends on the others in the batch.
+
+    Args:
+        width: channels of the first layer; all others scale with it.
+        size: side of the pictures in pixels, a multiple of 32.
+
+    Raises:
+        InputError: `width` is not positive, or `size` not a multiple of 32.
+    """
+
+    patch: int | None = None
+    """It sees whole pictures only."""
+
+    def __init__(self, width: int = 64, size: int = 128) -> None:
+        super().__init__()
+        if width < 1:
+            message = f"critic.width={width}: must be at least 1 (the paper's is 64)"
+            raise InputError(message)
+        if size < 32 or size % 32:
+            message = f"critic.size={size}: the discriminator halves its input five times, so give a multiple of 32"
+            raise InputError(message)
+        widths = (3, width, 2 * width, 4 * width, 8 * width, 8 * width)
+        self.features = nn.Sequential(
+            *(conv_block(a, b, 5, stride=2, batch_statistics=True) for a, b in pairwise(widths))
+        )
+        self.judge = nn.Sequential(
+            nn.Flatten(), nn.Linear(8 * width * (size // 32) ** 2, 16 * width), nn.Linear(16 * width, 1)
+        )
+        initialise_xavier(self)
+
+    def forward(
+        self, pictures: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
+    ) -> Float[Tensor, "n 1"]:
+        """Logit of "real" of each picture."""
+        logits: Tensor = self.judge(self.features(pictures))
+        return logits

@@ -1,0 +1,163 @@
+"""Features of VGG16 (Simonyan and Zisserman 2015, https://arxiv.org/abs/1409.1556), frozen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torchvision.models import VGG16_Weights
+from torchvision.models.detection import SSD300_VGG16_Weights
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.runtime.optional import import_extra
+from pose_inpaint.types import check_choice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+# Index of each convolution in torchvision's `vgg16().features`, and the places of the poolings between the blocks.
+CONVOLUTIONS = {
+    "conv1_1": 0, "conv1_2": 2, "conv2_1": 5, "conv2_2": 7, "conv3_1": 10, "conv3_2": 12, "conv3_3": 14,
+    "conv4_1": 17, "conv4_2": 19, "conv4_3": 21, "conv5_1": 24, "conv5_2": 26, "conv5_3": 28,
+}  # fmt: skip
+WIDTHS = (64, 128, 256, 512, 512)
+# torchvision's SSD keeps the fifth block elsewhere (`SSDFeatureExtractorVGG.extra`).
+SSD_FIFTH_BLOCK = {24: "backbone.extra.0.1", 26: "backbone.extra.0.3", 28: "backbone.extra.0.5"}
+CAFFE_MEAN = (123.68, 116.779, 103.939)  # red, green, blue; the weights' own input scale, 0..255
+
+Channels = Literal["rgb", "bgr"]
+WAYS_OUT = (
+    "give loss.features.weights=FILE (.pt, .pth or .safetensors with torchvision's names features.N.weight), or switch "
+    "the term off with loss.generator.perceptual.weight=0"
+)
+
+
+class VGG16Features(nn.Module):
+    """The 13 convolutions of VGG16 up to the layers asked for.
+
+    The weights are buffers that no checkpoint holds: they are the user's, 59 MB, and never trained.
+
+    Args:
+        weights: "coco" (the backbone of torchvision's `ssd300_vgg16`, trained on Microsoft COCO, as the slides ask),
+            "imagenet" (torchvision's `IMAGENET1K_FEATURES`), "random" (by name only; for tests and dry runs), or a
+            file. The first two are downloaded by torchvision into its cache.
+        layers: names such as "conv3_3"; each gives its features after ReLU.
+        channels: the order of the input channels that a file's weights expect; the named ones take "rgb".
+
+    Raises:
+        InputError: an unknown layer, or weights that can't be had or are not VGG16's.
+    """
+
+    def __init__(
+        self, weights: str, layers: list[str] | tuple[str, ...] = ("conv3_3",), channels: Channels = "rgb"
+    ) -> None:
+        super().__init__()
+        check_choice("loss.features.channels", channels, Channels)
+        unknown = [layer for layer in layers if layer not in CONVOLUTIONS]
+        if unknown or not layers:
+            message = f"loss.features.layers={list(layers)}: give some of {', '.join(CONVOLUTIONS)}"
+            raise InputError(message)
+        self.layers, self.source, self.channels = tuple(layers), weights, channels
+        self.depth = max(CONVOLUTIONS[layer] for layer in layers)
+        parameters = load_weights(weights)
+        for index in CONVOLUTIONS.values():
+            if index <= self.depth:
+                for kind in ("weight", "bias"):
+                    self.register_buffer(f"{kind}{index}", parameters[f"features.{index}.{kind}"], persistent=False)
+        mean = CAFFE_MEAN if channels == "rgb" else CAFFE_MEAN[::-1]
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, pictures: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n c h2 w2"]]:
+        """Features of each layer asked for, in the network's order.
+
+        Args:
+            pictures: red, green, blue; on the scale 0..255 that the weights were trained on.
+        """
+        x = (pictures if self.channels == "rgb" else pictures.flip(1)) - self.get_buffer("mean")
+        found = []
+        for layer, index in CONVOLUTIONS.items():
+            if index > self.depth:
+                break
+            if layer.endswith("_1") and index:  # a new block
+                x = F.max_pool2d(x, 2)
+            x = F.relu(F.conv2d(x, self.get_buffer(f"weight{index}"), self.get_buffer(f"bias{index}"), padding=1))
+            if layer in self.layers:
+                found.append(x)
+        return found
+
+
+def load_weights(weights: str) -> dict[str, Float[Tensor, " ..."]]:
+    """VGG16's convolutions under torchvision's names, in single precision."""
+    if weights == "random":
+        found = random_weights()
+    elif weights in ("coco", "imagenet"):
+        found = download_weights(weights)
+    else:
+        found = read_weights(Path(weights))
+    expected = {name: value.shape for name, value in random_weights().items()}
+    wrong = [name for name, shape in expected.items() if name not in found or found[name].shape != shape]
+    if wrong:
+        message = f"loss.features.weights={weights}: not VGG16's: {wrong[0]} is missing or of another shape; {WAYS_OUT}"
+        raise InputError(message)
+    return {name: found[name].float() for name in expected}
+
+
+def random_weights() -> dict[str, Float[Tensor, " ..."]]:
+    """Weights drawn with a fixed seed (He et al. 2015), so that runs with random features repeat."""
+    generator = torch.Generator().manual_seed(0)
+    found, inputs = {}, 3
+    for layer, index in CONVOLUTIONS.items():
+        outputs = WIDTHS[int(layer[4]) - 1]
+        deviation = (2 / (9 * inputs)) ** 0.5
+        found[f"features.{index}.weight"] = torch.randn(outputs, inputs, 3, 3, generator=generator) * deviation
+        found[f"features.{index}.bias"] = torch.zeros(outputs)
+        inputs = outputs
+    return found
+
+
+def download_weights(name: str) -> dict[str, Float[Tensor, " ..."]]:
+    """Weights that torchvision keeps or fetches, with their checksum verified."""
+    try:
+        if name == "imagenet":
+            return dict(VGG16_Weights.IMAGENET1K_FEATURES.get_state_dict(progress=True, check_hash=True))
+        return rename_ssd(SSD300_VGG16_Weights.COCO_V1.get_state_dict(progress=True, check_hash=True))
+    except (OSError, RuntimeError) as error:  # no network, or a damaged download
+        message = f"loss.features.weights={name}: torchvision could not download them ({error}); {WAYS_OUT}"
+        raise InputError(message) from error
+
+
+def rename_ssd(state: dict[str, Tensor]) -> dict[str, Float[Tensor, " ..."]]:
+    """The VGG16 part of a state of torchvision's `ssd300_vgg16`, under the names of `vgg16`."""
+    prefixes = {index: SSD_FIFTH_BLOCK.get(index, f"backbone.features.{index}") for index in CONVOLUTIONS.values()}
+    return {
+        f"features.{index}.{kind}": state[f"{prefix}.{kind}"]
+        for index, prefix in prefixes.items()
+        for kind in ("weight", "bias")
+    }
+
+
+def read_weights(path: Path) -> dict[str, Float[Tensor, " ..."]]:
+    """Weights from a file of the user's."""
+    if not path.is_file():
+        message = f"loss.features.weights={path}: no such file, and not one of coco, imagenet, random; {WAYS_OUT}"
+        raise InputError(message)
+    if path.suffix == ".safetensors":
+        needed = f"loss.features.weights={path}: reading it needs safetensors"
+        read: Callable[[Path], dict[str, Tensor]] = import_extra("safetensors.torch", needed, "weights").load_file
+    else:
+        read = _read_torch
+    try:
+        return dict(read(path))
+    except Exception as error:
+        message = f"loss.features.weights={path}: can't be read ({type(error).__name__}: {error}); {WAYS_OUT}"
+        raise InputError(message) from error
+
+
+def _read_torch(path: Path) -> dict[str, Tensor]:
+    return dict(torch.load(path, map_location="cpu", weights_only=True))

@@ -1,0 +1,1 @@
+"""Trains, scores and reports many methods."""

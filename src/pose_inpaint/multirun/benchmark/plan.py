@@ -1,0 +1,170 @@
+"""What a benchmark is going to do, composed and checked before it does any of it."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from hydra import compose
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from pose_inpaint.config.command import one_line
+from pose_inpaint.config.overrides import as_value, changes, without_replaced
+from pose_inpaint.config.schema import EvaluateSettings, TrainSettings
+from pose_inpaint.config.settings import plain_config, read_settings
+from pose_inpaint.errors import InputError
+from pose_inpaint.training.checkpoint import read_checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from omegaconf import DictConfig
+
+    from pose_inpaint.config.schema import BenchmarkSettings, SystemSettings
+
+REPORT = "report"  # the folder of the report, and so no name of a system
+SCORED_ON = ("data", "mask", "metric", "pose")
+TRAINED_ON = ("data", "mask")
+OF_THE_FOLDER = ("run_dir", "resume", "checkpoint")  # say where something lies, not what it is
+
+Schema = TypeVar("Schema")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One command of a system.
+
+    Attributes:
+        arguments: of its command line, without folders.
+        settings: resolved, without folders.
+    """
+
+    arguments: list[str]
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A system of a benchmark.
+
+    Attributes:
+        name: of the system and its folder.
+        evaluate: its scoring.
+        scoring: the scoring's settings as objects.
+        train: its training, if it is trained.
+        training: the training's settings as objects.
+        checkpoint_sha256: digest of the checkpoint that it is, if it is one.
+    """
+
+    name: str
+    evaluate: Stage
+    scoring: EvaluateSettings
+    train: Stage | None = None
+    training: TrainSettings | None = None
+    checkpoint_sha256: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Of its settings, for messages."""
+        return f"systems.{self.name}"
+
+    @property
+    def stages(self) -> list[str]:
+        """The names of its stages, in order."""
+        return [*(["train"] if self.train else []), "evaluate"]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that its scores follow from."""
+        found = {"evaluate": self.evaluate.settings}
+        found |= {"train": self.train.settings} if self.train else {}
+        return found | ({"checkpoint": {"sha256": self.checkpoint_sha256}} if self.checkpoint_sha256 else {})
+
+
+def make_plans(settings: BenchmarkSettings, config: DictConfig) -> list[Plan]:
+    """Composes the commands of every system that is not left out.
+
+    Raises:
+        InputError: a system can't be composed, or there is none.
+    """
+    systems = {name: system for name, system in settings.systems.items() if system is not None}
+    if not systems:
+        message = "systems: none to score; give +experiment=slides_systems, or +systems.NAME={model: telea}"
+        raise InputError(message)
+    unknown = [name for name in settings.redo if name not in systems]
+    if unknown:
+        message = f"redo=[{','.join(unknown)}]: no such system; there are {', '.join(systems)}"
+        raise InputError(message)
+    seed = f"seed={settings.seed}"
+    scoring = [*shared(config, SCORED_ON), seed, f"device={settings.device}", *settings.evaluate]
+    # A trained system is scored with the others, and so not by its training.
+    learning = [*shared(config, TRAINED_ON), seed, "test.enabled=false", *settings.train]
+    return [_make_plan(name, system, scoring, learning) for name, system in systems.items()]
+
+
+def _make_plan(name: str, system: SystemSettings, scoring: list[str], learning: list[str]) -> Plan:
+    """Composes a system's commands of what those of all systems have in common and its own overrides."""
+    _check_system(name, system)
+    scoring = [*scoring, f"name={as_value(name)}"]
+    with named(f"systems.{name}"):
+        if system.experiment is None:
+            chosen = f"model={system.model}" if system.model else f"checkpoint={as_value(system.checkpoint)}"
+            evaluate = _make_stage("evaluate", [chosen, *scoring, *system.overrides], EvaluateSettings)
+            sha256 = None if system.checkpoint is None else read_checkpoint(system.checkpoint).sha256()
+            return Plan(name, *evaluate, checkpoint_sha256=sha256)
+        learning = [f"+experiment={system.experiment}", *learning, *system.overrides]
+        evaluate = _make_stage("evaluate", scoring, EvaluateSettings)
+        return Plan(name, *evaluate, *_make_stage("train", learning, TrainSettings))
+
+
+def _check_system(name: str, system: SystemSettings) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_][\w.\-]*", name) or name == REPORT:
+        message = f"systems.{name}: it names a folder, so give letters, digits and _-. alone, and not {REPORT!r}"
+        raise InputError(message)
+    if sum(given is not None for given in (system.model, system.experiment, system.checkpoint)) != 1:
+        message = f"systems.{name}: give one of model, experiment and checkpoint, or null to leave the system out"
+        raise InputError(message)
+
+
+def shared(config: DictConfig, groups: Iterable[str]) -> list[str]:
+    """Overrides that give another command the benchmark's blocks, as far as they differ from their defaults."""
+    running = HydraConfig.get()
+    path = [f"hydra.searchpath={as_value(list(running.searchpath))}"] if running.searchpath else []
+    usual = compose("benchmark", path, return_hydra_config=True).hydra.runtime.choices
+    ours = running.runtime.choices
+    chosen = [f"{group}={ours[group]}" for group in groups if ours.get(group) != usual.get(group)]
+    base = compose("benchmark", [*path, *chosen])
+    differing = []
+    for group in groups:
+        before, now = (OmegaConf.to_container(whole[group], resolve=False) for whole in (base, config))
+        if isinstance(before, dict) and isinstance(now, dict):
+            differing += changes(group, before, now)  # type: ignore[arg-type]
+    return [*path, *chosen, *differing]
+
+
+def _make_stage(command: str, overrides: Sequence[str], schema: type[Schema]) -> tuple[Stage, Schema]:
+    arguments = without_replaced(overrides)
+    config = compose(command, arguments)
+    with open_dict(config):
+        config.run_dir = "."
+    settings = read_settings(config, schema)
+    plain = {key: value for key, value in plain_config(config).items() if key not in OF_THE_FOLDER}
+    return Stage(arguments, plain), settings
+
+
+@contextmanager
+def named(key: str) -> Iterator[None]:
+    """Says whose fault it is."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        message = f"{key}: {one_line(error)}"
+        raise InputError(message) from error
+    except InputError as error:
+        message = f"{key}: {error}"
+        raise InputError(message) from error

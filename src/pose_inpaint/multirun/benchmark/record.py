@@ -1,0 +1,66 @@
+"""What of a benchmark is done: `benchmark.json` in each system's folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from pose_inpaint.config.differences import describe_differences
+from pose_inpaint.errors import InputError
+from pose_inpaint.runtime.files import written_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+RECORD = "benchmark.json"
+
+
+def digest(settings: Mapping[str, Any]) -> str:
+    """Digest of all that a system's scores follow from."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def write_record(folder: Path, settings: Mapping[str, Any], done: list[str]) -> None:
+    """Writes which stages are done."""
+    folder.mkdir(parents=True, exist_ok=True)
+    record = {"done": done, "sha256": digest(settings), "settings": settings}
+    with written_whole(folder / RECORD) as part:
+        part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def demand_ours(folder: Path, key: str) -> None:
+    """Raises `InputError` if a system's folder holds what no benchmark wrote."""
+    empty = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    if not empty and not (folder / RECORD).is_file():
+        message = f"{key}: {folder} is in the way, and no benchmark wrote it (no {RECORD}); give another output"
+        raise InputError(message)
+
+
+def stages_done(folder: Path, key: str, settings: Mapping[str, Any]) -> list[str]:
+    """Which stages of a system are done in its folder.
+
+    Args:
+        folder: of the system; may be missing.
+        key: of the system's settings, for messages.
+        settings: that it is to have.
+
+    Raises:
+        InputError: the folder holds the system with other settings.
+    """
+    way_out = f"give another output, or redo=[{folder.name}] to remove and redo it"
+    path = folder / RECORD
+    if not path.is_file():
+        return []
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        before, done, known = record["settings"], list(record["done"]), record["sha256"]
+    except (ValueError, KeyError, TypeError) as error:
+        message = f"{key}: {path} can't be read ({type(error).__name__}: {error}); {way_out}"
+        raise InputError(message) from error
+    if known != digest(settings):
+        differing = describe_differences(before, json.loads(json.dumps(settings)))
+        message = f"{key}: {folder} was made with {differing}; {way_out}"
+        raise InputError(message)
+    return done

@@ -1,0 +1,114 @@
+"""Trains and scores one system of a benchmark by the commands that anybody would use."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pose_inpaint.config.overrides import as_value
+from pose_inpaint.config.settings import planned_epochs
+from pose_inpaint.errors import InputError
+from pose_inpaint.multirun.benchmark.record import stages_done, write_record
+from pose_inpaint.runtime.subprocesses import describe_status, last_lines, run_child
+from pose_inpaint.tracking.checkpoint_file import CHECKPOINTS, LAST
+from pose_inpaint.training.checkpoint import read_checkpoint
+
+if TYPE_CHECKING:
+    from pose_inpaint.multirun.benchmark.plan import Plan
+
+LOG = "log.txt"
+DOING = {"train": "training", "evaluate": "scoring"}
+
+
+def complete_system(plan: Plan, output: Path, label: str, *, redo: bool) -> str | None:
+    """Does what is not done of a system.
+
+    Args:
+        plan: of the system.
+        output: of the benchmark.
+        label: of the lines that say how far it is.
+        redo: begin by removing what there is.
+
+    Returns:
+        What failed, None where nothing did.
+    """
+    folder = output / plan.name
+    if redo and folder.exists():
+        shutil.rmtree(folder)
+    done = stages_done(folder, plan.key, plan.settings)
+    if done == plan.stages:
+        _say(f"{label}: already scored")
+        return None
+    write_record(folder, plan.settings, done)
+    if not done:
+        (folder / LOG).unlink(missing_ok=True)
+    for stage in plan.stages:
+        if stage in done:
+            continue
+        status = _run_stage(plan, stage, folder, label)
+        if status != 0:
+            return f"{DOING[stage]}, {describe_status(status)}; see {folder / LOG}"
+        done.append(stage)
+        write_record(folder, plan.settings, done)
+    return None
+
+
+def _run_stage(plan: Plan, stage: str, folder: Path, label: str) -> int:
+    """Runs one command, says which, how long it took and, if it failed, its last words; returns its exit status."""
+    into = folder / stage
+    if stage == "evaluate":
+        shutil.rmtree(into, ignore_errors=True)  # what a scoring left that was cut off
+        arguments = [*plan.evaluate.arguments, *_released(plan, folder)]
+    else:
+        going_on = resumption(into, plan)
+        if going_on is None:
+            _say(f"{label}: trained already")
+            return 0
+        arguments = [*(plan.train.arguments if plan.train else []), *going_on]
+    command = [sys.executable, "-m", f"pose_inpaint.{stage}", *arguments, f"hydra.run.dir={as_value(str(into))}"]
+    log = folder / LOG
+    start = log.stat().st_size if log.exists() else 0
+    _say(f"{label}: {DOING[stage]}\n{shlex.join(command)}")
+    began = time.monotonic()
+    status = run_child(command, log)
+    took = timedelta(seconds=round(time.monotonic() - began))
+    _say(f"{label}: {DOING[stage]} {'failed' if status else 'done'} after {took}")
+    if status != 0:
+        for line in last_lines(log, start):
+            print(f"  {line}", file=sys.stderr, flush=True)
+    return status
+
+
+def resumption(folder: Path, plan: Plan) -> list[str] | None:
+    """The overrides that make a training go on where it was cut off; None if only its end was missing.
+
+    Without a checkpoint that can be read it begins anew, in an empty folder.
+    """
+    last = folder / CHECKPOINTS / LAST
+    try:
+        epochs = read_checkpoint(last).epoch
+    except InputError:
+        shutil.rmtree(folder, ignore_errors=True)
+        return []
+    if plan.training is not None and epochs >= planned_epochs(plan.training):
+        return None
+    return [f"resume={as_value(str(last))}"]
+
+
+def _released(plan: Plan, folder: Path) -> list[str]:
+    """Names the checkpoint of a trained system: the one that `test.checkpoint` of its training chooses."""
+    if plan.training is None:
+        return []
+    checkpoints = folder / "train" / CHECKPOINTS
+    best = checkpoints / f"best-{plan.training.schedule.phases[-1].name}.ckpt"
+    chosen = best if plan.training.test.checkpoint == "best" and best.is_file() else checkpoints / LAST
+    return [f"checkpoint={as_value(str(chosen))}"]
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

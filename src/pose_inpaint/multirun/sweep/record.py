@@ -1,0 +1,109 @@
+"""`sweep.yaml`: what a sweep was asked for, written before its first job, so that it can be continued."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import OmegaConf
+
+from pose_inpaint.config.overrides import key_of
+from pose_inpaint.config.resolvers import RECORD
+from pose_inpaint.errors import InputError
+from pose_inpaint.runtime.files import written_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+FREE = ("hydra/launcher", "hydra.launcher", "hydra.sweeper.n_trials", "hydra.sweeper.n_jobs", "sweep.on_error")
+"""What may change when a sweep goes on: how its jobs are run, not what they are."""
+
+
+@dataclass(frozen=True)
+class SweepRecord:
+    """What a sweep was asked for.
+
+    Attributes:
+        overrides: of the command line.
+        swept: the keys that differ between jobs.
+        metric: the optimized metric.
+        direction: minimize or maximize.
+        jobs: how many there are to be.
+    """
+
+    overrides: list[str]
+    swept: list[str]
+    metric: str
+    direction: str
+    jobs: int
+
+
+def read_record(folder: Path) -> SweepRecord:
+    """What the sweep in a folder was asked for.
+
+    Raises:
+        InputError: there is no sweep, or its record can't be read.
+    """
+    path = folder / RECORD
+    if not path.is_file():
+        message = f"sweep.resume={folder}: holds no sweep ({RECORD} is missing); give the folder of one"
+        raise InputError(message)
+    try:
+        content: Any = OmegaConf.to_container(OmegaConf.load(path))
+        return SweepRecord(**{field.name: content[field.name] for field in fields(SweepRecord)})
+    except (ValueError, OSError, TypeError, KeyError) as error:
+        message = f"{path}: no record of a sweep ({error}); restore it, or start a new sweep"
+        raise InputError(message) from error
+
+
+def write_record(folder: Path, record: SweepRecord) -> None:
+    """Claims a folder for a new sweep.
+
+    Raises:
+        InputError: it holds one already.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with (folder / RECORD).open("x", encoding="utf-8") as file:  # of two that claim it at once, one has it
+            file.write(_as_text(record))
+    except FileExistsError as error:
+        message = f"hydra.sweep.dir={folder}: holds a sweep already; choose another folder, or sweep.resume={folder}"
+        raise InputError(message) from error
+
+
+def replace_record(folder: Path, record: SweepRecord) -> None:
+    """Records what may have changed as a sweep goes on, such as how many trials there are to be."""
+    if record != read_record(folder):
+        with written_whole(folder / RECORD) as part:
+            part.write_text(_as_text(record), encoding="utf-8")
+
+
+def _as_text(record: SweepRecord) -> str:
+    return "# What this sweep was asked for; sweep.resume reads it\n" + OmegaConf.to_yaml(asdict(record))
+
+
+def continued_overrides(folder: Path, record: SweepRecord, given: Iterable[str]) -> list[str]:
+    """The overrides with which a sweep goes on: its own, and new ones where they are free to change.
+
+    Raises:
+        InputError: others than the recorded ones are given; the message names them.
+    """
+    before, now = _by_key(record.overrides), _by_key(given)
+    asked = {key: override for key, override in now.items() if not key.startswith(FREE)}
+    if asked:
+        fixed = {key: override for key, override in before.items() if not key.startswith(FREE)}
+        differing = [key for key in {**fixed, **asked} if fixed.get(key) != asked.get(key)]
+        if differing:
+            pairs = (f"{key} (there {_value(fixed, key)}, here {_value(asked, key)})" for key in differing)
+            message = f"sweep.resume={folder}: another sweep; these differ: {', '.join(pairs)}; give sweep.resume alone"
+            raise InputError(message)
+    return list({**before, **{key: override for key, override in now.items() if key.startswith(FREE)}}.values())
+
+
+def _by_key(overrides: Iterable[str]) -> dict[str, str]:
+    return {key_of(override): override for override in overrides}
+
+
+def _value(overrides: dict[str, Any], key: str) -> str:
+    return overrides[key].partition("=")[2] if key in overrides else "not given"

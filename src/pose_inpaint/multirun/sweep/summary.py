@@ -1,0 +1,167 @@
+"""A sweep as a table: `sweep.csv`, `sweep.md` and a chart, made from the folders of its jobs alone."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import OmegaConf
+
+from pose_inpaint.config.overrides import key_of
+from pose_inpaint.metrics.score_names import format_number
+from pose_inpaint.multirun.sweep.chart import draw_sweep, numbers
+from pose_inpaint.tracking.status import FINISHED, STATUS, read_status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pose_inpaint.multirun.sweep.record import SweepRecord
+    from pose_inpaint.tracking.status import Status
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of a sweep.
+
+    Attributes:
+        folder: of the job.
+        status: what became of it.
+        test: scores of the test split by full name, if it came so far.
+        run: `run.json`, likewise.
+    """
+
+    folder: Path
+    status: Status
+    test: dict[str, float]
+    run: dict[str, Any]
+
+    def value(self, key: str) -> str:
+        """What the job's overrides give a key; "" where they don't."""
+        found = [override.partition("=")[2] for override in self.status.overrides if key_of(override) == key]
+        return found[-1].strip("'\"") if found else ""
+
+
+def job_folders(sweep: Path) -> list[Path]:
+    """The folders of jobs that have begun, by name."""
+    return sorted(path.parent for path in sweep.glob(f"*/{STATUS}"))
+
+
+def read_jobs(sweep: Path) -> list[Job]:
+    """The jobs that have begun, those that began first before the others.
+
+    Raises:
+        InputError: a status can't be read.
+    """
+    jobs = []
+    for folder in job_folders(sweep):
+        status = read_status(folder)
+        if status is not None:
+            found = _read_json(folder / "scores.json").get("scores", {})
+            test = {name: estimate["value"] for name, estimate in found.items() if estimate["value"] is not None}
+            jobs.append(Job(folder, status, test, _read_json(folder / "run.json")))
+    return sorted(jobs, key=lambda job: job.status.starts)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return content
+
+
+def write_summary(sweep: Path, record: SweepRecord, jobs: Sequence[Job]) -> None:
+    """Writes `sweep.csv`, `sweep.md` and, where a job finished, `sweep.png`.
+
+    Raises:
+        InputError: matplotlib is not installed; the tables are written then.
+    """
+    _write_csv(sweep / "sweep.csv", record, jobs)
+    drawn = bool(record.swept) and any(job.status.state == FINISHED for job in jobs)
+    (sweep / "sweep.md").write_text(_as_markdown(record, jobs, drawn=drawn), encoding="utf-8")
+    if drawn:
+        values = [[job.value(key) for key in record.swept] for job in jobs]
+        draw_sweep(record.swept, values, [job.status.value for job in jobs], record.metric, sweep / "sweep.png")
+
+
+def _write_csv(path: Path, record: SweepRecord, jobs: Sequence[Job]) -> None:
+    """A row a job, in the order in which they began."""
+    scores = sorted({name for job in jobs for name in job.status.scores} - {record.metric})
+    tests = sorted({name for job in jobs for name in job.test})
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        heading = [f"val/{record.metric}", *(f"val/{name}" for name in scores), *(f"test/{name}" for name in tests)]
+        writer.writerow(["folder", "state", *record.swept, *heading, "seconds", "error"])
+        for job in jobs:
+            status = job.status
+            row: list[Any] = [job.folder.name, status.state, *map(job.value, record.swept), status.value]
+            row += [status.scores.get(name) for name in scores] + [job.test.get(name) for name in tests]
+            writer.writerow([*row, status.seconds, status.error])
+
+
+def ranked(jobs: Sequence[Job], direction: str) -> list[Job]:
+    """The jobs from best to worst; those without a value last."""
+    sign = -1 if direction == "maximize" else 1
+    return sorted(jobs, key=lambda job: math.inf if job.status.value is None else sign * job.status.value)
+
+
+def _as_markdown(record: SweepRecord, jobs: Sequence[Job], *, drawn: bool) -> str:
+    """The table for people, the best job first."""
+    finished = sum(job.status.state == FINISHED for job in jobs)
+    better = "highest" if record.direction == "maximize" else "lowest"
+    tested = any(record.metric in job.test for job in jobs)
+    heads = ["job", *record.swept, f"{record.metric}, validation", *([f"{record.metric}, test"] if tested else [])]
+    heads += ["seconds", "state"]
+    lines = [
+        f"# {finished} of {len(jobs)} jobs finished",
+        "",
+        f"The {better} `{record.metric}` first: validation split, at the best epoch of each job's last phase. "
+        f"{_conditions(jobs)}",
+        "",
+        "```text",
+        shlex.join(["python", "-m", "pose_inpaint.train", "-m", *record.overrides]),
+        "```",
+        "",
+        f"| {' | '.join(heads)} |",
+        f"|{'---|' * len(heads)}",
+    ]
+    for job in ranked(jobs, record.direction):
+        name, status = job.folder.name, job.status
+        cells = [
+            f"[{name}]({name})",
+            *(_short(job.value(key)) for key in record.swept),
+            format_number(record.metric, status.value),
+        ]
+        if tested:
+            cells.append(format_number(record.metric, job.test.get(record.metric)))
+        said = f"{status.state}: {status.error}" if status.error else status.state
+        cells += ["-" if status.seconds is None else f"{status.seconds:.0f}", said]
+        lines.append(f"| {' | '.join(cell.replace('|', ' ') for cell in cells)} |")
+    picture = ["", "![Every job: its values, and the metric as colour](sweep.png)"] if drawn else []
+    return "\n".join([*lines, *picture, ""])
+
+
+def _conditions(jobs: Sequence[Job]) -> str:
+    """Device, seeds and numbers of pictures, as the jobs recorded them."""
+    begun = [job for job in jobs if job.run]
+    runs = [job.run for job in begun]
+    devices = sorted({f"{run['device']}, {run['threads']} thread{'s' if run['threads'] > 1 else ''}" for run in runs})
+    seeds = sorted({run["seed"] for run in runs})
+    counts: dict[str, None] = {}
+    for job in begun:
+        limit = OmegaConf.load(job.folder / "config.yaml").data.limit or math.inf  # of each split
+        counts |= {f"{data['split']} {min(data['pictures'], limit)}": None for data in job.run["data"]}
+    parts = [
+        f"Device: {'; '.join(devices)}.",
+        f"Seed: {', '.join(map(str, seeds))}.",
+        f"Pictures: {', '.join(counts)}.",
+    ]
+    return " ".join(parts) if runs else ""
+
+
+def _short(value: str) -> str:
+    """A number with four digits, and other values as they are."""
+    found = numbers([value])
+    return f"{found[0]:.4g}" if found and len(value) > 8 else value

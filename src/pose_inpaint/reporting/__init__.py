@@ -1,0 +1,1 @@
+"""Compares scored runs: tables, paired intervals, curves."""

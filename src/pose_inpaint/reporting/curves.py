@@ -1,0 +1,66 @@
+"""Charts of comparisons, by matplotlib."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pose_inpaint.metrics.score_names import label
+from pose_inpaint.reporting.paired_differences import by_hidden_share
+from pose_inpaint.runtime.optional import import_extra
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pose_inpaint.reporting.tables import Comparison
+
+COLUMNS = 3
+PANEL = (4.6, 3.4)  # inches
+BOUNDS = ((1, "low"), (-1, "high"))
+
+COLOURS = 10  # of matplotlib's cycle
+
+
+def draw_curves(found: Comparison, edges: Sequence[float], seed: int, path: Path) -> bool:
+    """Each score against the hidden share, with 95 % intervals: a panel a score, a line a system.
+
+    Scores that no picture has by itself (pooled PSNR, FID) have no panel; nothing is drawn where there is no other.
+
+    Raises:
+        InputError: matplotlib is not installed.
+    """
+    drawing = import_extra("matplotlib.figure", "curves.png needs matplotlib", "charts")
+    scores = [score for score in found.scores if any(score in run.values for run in found.runs)]
+    if not scores:
+        return False
+    rows = -(-len(scores) // COLUMNS)
+    columns = min(COLUMNS, len(scores))
+    figure = drawing.Figure(figsize=(PANEL[0] * columns, PANEL[1] * rows + 0.5), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    lines: dict[str, Any] = {}
+    for panel, score in zip(axes, scores, strict=False):
+        for place, (run, name) in enumerate(zip(found.runs, found.names, strict=True)):
+            if score not in run.values:
+                continue
+            groups = by_hidden_share(run, score, edges, seed)
+            x = [100 * share for share, _ in groups]
+            y = [e["value"] for _, e in groups]
+            # Equal values: value and bounds differ by rounding alone, in either direction.
+            below, above = ([max(0.0, sign * (e["value"] - e[key])) for _, e in groups] for sign, key in BOUNDS)
+            rounds = place // COLOURS  # further systems have the colours of the first, other marks and other lines
+            style: dict[str, Any] = {
+                "marker": "os^Dv"[rounds % 5],
+                "linestyle": ("-", "--", ":")[rounds % 3],
+                "color": f"C{place}",
+            }
+            style |= {"markersize": 3, "capsize": 2, "linewidth": 1.2}
+            lines[name] = panel.errorbar(x, y, yerr=[below, above], **style)
+        panel.set_title(label(score), fontsize=9)
+        panel.set_xlabel("hidden share (%)", fontsize=8)
+        panel.tick_params(labelsize=8)
+        panel.grid(visible=True, linewidth=0.3)
+    for panel in axes[len(scores) :]:
+        panel.axis("off")
+    figure.legend(list(lines.values()), list(lines), loc="outside lower center", ncols=4, fontsize=8)
+    figure.savefig(path, dpi=120)
+    return True

@@ -1,0 +1,85 @@
+"""Which of several systems is better, picture by picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from pose_inpaint.evaluation.scores import share_groups
+from pose_inpaint.metrics.bootstrap import estimate_mean
+from pose_inpaint.metrics.score_names import higher_is_better
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from pose_inpaint.evaluation.scored_run import ScoredRun
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The mean over pictures of one system's score less another's, with its 95 % interval.
+
+    Attributes:
+        score: METRIC_PICTURE_REGION.
+        first: place of the system whose score is reduced.
+        second: place of the system that is taken off.
+        estimate: `value`, `low`, `high`, and `n` pictures that both have a value for.
+    """
+
+    score: str
+    first: int
+    second: int
+    estimate: Mapping[str, Any]
+
+    @property
+    def better(self) -> int | None:
+        """Place of the better system; None where the interval holds zero."""
+        if self.estimate["low"] > 0:
+            return self.first if higher_is_better(self.score) else self.second
+        if self.estimate["high"] < 0:
+            return self.second if higher_is_better(self.score) else self.first
+        return None
+
+
+def paired_difference(a: Float[Tensor, " n"], b: Float[Tensor, " n"], seed: int) -> dict[str, Any]:
+    """Mean of a - b over the pictures that both have a value for, with its interval."""
+    return estimate_mean(a - b, seed)
+
+
+def compare(runs: Sequence[ScoredRun], scores: Sequence[str], seed: int) -> list[Difference]:
+    """Every pair of systems in every score that both have picture by picture."""
+    return [
+        Difference(score, i, j, paired_difference(runs[i].values[score], runs[j].values[score], seed))
+        for score in scores
+        for i, j in combinations(range(len(runs)), 2)
+        if score in runs[i].values and score in runs[j].values
+    ]
+
+
+def best_system(score: str, differences: Sequence[Difference], count: int) -> int | None:
+    """The system that is better than each of the others that has the score, or None where there is none such."""
+    ours = [each for each in differences if each.score == score]
+    compared = {place for each in ours for place in (each.first, each.second)}
+    for place in range(count):
+        duels = [each for each in ours if place in (each.first, each.second)]
+        if place in compared and len(duels) == len(compared) - 1 and all(each.better == place for each in duels):
+            return place
+    return None
+
+
+def by_hidden_share(
+    run: ScoredRun, score: str, edges: Sequence[float], seed: int
+) -> list[tuple[float, dict[str, Any]]]:
+    """Mean hidden share and score of each group of hidden share that has pictures."""
+    groups = []
+    for group in share_groups(run.hidden, edges).values():
+        chosen = group & ~torch.isnan(run.values[score])
+        if chosen.any():
+            groups.append((float(run.hidden[chosen].mean()), estimate_mean(run.values[score][chosen], seed)))
+    return groups

@@ -1,0 +1,164 @@
+"""The report: reads scored runs, compares them, and writes tables, curves and images."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from lightning.pytorch.loggers import WandbLogger
+
+from pose_inpaint.config import instantiate
+from pose_inpaint.config.schema import ReportSettings
+from pose_inpaint.config.settings import plain_config, read_settings
+from pose_inpaint.data.contact_sheet import draw_sheet
+from pose_inpaint.data.images import read_picture, to_signed
+from pose_inpaint.errors import InputError
+from pose_inpaint.evaluation.examples import EXAMPLES
+from pose_inpaint.evaluation.scored_run import ScoredRun, demand_comparable, read_scored_run
+from pose_inpaint.metrics.score_names import label
+from pose_inpaint.reporting.cost_table import COST, format_cost
+from pose_inpaint.reporting.curves import draw_curves
+from pose_inpaint.reporting.paired_differences import best_system, compare
+from pose_inpaint.reporting.tables import (
+    Comparison,
+    cell,
+    describe,
+    write_csv,
+    write_differences,
+    write_latex,
+    write_markdown,
+)
+from pose_inpaint.tracking.wandb_session import recorded
+from pose_inpaint.types import Picture, check_choice
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+HEADLINE = (
+    "mse_composite_whole", "mse_composite_hole", "psnr_composite_whole", "dssim_composite_whole",
+    "lpips_composite_whole", "fid_composite_whole", "kid_composite_whole", "frechet_vgg16_composite_whole",
+    "wnjd_composite_whole", "wnjd_composite_hole", "pck_composite_whole", "found_composite_whole",
+)  # fmt: skip
+
+
+def run(config: DictConfig) -> None:
+    """Reports as configured.
+
+    Raises:
+        InputError: nothing that was given can be used; a single bad run is named and left out.
+    """
+    if isinstance(config.get("runs"), str):  # runs=DIR for short
+        config.runs = [config.runs]
+    settings = read_settings(config, ReportSettings)
+    check_choice("pictures", settings.pictures, Picture)
+    runs, faults = read_runs(settings.runs)
+    scores = choose_scores(runs, settings.scores)
+    differences = compare(runs, scores, settings.seed)
+    best = {score: best_system(score, differences, len(runs)) for score in scores}
+    found = Comparison(runs, scores, differences, best)
+    folder = Path(settings.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_markdown(found, folder / "table.md")
+    write_csv(found, folder / "table.csv")
+    write_latex(found, folder / "table.tex")
+    write_differences(found, folder / "differences.csv")
+    print((folder / "table.md").read_text(encoding="utf-8"))
+    drawn = draw(found, settings, folder, faults)
+    _send(settings, plain_config(config), found, drawn)
+    names = ["table.md", "table.csv", "table.tex", "differences.csv", *(path.name for path in drawn)]
+    print(f"Written to {folder}: {', '.join(names)}")
+    for fault in faults:
+        print(f"left out: {fault}", file=sys.stderr)
+    if faults:
+        raise SystemExit(1)
+
+
+def draw(found: Comparison, settings: ReportSettings, folder: Path, faults: list[str]) -> list[Path]:
+    """Draws sheet and curves; what can't be drawn is added to `faults`, and an older file of that name removed."""
+    sheet, curves = folder / "sheet.png", folder / "curves.png"
+    for path in (sheet, curves):
+        path.unlink(missing_ok=True)
+    drawn = []
+    try:
+        if draw_examples(found, settings.pictures, sheet):
+            drawn.append(sheet)
+        else:
+            faults.append("sheet.png: the runs kept no examples in common; score them with the same examples=N")
+        if draw_curves(found, settings.share_edges, settings.seed, curves):
+            drawn.append(curves)
+    except InputError as error:
+        faults.append(str(error))
+    return drawn
+
+
+def read_runs(folders: list[str]) -> tuple[list[ScoredRun], list[str]]:
+    """The runs that can be compared with the first sound one, and what is wrong with the others.
+
+    Raises:
+        InputError: not one is sound.
+    """
+    if len({Path(folder).resolve() for folder in folders}) != len(folders):
+        message = f"runs={folders}: the same folder twice; name each once"
+        raise InputError(message)
+    runs: list[ScoredRun] = []
+    faults = []
+    for folder in folders:
+        try:
+            found = read_scored_run(folder)
+            demand_comparable(runs, found)
+            runs.append(found)
+        except InputError as error:
+            faults.append(str(error))
+    if not runs:
+        message = faults[0] if faults else "runs=[]: give at least one folder that evaluate wrote"
+        raise InputError(message)
+    return runs, faults
+
+
+def choose_scores(runs: list[ScoredRun], wanted: list[str] | None) -> list[str]:
+    """The scores to report.
+
+    Raises:
+        InputError: one was asked for that no run has.
+    """
+    available = list(dict.fromkeys(name for run in runs for name in (*run.record["scores"], *run.record["of_sets"])))
+    if wanted is None:
+        return [name for name in HEADLINE if name in available] or available
+    for name in wanted:
+        if name not in available:
+            message = f"scores: {name} was taken in no run; there are {', '.join(available)}"
+            raise InputError(message)
+    return wanted
+
+
+def draw_examples(found: Comparison, picture: str, path: Path) -> bool:
+    """Draws the pictures that all runs kept: input, each system's, original. False where there is none."""
+    folders = [run.folder / EXAMPLES for run in found.runs]
+    kept = [{p.relative_to(f / picture).as_posix() for p in (f / picture).rglob("*.png")} for f in folders]
+    names = sorted(set.intersection(*kept))
+    if not names:
+        return False
+    columns = [folders[0] / "input", *(folder / picture for folder in folders), folders[0] / "original"]
+    rows = torch.stack([torch.stack([to_signed(read_picture(c / name)) for c in columns]) for name in names])
+    draw_sheet(rows, ["input", *found.names, "original"], names).save(path)
+    return True
+
+
+def _send(settings: ReportSettings, plain: dict[str, object], found: Comparison, drawn: list[Path]) -> None:
+    """The same table and pictures to W&B, if that is logged to."""
+    if not settings.logger.get("_target_"):
+        return
+    logger = instantiate.build("logger", settings.logger)
+    if not isinstance(logger, WandbLogger):
+        message = "logger: a report goes to files or to W&B; choose logger=csv or logger=wandb"
+        raise InputError(message)
+    with recorded([logger], plain):
+        systems = zip(found.names, found.runs, strict=True)
+        rows = [[name, *(cell(run, score) for score in found.scores)] for name, run in systems]
+        logger.log_table("table", columns=["system", *map(label, found.scores)], data=rows)
+        costs = [[name, *format_cost(run.cost)] for name, run in zip(found.names, found.runs, strict=True)]
+        logger.log_table("cost", columns=["system", *COST.values()], data=costs)
+        logger.log_image("report", [str(path) for path in drawn], caption=[describe(found)[0]] * len(drawn))

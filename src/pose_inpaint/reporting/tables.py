@@ -1,0 +1,152 @@
+"""A comparison as Markdown, CSV and LaTeX."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from pose_inpaint.evaluation.scored_run import distinct_names
+from pose_inpaint.metrics.score_names import POSE, WNJD_IN_WORDS, format_estimate, format_number, label
+from pose_inpaint.reporting.console import describe_bounds
+from pose_inpaint.reporting.cost_table import COST, cost_latex, cost_markdown, cost_row, escape_latex
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from pose_inpaint.evaluation.scored_run import ScoredRun
+    from pose_inpaint.reporting.paired_differences import Difference
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Systems, scores, and what came of comparing them.
+
+    Attributes:
+        runs: the systems.
+        scores: full names METRIC_PICTURE_REGION.
+        differences: of every pair.
+        best: place of the system marked best in a score.
+    """
+
+    runs: Sequence[ScoredRun]
+    scores: Sequence[str]
+    differences: Sequence[Difference]
+    best: Mapping[str, int | None]
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The systems' names, all different."""
+        return distinct_names(self.runs)
+
+
+def cell(run: ScoredRun, score: str) -> str:
+    """Value and interval, or a dash."""
+    found = run.estimate(score)
+    if found is None:
+        return "-"
+    return format_number(score, found["value"]) if found["low"] is None else format_estimate(score, found)
+
+
+def write_markdown(found: Comparison, path: Path) -> None:
+    """The table, what it is of, what the systems cost, and the paired differences to the first system."""
+    lines = ["| system | checkpoint | " + " | ".join(map(label, found.scores)) + " |"]
+    lines.append("|" + "---|" * (len(found.scores) + 2))
+    for place, (run, name) in enumerate(zip(found.runs, found.names, strict=True)):
+        cells = [f"**{cell(run, s)}**" if found.best[s] == place else cell(run, s) for s in found.scores]
+        lines.append(f"| {name} | {run.checkpoint} | " + " | ".join(cells) + " |")
+    lines += ["", *describe(found), *cost_markdown(found.runs, found.names)]
+    if len(found.runs) > 1:
+        lines += ["", f"Differences to {found.names[0]}, over the same pictures and masks:", ""]
+        lines += ["| system | " + " | ".join(map(label, found.scores)) + " |"]
+        lines += ["|" + "---|" * (len(found.scores) + 1)]
+        for place in range(1, len(found.runs)):
+            cells = [_difference_cell(found, score, place) for score in found.scores]
+            lines.append(f"| {found.names[place]} | " + " | ".join(cells) + " |")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _difference_cell(found: Comparison, score: str, place: int) -> str:
+    for each in found.differences:
+        if (each.score, each.first, each.second) == (score, 0, place):
+            e = each.estimate
+            value, low, high = (format_number(score, -e[key]) for key in ("value", "high", "low"))
+            return f"{value} [{low}, {high}]"
+    return "-"
+
+
+def describe(found: Comparison) -> list[str]:
+    """What the numbers are of, in sentences."""
+    record = found.runs[0].record
+    lines = [
+        f"Means over {record['n']} pictures ({record['data']['name']}, split {record['split']}, data "
+        f"{record['data']['sha256'][:12]}, masks {record['masks_sha256'][:12]}; {record['mean_hidden_share']:.1%} "
+        "hidden on average) with 95 % bootstrap intervals over pictures. Bold: better than every other system, the "
+        "interval of the paired difference leaving zero out."
+    ]
+    for run, name in zip(found.runs, found.names, strict=True):
+        if "sources" in run.record:
+            near = run.record["sources"]["near_duplicates"]
+            lines.append(f"{name}: {near} of {run.record['n']} pictures were completed from a near-duplicate.")
+    posed = next((run for run in found.runs if run.estimator), None)
+    if posed and any(score.startswith(POSE) for score in found.scores):
+        n = max(posed.record["scores"][s]["n"] for s in posed.record["scores"] if s.startswith(POSE))
+        lines.append(f"{WNJD_IN_WORDS} Joints: {posed.estimator}; {n} pictures whose original shows a person.")
+        pose = posed.record["pose"]
+        bounds = describe_bounds({which: pose[which] for which in ("floor", "ceiling") if which in pose})
+        lines += [f"{line}." for line in bounds]
+    return lines
+
+
+def write_csv(found: Comparison, path: Path) -> None:
+    """A row a system and score, with all that it depends on."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([
+            "system", "score", "picture", "region", "value", "low", "high", "n", "best", "data", "data_sha256", "split",
+            "masks_sha256", "checkpoint_sha256", "estimator", *COST,
+        ])  # fmt: skip
+        for place, (run, name) in enumerate(zip(found.runs, found.names, strict=True)):
+            record = run.record
+            for score in found.scores:
+                metric, picture, region = score.rsplit("_", 2)
+                e = run.estimate(score)
+                if e is None:
+                    continue
+                estimator = run.estimator if metric in POSE else ""
+                checkpoint = record.get("checkpoint", {}).get("sha256", "")
+                writer.writerow([
+                    name, metric, picture, region, e["value"], e["low"], e["high"], e["n"],
+                    int(found.best[score] == place), record["data"]["name"], record["data"]["sha256"], record["split"],
+                    record["masks_sha256"], checkpoint, estimator, *cost_row(run),
+                ])  # fmt: skip
+
+
+def write_differences(found: Comparison, path: Path) -> None:
+    """A row a pair of systems and score."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["score", "system", "other", "difference", "low", "high", "n", "better"])
+        for each in found.differences:
+            better = "" if each.better is None else found.names[each.better]
+            e = each.estimate
+            pair = (found.names[each.first], found.names[each.second])
+            writer.writerow([each.score, *pair, e["value"], e["low"], e["high"], e["n"], better])
+
+
+def write_latex(found: Comparison, path: Path) -> None:
+    """The table as a `tabular`, and the costs as another, to be input by a document."""
+    lines = [f"% {line}" for line in describe(found)]
+    lines += [r"\begin{tabular}{l" + "r" * len(found.scores) + "}", r"\hline"]
+    lines += [" & ".join(["system", *(escape_latex(label(score)) for score in found.scores)]) + r" \\", r"\hline"]
+    for place, (run, name) in enumerate(zip(found.runs, found.names, strict=True)):
+        cells = [escape_latex(cell(run, score)) for score in found.scores]
+        cells = [
+            rf"\textbf{{{text}}}" if found.best[score] == place else text
+            for score, text in zip(found.scores, cells, strict=True)
+        ]
+        lines.append(" & ".join([escape_latex(name), *cells]) + r" \\")
+    lines += [r"\hline", r"\end{tabular}", *cost_latex(found.runs, found.names)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

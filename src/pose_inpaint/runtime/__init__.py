@@ -1,0 +1,1 @@
+"""What any run stands on: processes, ranks, signals, devices, files, digests."""

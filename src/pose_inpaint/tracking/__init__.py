@@ -1,0 +1,1 @@
+"""What a run leaves: lock, status, history, provenance, checkpoint files, W&B."""

@@ -1,0 +1,97 @@
+"""What a run folder keeps so that the run can be repeated: configuration, versions, commit, data digests."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from omegaconf import OmegaConf
+
+from pose_inpaint.runtime.files import written_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pose_inpaint.data.inspection import Inspection
+
+PACKAGES = (
+    "pose-inpaint", "torch", "torchvision", "lightning", "hydra-core", "omegaconf", "torchmetrics", "wandb", "pillow",
+    "numpy",
+)  # fmt: skip
+
+
+def versions() -> dict[str, str | None]:
+    """Version of Python and of each package the results depend on; None for one that is not installed."""
+    return {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def commit() -> str | None:
+    """The commit of the code, with "-dirty" if files differ from it; None outside a clone."""
+    here = Path(__file__).parent
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    tracked = subprocess.run(
+        ["git", "ls-files", "--error-unmatch", __file__], cwd=here, capture_output=True, check=False
+    )
+    return described if tracked.returncode == 0 else None  # else the repository is somebody else's
+
+
+def describe_run(
+    config: dict[str, Any], inspections: Sequence[Inspection], device: str, features: str | None
+) -> dict[str, Any]:
+    """Everything about a run that its configuration does not say."""
+    return {
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "commit": commit(),
+        "versions": versions(),
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "seed": config["seed"],
+        "perceptual_weights": features,
+        "data": [{"split": found.split, "pictures": found.pictures, "sha256": found.digest} for found in inspections],
+    }
+
+
+def write_records(folder: Path, config: dict[str, Any], run: dict[str, Any]) -> None:
+    """Writes `config.yaml` (resolved) and `run.json`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with written_whole(folder / "config.yaml") as part:
+        part.write_text(OmegaConf.to_yaml(OmegaConf.create(config)), encoding="utf-8")
+    write_json(folder / "run.json", run)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Writes JSON; numbers that are not finite become null, which JSON can hold."""
+    with written_whole(path) as part:
+        part.write_text(json.dumps(_finite(content), indent=2) + "\n", encoding="utf-8")
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    if isinstance(content, float) and (content != content or content in (float("inf"), float("-inf"))):
+        return None
+    return content

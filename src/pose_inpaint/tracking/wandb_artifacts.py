@@ -1,0 +1,62 @@
+"""What a W&B run is given as files and artifacts, each without what is nobody's business."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from pose_inpaint.tracking.provenance import write_records
+from pose_inpaint.tracking.redaction import redact
+
+if TYPE_CHECKING:
+    from lightning.pytorch.callbacks import ModelCheckpoint
+
+RECORDED = "recorded"
+
+
+def send_record(run: Any, record: dict[str, Any]) -> None:
+    """Sends the package's source, the configuration and the run's record, as files under `recorded/`.
+
+    Files and not an artifact: they wait in the run's own folder, which can be moved before it is sent.
+
+    Args:
+        run: W&B's.
+        record: the configuration, redacted, which may hold the run's record as "run".
+    """
+    folder = Path(run.dir) / RECORDED
+    write_records(folder, {key: value for key, value in record.items() if key != "run"}, record.get("run", {}))
+    _zip_source(folder / "code.zip")
+    run.save(str(folder / "*"), base_path=run.dir, policy="now")
+
+
+def _zip_source(path: Path) -> None:
+    """Writes the package's modules into a zip file, the same bytes for the same source."""
+    source = Path(__file__).parents[1]
+    with zipfile.ZipFile(path, "w") as archive:
+        for module in sorted(source.rglob("*.py")):
+            name = (Path(source.name) / module.relative_to(source)).as_posix()
+            archive.writestr(zipfile.ZipInfo(name), module.read_bytes(), zipfile.ZIP_DEFLATED)
+
+
+def send_checkpoint(run: Any, path: Path, callback: ModelCheckpoint) -> None:
+    """Sends a checkpoint as an artifact named by run and file, with phase, monitored score and its value.
+
+    Lightning's own way names all of a run's checkpoints alike, so that neither phase nor file could be told. What is
+    sent is a copy, since a checkpoint holds the configuration with its paths.
+    """
+    import wandb
+
+    score = callback.best_model_score
+    metadata = {
+        "phase": getattr(callback, "phase", None),
+        "monitor": callback.monitor,
+        "score": None if score is None else float(score),
+    }
+    artifact = wandb.Artifact(f"{run.id}-{path.stem}", "model", metadata=metadata)
+    content = redact(torch.load(path, map_location="cpu", weights_only=True))
+    with artifact.new_file(path.name, mode="wb") as file:
+        torch.save(content, file)
+    run.log_artifact(artifact)

@@ -1,0 +1,1 @@
+"""Training step, schedule, trainer, checkpoints, resuming."""

@@ -1,0 +1,44 @@
+"""The same few pictures after every validation, so that progress can be seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from lightning.pytorch import Callback
+from lightning.pytorch.loggers import WandbLogger
+
+from pose_inpaint.data.contact_sheet import draw_sheet, panels
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lightning.pytorch import LightningModule, Trainer
+
+    from pose_inpaint.types import Batch
+
+
+class SampleSheet(Callback):
+    """Writes `samples.png` (input, raw, composite, original) and sends it to W&B where that is logged to.
+
+    Args:
+        folder: where to write.
+        batch: the pictures.
+    """
+
+    def __init__(self, folder: Path, batch: Batch) -> None:
+        self.folder, self.batch = folder, batch
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Completes the pictures and draws the sheet."""
+        if not trainer.is_global_zero:
+            return
+        batch = trainer.precision_plugin.convert_input(self.batch.to(pl_module.device))
+        with torch.no_grad():
+            completion = pl_module.released(batch.known, batch.mask)  # type: ignore[operator]
+        sheet = draw_sheet(panels(batch, completion))
+        sheet.save(self.folder / "samples.png")
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                names = ", ".join(self.batch.names)
+                logger.log_image("samples", [sheet], caption=[f"epoch {trainer.current_epoch}: {names}"])

@@ -1,0 +1,117 @@
+"""Checkpoints inside an epoch: every so many minutes, and when the process is asked to end."""
+
+from __future__ import annotations
+
+import signal
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning.pytorch import Callback
+
+from pose_inpaint.runtime.signals import StopRequestedError, handle_requests, let_go_of_closed_outputs, restore_handlers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import FrameType
+
+    from lightning.pytorch import LightningModule, Trainer
+
+    from pose_inpaint.types import Batch
+
+
+class ProgressKeeper(Callback):
+    """Writes `last.ckpt` between two batches, so that a run loses minutes at most, and ends it when asked to.
+
+    A request is heeded between two batches of training. During a validation on one device it is heeded at once, without
+    a checkpoint of that moment: the last one and what follows from it give the same again. Several devices have unequal
+    numbers of batches there, so they end after it, together.
+
+    Args:
+        path: the checkpoint.
+        minutes: between two checkpoints; 0 for one before every batch, None for none but at a request.
+    """
+
+    def __init__(self, path: Path, minutes: float | None) -> None:
+        self.path, self.minutes = path, minutes
+        self._saved = time.monotonic()
+        self._request: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Listens from here on: before this, Lightning set handlers of its own, which end a run at an epoch's end."""
+        self._saved = time.monotonic()
+        self._before = handle_requests(self._ask)
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """No longer listens. After an exception Lightning itself puts back the handlers that it found."""
+        restore_handlers(self._before)
+        self._before = {}
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
+        """Saves if it is time, and ends if asked; all ranks alike."""
+        due = self.minutes is not None and time.monotonic() - self._saved >= 60 * self.minutes
+        request, due = self._agree(trainer, due=due)
+        if (due or request) and batch_idx > 0:  # at an epoch's first batch the checkpoint of the last one's end is new
+            with _between_batches(trainer):
+                trainer.save_checkpoint(self.path)
+            self._saved = time.monotonic()
+        if request:
+            done = f"epoch {trainer.current_epoch + 1}, {batch_idx} of {trainer.num_training_batches} batches"
+            raise StopRequestedError(request, self.path, done)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        """Keeps the progress bar, which comes next, from failing where a request took our output away."""
+        if self._request is not None:
+            let_go_of_closed_outputs()
+
+    def on_validation_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        """Ends if asked, where no other rank would wait for this one."""
+        if self._request is not None and trainer.world_size == 1:
+            done = f"epoch {trainer.current_epoch + 1}, in its validation"
+            raise StopRequestedError(self._request, self.path, done)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Ends if asked after the last batch: the epoch's end is saved, and the scoring can be made up for."""
+        request, _ = self._agree(trainer, due=False)
+        if request:
+            raise StopRequestedError(request, self.path, "trained, not yet scored")
+
+    def _ask(self, number: int, _: FrameType | None) -> None:
+        if number == signal.SIGINT and self._request is not None:
+            raise StopRequestedError(number, self.path, "asked twice, so the batch was not waited for")
+        self._request = number
+        let_go_of_closed_outputs()
+
+    def _agree(self, trainer: Trainer, *, due: bool) -> tuple[int, bool]:
+        """What any rank was asked to do, since a checkpoint is every rank's work."""
+        if trainer.world_size == 1:
+            return self._request or 0, due
+        wishes = torch.tensor([self._request or 0, int(due)], device=trainer.strategy.root_device)
+        torch.distributed.all_reduce(wishes, op=torch.distributed.ReduceOp.MAX)
+        return int(wishes[0]), bool(wishes[1])
+
+
+@contextmanager
+def _between_batches(trainer: Trainer) -> Iterator[None]:
+    """Has Lightning's counters say that the batch just fetched was not, since it will be fetched anew.
+
+    They would otherwise tell of a batch begun, and a resumed run would count one too many from then on.
+    """
+    progress = trainer.fit_loop.epoch_loop.batch_progress
+    last = progress.is_last_batch
+    progress.total.ready -= 1
+    progress.current.ready -= 1
+    progress.is_last_batch = False
+    try:
+        yield
+    finally:
+        progress.total.ready += 1
+        progress.current.ready += 1
+        progress.is_last_batch = last

@@ -1,0 +1,146 @@
+"""Checkpoints: what is read from them, and the refusal of what does not fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pose_inpaint.config.differences import leaves
+from pose_inpaint.config.instantiate import build_network
+from pose_inpaint.errors import InputError
+from pose_inpaint.runtime.hashing import file_digest
+from pose_inpaint.tracking.checkpoint_file import read_whole
+from pose_inpaint.training.lightning_module import CHECKPOINT_FORMAT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor, nn
+
+    from pose_inpaint.training.lightning_module import InpaintingModule
+
+EMA_PREFIX = "ema.module."
+GENERATOR_PREFIX = "generator."
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint of `InpaintingModule`, read and found sound.
+
+    Attributes:
+        path: the file.
+        config: the resolved configuration of the run that wrote it.
+        phase: the phase of training it was written in.
+        epoch: epochs finished.
+        state: the module's weights.
+        batches: batches done of the epoch after those.
+        pictures: of a step, over all devices.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    phase: str
+    epoch: int
+    state: dict[str, Tensor]
+    batches: int = 0
+    pictures: int | None = None
+
+    @property
+    def batches_seen(self) -> int:
+        """Batches trained on since the run began."""
+        return int(self.state["batches_seen"])
+
+    @property
+    def released(self) -> dict[str, Tensor]:
+        """The weights to use: the generator's moving average, or the generator's own where there is none."""
+        prefix = EMA_PREFIX if any(key.startswith(EMA_PREFIX) for key in self.state) else GENERATOR_PREFIX
+        return {key.removeprefix(prefix): value for key, value in self.state.items() if key.startswith(prefix)}
+
+    def sha256(self) -> str:
+        """Digest of the file."""
+        return file_digest(self.path)
+
+
+def read_checkpoint(path: str | Path, key: str = "checkpoint") -> Checkpoint:
+    """Reads a checkpoint without running code from it.
+
+    Args:
+        path: the file.
+        key: the setting that named it, for messages.
+
+    Raises:
+        InputError: there is no such file, or it is not one of ours.
+    """
+    path = Path(path)
+    content = read_whole(path, key)
+    try:
+        ours, progress = content["pose_inpaint"], content.get("InpaintingData", {})
+        version = ours["format"]
+        found = Checkpoint(
+            path,
+            ours["config"],
+            ours["phase"],
+            progress.get("epoch", ours["epoch"] + 1),
+            content["state_dict"],
+            progress.get("batches", 0),
+            progress.get("pictures"),
+        )
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        message = f"{key}={path}: not a checkpoint of pose_inpaint; train one with python -m pose_inpaint.train"
+        raise InputError(message) from error
+    if version != CHECKPOINT_FORMAT:
+        message = (
+            f"{key}={path}: format {version}, but this version reads {CHECKPOINT_FORMAT}; retrain or change version"
+        )
+        raise InputError(message)
+    return found
+
+
+def load_generator(checkpoint: Checkpoint) -> nn.Module:
+    """The network of a checkpoint with its released weights, in evaluation mode."""
+    generator = build_network(checkpoint.config["model"])
+    try:
+        generator.load_state_dict(checkpoint.released)
+    except RuntimeError as error:
+        message = f"checkpoint={checkpoint.path}: its weights don't fit its model: {str(error).splitlines()[-1]}"
+        raise InputError(message) from error
+    return generator.eval()
+
+
+def demand_same_settings(
+    checkpoint: Checkpoint, config: dict[str, Any], key: str, blocks: Sequence[str], free: Sequence[str] = ()
+) -> None:
+    """Raises `InputError`, naming the keys that differ, unless the blocks are the checkpoint's.
+
+    Args:
+        checkpoint: of the other run.
+        config: of this run.
+        key: the setting that named the checkpoint.
+        blocks: keys, of blocks or of single values, that must be the same.
+        free: full keys among them that need not be.
+    """
+    old, new = (
+        {
+            name: value
+            for top, block in found.items()
+            for name, value in leaves(top, block)
+            if any(f"{name}.".startswith(f"{each}.") for each in blocks)
+        }
+        for found in (checkpoint.config, config)
+    )
+    differing = [name for name in sorted({*old, *new}) if name not in free and old.get(name) != new.get(name)]
+    if differing:
+        theirs, ours = (", ".join(f"{name}={found.get(name)}" for name in differing) for found in (old, new))
+        message = f"{key}={checkpoint.path}: made with {theirs}, but this run has {ours}; give the same"
+        raise InputError(message)
+
+
+def load_weights(module: InpaintingModule, checkpoint: Checkpoint) -> None:
+    """`init_from`: takes the released generator's weights and, where both have one of the same form, the critic's."""
+    module.generator.load_state_dict(checkpoint.released)
+    if module.ema is not None:
+        module.ema.module.load_state_dict(checkpoint.released)
+    critic = {key.removeprefix("critic."): v for key, v in checkpoint.state.items() if key.startswith("critic.")}
+    if module.critic is not None and critic and checkpoint.config.get("critic") == module.config.get("critic"):
+        module.critic.load_state_dict(critic)

@@ -1,0 +1,40 @@
+"""What is kept of a batch on which a loss was no finite number."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import torch
+
+from pose_inpaint.data.contact_sheet import draw_sheet
+from pose_inpaint.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from pose_inpaint.types import Batch
+
+
+class NonFiniteLossError(InputError):
+    """A loss became NaN or infinite: the settings, or the pictures, can't be trained on."""
+
+
+def report_nonfinite(
+    batch: Batch, values: Mapping[str, Tensor], side: str, folder: str, batches_seen: int, rank: int = 0
+) -> NoReturn:
+    """Writes the batch as `nonfinite.pt` and `nonfinite.png` into `folder` and raises `NonFiniteLossError`."""
+    numbers = {name: float(value.detach()) for name, value in values.items()}
+    dump = Path(folder) / (f"nonfinite-rank{rank}.pt" if rank else "nonfinite.pt")
+    contents = {"names": list(batch.names), "values": numbers, "target": batch.target.cpu(), "mask": batch.mask.cpu()}
+    torch.save(contents, dump)
+    pictures = torch.stack([batch.known, batch.target], dim=1)
+    draw_sheet(pictures.nan_to_num(0), ("input", "original"), batch.names).save(dump.with_suffix(".png"))
+    terms = ", ".join(f"{name}={number:g}" for name, number in numbers.items())
+    message = (
+        f"the {side}'s loss is not finite after {batches_seen} batches ({terms}) on {', '.join(batch.names)}; look at "
+        f"{dump} and {dump.with_suffix('.png').name}, then try a smaller optim.lr or loss weight, or optim.clip_norm=1"
+    )
+    raise NonFiniteLossError(message)

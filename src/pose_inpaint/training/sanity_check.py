@@ -1,0 +1,66 @@
+"""What doesn't fit together shows before anything is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import torch
+
+from pose_inpaint.data.dataset import collate
+from pose_inpaint.data.images import picture_size
+from pose_inpaint.errors import InputError
+from pose_inpaint.models.layers.local_patch import hole_views
+
+if TYPE_CHECKING:
+    from pose_inpaint.data.datamodule import InpaintingData
+    from pose_inpaint.training.lightning_module import InpaintingModule
+    from pose_inpaint.types import Critic
+
+
+def rehearse(module: InpaintingModule, data: InpaintingData) -> None:
+    """Takes every phase's losses once, on two validation pictures.
+
+    Raises:
+        InputError: networks, losses and pictures don't fit together.
+    """
+    pictures = data.pictures("val")
+    batch = collate([pictures[i] for i in range(min(2, len(pictures)))])
+    module.eval()
+    with torch.no_grad():
+        completion = module.generator(batch.known, batch.mask)
+        for phase in module.schedule.phases:
+            if phase.generator:
+                module.generator_loss(batch, completion, module.critic, phase.terms)
+            if phase.discriminator and module.critic is not None and module.discriminator_loss is not None:
+                module.discriminator_loss(batch, completion, module.critic)
+    module.train()
+    try:
+        module.configure_optimizers()
+    except (TypeError, ValueError) as error:
+        message = f"optim: {str(error).splitlines()[0]}"
+        raise InputError(message) from error
+
+
+def demand_views(module: InpaintingModule, data: InpaintingData) -> None:
+    """Looks whether a critic with a local view finds hole and context in every training picture.
+
+    Only where the holes are the same in each epoch: of holes that are drawn anew, a rare one that fills the view has
+    its view moved to the nearest known pixel.
+
+    Raises:
+        InputError: a picture has no hole, or one that covers the whole view.
+    """
+    if module.critic is None or data.masks.varies:
+        return
+    patch = cast("Critic", module.critic).patch
+    if patch is None:
+        return
+    for record in data.pictures("train").records:
+        hidden = data.masks.hidden(record, picture_size(record.path), data.size, epoch=0)
+        (views,) = hole_views(hidden[None, None].float(), patch, [record.name])
+        if all(covered for _, covered in views):
+            message = (
+                f"{record.name}: a hole covers the critic's whole local view of {patch}x{patch} pixels; give a "
+                "larger critic.patch, leave the picture out, or draw the holes with mask=challenge or mask=squares"
+            )
+            raise InputError(message)

@@ -1,0 +1,215 @@
+import io
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from pose_inpaint.data.images import (
+    list_pictures,
+    open_picture,
+    read_picture,
+    resize,
+    save_picture,
+    to_bytes,
+    to_image,
+    to_signed,
+    to_tensor,
+)
+from pose_inpaint.errors import InputError
+
+
+def palette_picture():
+    picture = Image.new("P", (2, 1))
+    picture.putpalette([10, 20, 30, 40, 50, 60])
+    picture.putdata([1, 0])
+    return picture
+
+
+def colours(path):
+    """The pixels, row by row."""
+    return [tuple(pixel) for row in read_picture(path).permute(1, 2, 0).tolist() for pixel in row]
+
+
+def test_reads_three_channels_of_bytes_row_by_row(tmp_path):
+    pixels = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    read = read_picture(tmp_path / "a.png")
+    assert read.dtype == torch.uint8
+    assert read.shape == (3, 2, 3)
+    assert (read.numpy() == pixels.transpose(2, 0, 1)).all()
+
+
+def test_grey_becomes_three_equal_channels(tmp_path):
+    Image.fromarray(np.array([[7, 200]], dtype=np.uint8)).save(tmp_path / "a.png")
+    assert colours(tmp_path / "a.png") == [(7, 7, 7), (200, 200, 200)]
+
+
+def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path):
+    Image.fromarray(np.array([[65535, 51400, 32896, 257, 128, 129, 0]], dtype=np.uint16)).save(tmp_path / "a.png")
+    assert [red for red, _, _ in colours(tmp_path / "a.png")] == [255, 200, 128, 1, 0, 1, 0]
+
+
+def test_palette_is_looked_up(tmp_path):
+    palette_picture().save(tmp_path / "a.png")
+    assert colours(tmp_path / "a.png") == [(40, 50, 60), (10, 20, 30)]
+
+
+@pytest.mark.parametrize("transparency", [0, bytes([0, 128])])
+def test_transparent_palette_keeps_its_colours(tmp_path, transparency):
+    palette_picture().save(tmp_path / "a.png", transparency=transparency)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert colours(tmp_path / "a.png") == [(40, 50, 60), (10, 20, 30)]
+
+
+def test_alpha_is_dropped_not_blended(tmp_path):
+    Image.fromarray(np.array([[[1, 2, 3, 0], [4, 5, 6, 128]]], dtype=np.uint8)).save(tmp_path / "a.png")
+    assert colours(tmp_path / "a.png") == [(1, 2, 3), (4, 5, 6)]
+
+
+def test_cmyk_becomes_rgb(tmp_path):
+    inks = np.zeros((8, 8, 4), dtype=np.uint8)
+    inks[..., 0] = 255  # cyan ink takes all red away
+    Image.fromarray(inks, "CMYK").save(tmp_path / "a.tif")
+    assert set(colours(tmp_path / "a.tif")) == {(0, 255, 255)}
+
+
+def test_rotation_of_exif_is_applied(tmp_path):
+    pixels = np.zeros((2, 3, 3), dtype=np.uint8)
+    pixels[0, 0] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the picture was taken with the camera turned: rotate by 90 degrees clockwise
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    read = read_picture(tmp_path / "a.png")
+    assert read.shape == (3, 3, 2)
+    assert read[0].nonzero().tolist() == [[0, 1]]
+
+
+def png_bytes():
+    data = io.BytesIO()
+    Image.effect_noise((40, 30), 50).save(data, format="PNG")
+    return data.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "no such file"),
+        (b"", "empty file"),
+        (b"This is a letter, not a picture.\n", "not a picture"),
+        (png_bytes()[:400], "damaged or truncated"),
+        (png_bytes()[:20], "not a picture|damaged"),
+    ],
+    ids=["missing", "empty", "text", "truncated", "header only"],
+)
+def test_unreadable_files_are_named_in_one_line(tmp_path, content, says):
+    path = tmp_path / "bad.png"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=says) as fault:
+        open_picture(path)
+    assert str(fault.value).startswith(f"{path}: ")
+    assert "\n" not in str(fault.value)
+
+
+def test_a_folder_with_a_pictures_name_is_an_input_error(tmp_path):
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(InputError, match=r"folder\.png"):
+        open_picture(tmp_path / "folder.png")
+
+
+def test_broken_exif_is_an_input_error(tmp_path, monkeypatch):
+    def fail(_):
+        raise TypeError("bad operand type for abs(): 'str'")  # what Pillow says of a JPEG with a flipped byte
+
+    Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
+    monkeypatch.setattr("pose_inpaint.data.images.ImageOps.exif_transpose", fail)
+    with pytest.raises(InputError, match="damaged"):
+        open_picture(tmp_path / "a.png")
+
+
+@settings(max_examples=60, deadline=None)
+@given(places=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=4))
+@pytest.mark.parametrize("form", ["png", "jpeg", "tiff"])
+def test_flipped_bytes_never_raise_anything_else(tmp_path_factory, form, places):
+    data = io.BytesIO()
+    Image.linear_gradient("L").resize((16, 12)).convert("RGB").save(data, format=form)
+    content = bytearray(data.getvalue())
+    for place, value in places:
+        content[place % len(content)] = value
+    path = tmp_path_factory.getbasetemp() / f"flipped.{form}"
+    path.write_bytes(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            channels, message = read_picture(path).shape[0], str(path)
+        except InputError as error:
+            channels, message = 3, str(error)
+    assert channels == 3
+    assert str(path) in message
+
+
+def test_all_bytes_survive_the_scale_to_signed_and_back():
+    every = torch.arange(256, dtype=torch.uint8).expand(3, 1, 256)
+    signed = to_signed(every)
+    assert (signed.min(), signed.max()) == (-1, 1)
+    assert torch.equal(to_bytes(signed), every)
+
+
+@pytest.mark.parametrize(("signed", "byte"), [(-1.5, 0), (1.5, 255), (0.0, 128), (0.99, 254), (-0.997, 0)])
+def test_bytes_are_rounded_and_clipped(signed, byte):
+    assert to_bytes(torch.full((3, 1, 1), signed)).unique().tolist() == [byte]
+
+
+def test_tensor_and_picture_are_each_others_inverse():
+    pixels = torch.arange(3 * 2 * 5, dtype=torch.uint8).reshape(3, 2, 5)
+    assert to_image(pixels).size == (5, 2)
+    assert torch.equal(to_tensor(to_image(pixels)), pixels)
+
+
+def test_resizing_averages_and_needs_no_aspect_ratio():
+    stripes = torch.tensor([0.0, 1.0]).repeat(8).expand(3, 4, 16)
+    small = resize(stripes, 2, 4)
+    assert small.shape == (3, 2, 4)
+    assert (small[:, :, 1:3] - 0.5).abs().max() < 0.05
+
+
+def test_resizing_to_the_own_size_changes_nothing():
+    picture = torch.rand(3, 5, 7)
+    assert resize(picture, 5, 7) is picture
+
+
+def test_saving_makes_folders_and_leaves_one_file(tmp_path):
+    pixels = torch.randint(0, 256, (3, 4, 5), dtype=torch.uint8)
+    save_picture(to_image(pixels), tmp_path / "deep" / "er" / "a.png")
+    assert [path.name for path in (tmp_path / "deep" / "er").iterdir()] == ["a.png"]
+    assert torch.equal(read_picture(tmp_path / "deep" / "er" / "a.png"), pixels)
+
+
+def test_an_interrupted_save_leaves_no_picture(tmp_path, monkeypatch):
+    def stop(self, path, **_):
+        path.write_bytes(b"half of a pictu")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Image.Image, "save", stop)
+    with pytest.raises(KeyboardInterrupt):
+        save_picture(Image.new("RGB", (2, 2)), tmp_path / "a.png")
+    assert not (tmp_path / "a.png").exists()
+    assert list_pictures(tmp_path) == {}
+
+
+def test_pictures_are_listed_by_name_without_other_files(tmp_path):
+    for name in ("b.PNG", "a.jpeg", ".hidden.png", "notes.txt", "sub/c.webp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert list(list_pictures(tmp_path)) == ["a.jpeg", "b.PNG"]
+    assert list(list_pictures(tmp_path, recursive=True)) == ["a.jpeg", "b.PNG", "sub/c.webp"]
+    assert list_pictures(tmp_path, recursive=True)["sub/c.webp"] == tmp_path / "sub" / "c.webp"
+
+
+def test_a_missing_folder_lists_nothing(tmp_path):
+    assert list_pictures(tmp_path / "none") == {}

@@ -1,0 +1,153 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.losses import (
+    AbsoluteError,
+    DiscriminatorLoss,
+    GeneratorAdversarial,
+    GeneratorLoss,
+    MaskError,
+    Perceptual,
+)
+from pose_inpaint.models.networks.vgg16 import VGG16Features
+from pose_inpaint.types import Batch, Completion
+
+
+class Mean(nn.Module):
+    """A critic whose logit is the picture's mean times a weight."""
+
+    patch = None
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, pictures, corners=None):
+        return self.weight * pictures.mean((1, 2, 3))[:, None]
+
+
+@pytest.fixture
+def batch():
+    target = torch.zeros(1, 3, 2, 2)
+    mask = torch.zeros(1, 1, 2, 2)
+    mask[0, 0, 0, 0] = 1
+    return Batch(target, mask, ("a.png",))
+
+
+@pytest.fixture
+def completion():
+    raw = torch.full((1, 1, 3, 2, 2), 0.25)
+    raw[..., 0, 0] = -1
+    return Completion(raw, predicted_mask=torch.full((1, 1, 2, 2), 0.5))
+
+
+@pytest.mark.parametrize(
+    ("picture", "region", "expected"),
+    [
+        ("raw", "whole", (1 + 3 * 0.25) / 4),
+        ("raw", "hole", 1 / 4),
+        ("raw", "known", 3 * 0.25 / 4),
+        ("composite", "whole", 1 / 4),
+        ("composite", "known", 0),
+    ],
+)
+def test_absolute_error_by_hand(batch, completion, picture, region, expected):
+    assert AbsoluteError(1, picture, region)(batch, completion, None).item() == pytest.approx(expected)
+
+
+def test_mask_error_by_hand(batch, completion):
+    assert MaskError(1)(batch, completion, None).item() == pytest.approx(0.25)
+
+
+def test_mask_error_without_a_mask_says_how_to_get_one(batch, completion):
+    with pytest.raises(InputError, match=r"model\.predict_mask=true or loss\.alpha=0"):
+        MaskError(1)(batch, Completion(completion.raw), None)
+
+
+def test_generator_adversarial_by_hand(batch, completion):
+    raw_logit = 2 * (3 * 0.25 - 1) / 4
+    found = GeneratorAdversarial(1, "raw")(batch, completion, Mean()).item()
+    assert found == pytest.approx(-math.log(1 / (1 + math.exp(-raw_logit))))
+    composite_logit = 2 * -1 / 4
+    found = GeneratorAdversarial(1)(batch, completion, Mean()).item()
+    assert found == pytest.approx(-math.log(1 / (1 + math.exp(-composite_logit))))
+
+
+def test_generator_adversarial_needs_a_critic(batch, completion):
+    with pytest.raises(InputError, match="critic=discriminator2018"):
+        GeneratorAdversarial(1)(batch, completion, None)
+
+
+def test_discriminator_loss_by_hand(batch, completion):
+    found = DiscriminatorLoss(beta=0.01)(batch, completion, Mean())
+    probability = 1 / (1 + math.exp(0.5))  # of the composite, whose logit is -0.5
+    assert found["real"].item() == pytest.approx(math.log(2))  # logit 0
+    assert found["fake"].item() == pytest.approx(-math.log(1 - probability))
+    assert found["total"].item() == pytest.approx(math.log(2) - 0.01 * math.log(1 - probability))
+    assert found["right"].item() == 0.5
+
+
+def test_losses_stay_finite_for_huge_logits(batch, completion):
+    critic = Mean()
+    critic.weight.data.fill_(1e6)
+    assert DiscriminatorLoss(1)(batch, completion, critic)["total"].isfinite()
+    assert GeneratorAdversarial(1)(batch, completion, critic).isfinite()
+
+
+def test_sum_weighs_the_phases_terms_only(batch, completion):
+    loss = GeneratorLoss({"hole": AbsoluteError(6, "raw", "hole"), "known": AbsoluteError(1, "raw", "known")})
+    both = loss(batch, completion, None, ["hole", "known"])
+    assert both["total"].item() == pytest.approx(6 * 0.25 + 0.1875)
+    assert both["hole"].item() == pytest.approx(0.25)  # logged before weighting
+    assert set(loss(batch, completion, None, ["known"])) == {"known", "total"}
+
+
+@pytest.mark.parametrize("weight", [-1, math.nan, math.inf])
+def test_weights_that_cannot_weigh_are_refused(weight):
+    with pytest.raises(InputError, match="finite number of at least 0"):
+        AbsoluteError(weight)
+    with pytest.raises(InputError, match=r"loss\.beta"):
+        DiscriminatorLoss(weight)
+
+
+class Identity(nn.Module):
+    """Features that are the pictures, and a count of how often they were asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = []
+
+    def forward(self, pictures):
+        self.calls.append((pictures.detach().clone(), torch.is_grad_enabled()))
+        return [pictures, 2 * pictures]
+
+
+def test_perceptual_by_hand_on_either_scale(batch, completion):
+    mean_square = (1 + 3 * 0.25**2) / 4
+    for scale, factor in (("0..255", 127.5), ("-255..255", 255)):
+        found = Perceptual(1, Identity(), "raw", scale)(batch, completion, None).item()
+        assert found == pytest.approx((1 + 4) * factor**2 * mean_square)
+
+
+def test_perceptual_takes_the_originals_features_once_without_gradient(batch, completion):
+    features = Identity()
+    Perceptual(1, features, "raw")(batch, completion, None)
+    (original, original_grad), (found, found_grad) = features.calls
+    assert original.eq(127.5).all()
+    assert not original_grad
+    assert found_grad
+    assert found[0, 0].flatten().tolist() == [0, *[127.5 * 1.25] * 3]
+
+
+def test_perceptual_gradient_reaches_the_picture_and_no_weight(batch):
+    raw = torch.zeros(1, 1, 3, 32, 32, requires_grad=True)
+    batch = Batch(torch.rand(1, 3, 32, 32), torch.zeros(1, 1, 32, 32), ("a",))
+    term = Perceptual(1, VGG16Features("random", ["conv1_2"]))
+    term(batch, Completion(raw), None).backward()
+    assert raw.grad.abs().sum() > 0
+    assert not list(term.parameters())
+    assert not term.state_dict()  # no checkpoint carries VGG16

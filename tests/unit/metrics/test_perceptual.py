@@ -1,0 +1,183 @@
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import torch
+from torchmetrics.image.fid import FrechetInceptionDistance
+from torchmetrics.image.kid import KernelInceptionDistance
+from torchvision.models import alexnet
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.metrics.distribution import FID, KID, DistributionMetric, FrechetVGG16
+from pose_inpaint.metrics.per_image import collect
+from pose_inpaint.metrics.perceptual import LPIPS
+from pose_inpaint.models.networks.vgg16 import VGG16Features
+from pose_inpaint.types import Batch, Completion
+
+
+def offline(*_, **__):
+    raise URLError("offline")
+
+
+@pytest.fixture
+def batch():
+    torch.manual_seed(0)
+    return Batch(torch.rand(3, 3, 64, 64) * 2 - 1, torch.zeros(3, 1, 64, 64), ("a", "b", "c"))
+
+
+@pytest.fixture
+def random_backbone(monkeypatch):
+    torch.manual_seed(1)
+    state = alexnet(weights=None).state_dict()
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *_, **__: state)
+    return state
+
+
+def test_lpips_is_zero_for_the_original_and_grows_with_noise(batch, random_backbone):
+    found = []
+    for noise in (0, 0.1, 0.5):
+        metric = LPIPS("raw")
+        prediction = (batch.target + noise * torch.randn_like(batch.target)).clamp(-1, 1)
+        metric.update(batch, Completion(prediction[:, None]))
+        found.append(metric.compute().item())
+    assert found[0] == pytest.approx(0, abs=1e-7)
+    assert found[0] < found[1] < found[2]
+
+
+def test_lpips_by_its_formula(batch, random_backbone):
+    """Unit features of each ReLU of AlexNet, squared differences weighted by the linear layers, mean over places."""
+    metric = LPIPS("raw")
+    prediction = batch.target.flip(0)
+    metric.update(batch, Completion(prediction[:, None]))
+    network = alexnet(weights=None)
+    network.load_state_dict(random_backbone)
+    shift = torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1)
+    scale = torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1)
+    expected = torch.zeros(3)
+    with torch.no_grad():
+        x, y = ((p - shift) / scale for p in (prediction, batch.target))
+        place = 0
+        for layer in network.features[:12]:
+            x, y = layer(x), layer(y)
+            if isinstance(layer, torch.nn.ReLU):
+                a, b = (each / (each.square().sum(1, keepdim=True).sqrt() + 1e-10) for each in (x, y))
+                weights = metric.network.lins[place].model[-1].weight
+                expected += ((a - b).square() * weights).sum(1).mean((1, 2))
+                place += 1
+    assert place == 5
+    assert metric.per_picture().tolist() == pytest.approx(expected.tolist(), rel=1e-3)
+
+
+def test_lpips_has_no_value_in_holes(batch, random_backbone):
+    metric = LPIPS("raw", "hole")
+    metric.update(batch, Completion(batch.target[:, None]))
+    assert metric.per_picture().isnan().all()
+
+
+def test_weights_that_cannot_be_downloaded_are_named_with_ways_out(monkeypatch):
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
+    with pytest.raises(
+        InputError, match=r"metric\.lpips: torchvision could not download AlexNet's weights .* leave lpips"
+    ):
+        LPIPS()
+
+
+def test_frechet_distance_by_its_formula():
+    torch.manual_seed(0)
+    batch = Batch(torch.rand(4, 3, 32, 32) * 2 - 1, torch.zeros(4, 1, 32, 32), tuple("abcd"))
+    prediction = (batch.target * 0.5).clamp(-1, 1)
+    metric = FrechetVGG16("raw", weights="random")
+    metric.update(batch, Completion(prediction[:, None]))
+    features = VGG16Features("random", channels="rgb", layers=["conv5_3"])
+    values = []
+    for pictures in (batch.target, prediction):
+        bytes_ = ((pictures.double() + 1) / 2 * 255).round().float()
+        values.append(features(bytes_)[0].mean((2, 3)).double().numpy())
+    (a, b) = values
+    covariances = [np.cov(each, rowvar=False) for each in (a, b)]
+    root = np.sqrt(np.linalg.eigvals(covariances[0] @ covariances[1]).real.clip(0)).sum()
+    expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(covariances[0] + covariances[1]) - 2 * root
+    assert metric.compute().item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_equal_sets_are_no_distance_apart():
+    torch.manual_seed(0)
+    batch = Batch(torch.rand(4, 3, 32, 32) * 2 - 1, torch.zeros(4, 1, 32, 32), tuple("abcd"))
+    metric = FrechetVGG16("raw", weights="random")
+    metric.update(batch, Completion(batch.target[:, None]))
+    other = FrechetVGG16("raw", weights="random")
+    other.update(batch, Completion(batch.target[:, None] * 0.5))
+    assert abs(metric.compute().item()) < 1e-3 * other.compute().item()
+
+
+def test_layers_of_another_width_are_refused():
+    with pytest.raises(InputError, match=r"metric\.frechet_vgg16\.layer=conv2_2"):
+        FrechetVGG16(weights="random", layer="conv2_2")
+
+
+def test_a_missing_file_of_inception_is_named():
+    with pytest.raises(InputError, match=r"metric\.fid\.weights=/no/file\.pth: no such file"):
+        FID(weights="/no/file.pth")
+
+
+@pytest.mark.parametrize(("metric", "name"), [(FID, "fid"), (KID, "kid")])
+def test_fid_and_kid_say_what_installs_what_they_lack(metric, name, monkeypatch):
+    monkeypatch.setattr(f"torchmetrics.image.{name}._TORCH_FIDELITY_AVAILABLE", False)
+    with pytest.raises(InputError, match=rf"metric\.{name} needs torch-fidelity: pip install 'pose-inpaint\[fid\]'"):
+        metric()
+
+
+class Sums(torch.nn.Module):
+    """Eight numbers of a picture, in the place of Inception's features."""
+
+    num_features = 8
+
+    def forward(self, pictures):
+        return pictures.float().reshape(len(pictures), 8, -1).mean(2) / 255
+
+
+def test_kid_does_not_depend_on_the_global_generator():
+    torch.manual_seed(0)
+    batch = Batch(torch.rand(20, 3, 16, 16) * 2 - 1, torch.zeros(20, 1, 16, 16), tuple("abcdefghijklmnopqrst"))
+    found = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        before = torch.get_rng_state()
+        metric = DistributionMetric("raw", "whole", KernelInceptionDistance(feature=Sums(), subset_size=10))
+        metric.update(batch, Completion(batch.target[:, None] * 0.5))
+        found.append(metric.compute().item())
+        assert torch.equal(torch.get_rng_state(), before)
+    assert found[0] == found[1] != 0
+
+
+def test_fid_by_its_formula():
+    torch.manual_seed(0)
+    batch = Batch(torch.rand(30, 3, 16, 16) * 2 - 1, torch.zeros(30, 1, 16, 16), tuple(map(str, range(30))))
+    metric = DistributionMetric("raw", "whole", FrechetInceptionDistance(feature=Sums()))
+    metric.update(batch, Completion(batch.target[:, None] * 0.5))
+    saved = [((p.double() + 1) / 2 * 255).round().float() for p in (batch.target, batch.target * 0.5)]
+    a, b = (Sums()(each).double().numpy() for each in saved)
+    covariances = [np.cov(each, rowvar=False) for each in (a, b)]
+    root = np.sqrt(np.linalg.eigvals(covariances[0] @ covariances[1]).real.clip(0)).sum()
+    expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(covariances[0] + covariances[1]) - 2 * root
+    assert metric.compute().item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_backbones_are_measured_apart(batch, monkeypatch):
+    """Two LPIPS of different nets in one collection are two scores."""
+    made = []
+
+    class Network(torch.nn.Module):
+        def __init__(self, net_type, normalize):
+            super().__init__()
+            made.append(net_type)
+            self.net = lambda p, t, normalize: (p - t).abs().mean((1, 2, 3)) * len(net_type)
+            self.net.to = lambda device: None
+
+    monkeypatch.setattr("pose_inpaint.metrics.perceptual.LearnedPerceptualImagePatchSimilarity", Network)
+    together = collect({"a": LPIPS("raw", net="vgg"), "b": LPIPS("raw", net="alex")})
+    for _ in range(2):
+        together.update(batch, Completion(batch.target.flip(0)[:, None]))
+    found = together.compute()
+    assert made == ["vgg", "alex"]
+    assert (found["b"] / found["a"]).item() == pytest.approx(4 / 3)

@@ -1,0 +1,92 @@
+import itertools
+
+import pytest
+import torch
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.models.networks.context_encoder import FILL, ChannelwiseLinear, Discriminator, Generator
+
+
+def shapes(network, blocks, side=128):
+    found = []
+    for block in blocks:
+        block.register_forward_hook(lambda _, __, output: found.append(tuple(output.shape[1:])))
+    network(torch.zeros(2, 3, side, side, device="meta"), *network_mask(network, side))
+    return found
+
+
+def network_mask(network, side):
+    return [torch.zeros(2, 1, side, side, device="meta")] if isinstance(network, Generator) else []
+
+
+def test_layers_are_the_releases():
+    network = Generator().to("meta")
+    encoded = [(64, 64, 64), (64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4)]
+    assert shapes(network, [*network.encoder, *network.decoder]) == encoded + encoded[-2::-1]
+    critic = Discriminator().to("meta")
+    assert shapes(critic, critic.features) == encoded
+    assert tuple(critic.judge.kernel_size) == (4, 4)
+
+
+def test_the_channelwise_layer_has_the_papers_number_of_weights():
+    # Section 3.1: m n^4 weights for m channels of n x n, where a full one has m^2 n^4.
+    assert Generator().bottleneck[0].weight.numel() == 512 * 4**4
+
+
+def test_parameter_count_is_the_layers_sum():
+    channels = (3, 64, 64, 128, 256, 512)
+    convolutions = sum(16 * a * b for a, b in itertools.pairwise(channels))
+    normalised = 2 * (64 + 128 + 256 + 512)
+    encoder = convolutions + 64 + normalised  # the first convolution has a bias instead
+    middle = 512 * 4**4 + 512 * 4**2 + 512 * 512 + 2 * 512
+    decoder = convolutions + 2 * (256 + 128 + 64 + 64) + 3
+    assert sum(p.numel() for p in Generator().parameters()) == encoder + middle + decoder == 6_047_683
+
+
+def test_channelwise_layer_by_hand():
+    layer = ChannelwiseLinear(2, 2)
+    torch.nn.init.zeros_(layer.weight)
+    with torch.no_grad():
+        layer.weight[0, 0, 3] = 2.0  # the first value of channel 0 takes twice its last
+        layer.bias[1, 2] = 0.5
+    found = layer(torch.arange(8.0).view(1, 2, 2, 2))
+    assert found.flatten().tolist() == [6, 0, 0, 0, 0, 0, 0.5, 0]
+
+
+def test_a_channel_depends_on_itself_alone():
+    layer, features = ChannelwiseLinear(3, 4), torch.rand(2, 3, 4, 4, requires_grad=True)
+    layer(features)[:, 1].sum().backward()
+    assert features.grad[:, 1].ne(0).all()
+    assert features.grad[:, [0, 2]].eq(0).all()
+
+
+def test_holes_have_the_mean_colour():
+    network, seen = Generator(2, size=16).eval(), []
+    network.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    mask = torch.zeros(1, 1, 16, 16)
+    mask[..., 3, 3] = 1
+    network(torch.full((1, 3, 16, 16), -1.0), mask)
+    assert seen[0][0, :, 3, 3].tolist() == pytest.approx(FILL)
+    assert seen[0].eq(-1).sum() == 3 * 255
+
+
+def test_other_sizes_are_worked_on_at_its_own():
+    network, seen = Generator(2, size=32).eval(), []
+    network.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
+    raw = network(torch.rand(1, 3, 20, 50), torch.zeros(1, 1, 20, 50)).raw
+    assert seen == [(1, 3, 32, 32)]
+    assert raw.shape == (1, 1, 3, 20, 50)
+    assert raw.abs().max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: Generator(0), r"model\.width=0"),
+        (lambda: Generator(2, size=100), r"model\.size=100: must be a power of two of at least 16"),
+        (lambda: Discriminator(2, size=8), r"critic\.size=8"),
+    ],
+)
+def test_impossible_settings_are_refused(make, text):
+    with pytest.raises(InputError, match=text):
+        make()

@@ -1,0 +1,98 @@
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.models.networks.unet2018 import Discriminator, Generator
+
+
+def parameters(network):
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_parameter_counts_are_the_papers():
+    assert parameters(Generator()) == 6_890_400
+    assert parameters(Generator(predict_mask=True)) == 6_890_400 + 32 * 9
+    assert parameters(Discriminator()) == 19_252_801
+
+
+def test_forward_pass_costs_what_the_paper_says():
+    network = Generator().to("meta")
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(torch.zeros(1, 3, 128, 128, device="meta"), torch.zeros(1, 1, 128, 128, device="meta"))
+    assert counter.get_total_flops() / 1e9 == pytest.approx(20.24, abs=0.005)
+
+
+# PAPER: stage, layer, channels in -> out, resolution.
+TABLE = [
+    ("conv1", 4, 64, 128), ("conv2", 64, 128, 64), ("conv3", 128, 128, 64), ("conv4", 128, 256, 32),
+    *((f"middle.{n}", 256, 256, 32) for n in range(8)),
+    ("deconv1", 512, 128, 64), ("conv9", 256, 128, 64), ("deconv2", 256, 64, 128), ("conv10", 128, 32, 128),
+    ("conv11", 32, 3, 128),
+]  # fmt: skip
+
+
+def test_layers_are_the_tables():
+    network, found = Generator().to("meta"), {}
+    for name, _, _, _ in TABLE:
+        network.get_submodule(name).register_forward_hook(
+            lambda _, inputs, output, name=name: found.update({name: (inputs[0].shape[1], *output.shape[1:3])})
+        )
+    network(torch.zeros(1, 3, 128, 128, device="meta"), torch.zeros(1, 1, 128, 128, device="meta"))
+    assert found == {name: (channels, outputs, resolution) for name, channels, outputs, resolution in TABLE}
+    assert [network.middle[n][0].dilation[0] for n in range(8)] == [1, 1, 2, 4, 8, 16, 1, 1]
+    assert [network.get_submodule(name)[0].kernel_size[0] for name in ("conv1", "conv2", "deconv1")] == [5, 3, 4]
+
+
+def test_discriminator_halves_five_times():
+    network, shapes = Discriminator().to("meta"), []
+    for block in network.features:
+        block.register_forward_hook(lambda _, __, output: shapes.append(tuple(output.shape[1:])))
+    assert network(torch.zeros(2, 3, 128, 128, device="meta")).shape == (2, 1)
+    assert shapes == [(64, 64, 64), (128, 32, 32), (256, 16, 16), (512, 8, 8), (512, 4, 4)]
+    assert [type(layer).__name__ for layer in network.judge] == ["Flatten", "Linear", "Linear"]
+
+
+@pytest.mark.parametrize(("height", "width"), [(4, 4), (36, 52), (128, 64)])
+def test_any_multiple_of_four_goes_through(height, width):
+    completion = Generator(2)(torch.zeros(2, 3, height, width), torch.zeros(2, 1, height, width))
+    assert completion.raw.shape == (2, 1, 3, height, width)
+    assert completion.raw.abs().max() <= 1
+
+
+def test_other_sizes_are_refused():
+    with pytest.raises(InputError, match="30x32 pixels: both sides must be multiples of 4"):
+        Generator(2)(torch.zeros(1, 3, 30, 32), torch.zeros(1, 1, 30, 32))
+
+
+def test_mask_output_is_a_share():
+    completion = Generator(2, predict_mask=True)(torch.randn(1, 3, 8, 8), torch.ones(1, 1, 8, 8))
+    assert completion.predicted_mask.shape == (1, 1, 8, 8)
+    assert ((completion.predicted_mask > 0) & (completion.predicted_mask < 1)).all()
+
+
+def test_generator_sees_pictures_and_mask():
+    network = Generator(2).eval()
+    known, mask = torch.rand(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)
+    before = network(known, mask).raw
+    assert (network(known, 1 - mask).raw != before).any()
+    assert (network(known * 0.5, mask).raw != before).any()
+
+
+def test_xavier_bounds():
+    weight = Generator(16).conv4[0].weight
+    bound = (6 / (9 * (weight.shape[0] + weight.shape[1]))) ** 0.5
+    assert bound * 0.99 < weight.abs().max() <= bound
+
+
+@pytest.mark.parametrize("width", [0, 1, 3, -4])
+def test_impossible_widths_are_refused(width):
+    with pytest.raises(InputError, match=f"model.width={width}"):
+        Generator(width)
+
+
+def test_discriminator_refuses_sizes_it_cannot_halve():
+    with pytest.raises(InputError, match=r"critic\.size=100"):
+        Discriminator(2, size=100)
+    with pytest.raises(InputError, match=r"critic\.width=0"):
+        Discriminator(0)

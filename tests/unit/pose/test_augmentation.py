@@ -1,0 +1,72 @@
+import pytest
+import torch
+
+from pose_inpaint.data.joints import JOINTS
+from pose_inpaint.pose import augmentation as module
+from pose_inpaint.pose.augmentation import augment
+
+
+def spots(joints, side=64):
+    """A grey picture with a bright spot at a joint of each side of the body: red right, green left."""
+    rows, columns = torch.meshgrid(torch.arange(side) + 0.5, torch.arange(side) + 0.5, indexing="ij")
+    picture = torch.zeros(3, side, side)
+    for channel, name in enumerate(("right_wrist", "left_wrist")):
+        x, y, _ = joints[JOINTS.index(name)]
+        picture[channel] = torch.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 8)
+    return picture
+
+
+def test_joints_move_with_the_picture(monkeypatch):
+    """The spots lie where the joints say; mirrored, the right wrist's spot is the left wrist."""
+    monkeypatch.setattr(module, "JITTER", lambda pictures: pictures)
+    torch.manual_seed(0)
+    joints = torch.zeros(40, 14, 3)
+    joints[:, JOINTS.index("right_wrist")] = torch.tensor([40.0, 24.0, 1.0])
+    joints[:, JOINTS.index("left_wrist")] = torch.tensor([24.0, 40.0, 1.0])
+    pictures = torch.stack([spots(each) for each in joints])
+    seen, moved = augment(pictures, joints)
+    mirrored = 0
+    for picture, each in zip(seen, moved, strict=True):
+        places = []
+        for channel in (0, 1):
+            heat = picture[channel]
+            place = heat.argmax()
+            places.append(torch.tensor([place % 64 + 0.5, place // 64 + 0.5]))
+        right, left = (each[JOINTS.index(f"{side}_wrist"), :2] for side in ("right", "left"))
+        straight = torch.stack([right - places[0], left - places[1]]).abs().max()
+        swapped = torch.stack([left - places[0], right - places[1]]).abs().max()
+        assert min(straight, swapped) < 1.5
+        mirrored += bool(swapped < straight)
+    assert 8 < mirrored < 32
+
+
+def test_joints_that_leave_the_picture_are_not_visible():
+    torch.manual_seed(0)
+    joints = torch.tensor([63.0, 1.0, 1.0]).expand(200, 14, 3).clone()
+    _, moved = augment(torch.zeros(200, 3, 64, 64), joints)
+    inside = ((moved[..., :2] > 0) & (moved[..., :2] < 64)).all(-1)
+    assert (moved[..., 2] > 0).eq(inside).all()
+    assert 0 < inside.float().mean() < 1
+
+
+def test_what_was_not_visible_stays_so():
+    torch.manual_seed(0)
+    joints = torch.tensor([32.0, 32.0, 0.0]).expand(20, 14, 3).clone()
+    assert augment(torch.rand(20, 3, 64, 64), joints)[1][..., 2].eq(0).all()
+
+
+def test_people_are_turned_and_scaled_and_never_stretched():
+    """Two arms of equal length at a right angle stay so."""
+    torch.manual_seed(0)
+    joints = torch.zeros(50, 14, 3)
+    joints[:, :3, :2] = torch.tensor([[32.0, 32.0], [40.0, 32.0], [32.0, 40.0]])
+    _, moved = augment(torch.zeros(50, 3, 64, 64), joints)
+    places = torch.stack([moved[:, (0, 1, 2), :2], moved[:, (5, 4, 3), :2]])  # as they are, or mirrored
+    first, second = places[..., 1, :] - places[..., 0, :], places[..., 2, :] - places[..., 0, :]
+    for one, other in zip(*(each.transpose(0, 1) for each in (first, second)), strict=True):
+        seen = one.norm(dim=-1) > 0
+        assert seen.sum() == 1
+        lengths = one[seen].norm(dim=-1), other[seen].norm(dim=-1)
+        assert lengths[0].item() == pytest.approx(lengths[1].item(), rel=1e-4)
+        assert 8 * 0.75 - 1e-3 <= lengths[0].item() <= 8 * 1.25 + 1e-3
+        assert (one[seen] * other[seen]).sum().item() == pytest.approx(0, abs=1e-3)

@@ -1,0 +1,44 @@
+import pytest
+
+from pose_inpaint.runtime.files import remove_parts, written_whole
+from pose_inpaint.runtime.hashing import file_digest
+
+
+@pytest.mark.parametrize("synced", [True, False])
+def test_a_file_has_its_name_once_it_is_whole(tmp_path, synced):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with written_whole(path, synced=synced) as part:
+        part.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_where_writing_fails_the_file_is_as_it_was(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(NotADirectoryError), written_whole(path) as part:
+        (part / "no folder").write_text(part.write_text("half") and "more")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+    writing = written_whole(tmp_path / "a.txt")
+    part = writing.__enter__()
+    part.write_text("half")
+    for name in ("a.txt", ".hidden", "b.part"):
+        (tmp_path / name).write_text("kept")
+    remove_parts(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.txt", ".hidden", "b.part"}
+
+
+EXAMPLE = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # of "abc", in FIPS 180-2
+
+
+def test_digest(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert (
+        file_digest(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )  # FIPS 180-2

@@ -1,0 +1,151 @@
+import os
+import signal
+import sys
+import threading
+import time
+
+import pytest
+import torch
+
+from pose_inpaint.config.differences import demand_same_config
+from pose_inpaint.errors import InputError
+from pose_inpaint.runtime.launcher import FAULT, run_ranks
+from pose_inpaint.runtime.ranks import LOST, devices_wanted, must_start_ranks, rank_count, this_rank
+from pose_inpaint.training.trainer import learning_rate_factor
+
+TORCHRUN = {"LOCAL_RANK": "1", "RANK": "3", "WORLD_SIZE": "4"}
+SLURM = {"SLURM_PROCID": "2", "SLURM_NTASKS": "8", "SLURM_STEP_NUM_TASKS": "4"}
+
+
+def here(monkeypatch, environment):
+    for name in ("LOCAL_RANK", "RANK", "WORLD_SIZE", "SLURM_PROCID", "SLURM_NTASKS", "SLURM_STEP_NUM_TASKS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize(
+    ("environment", "count", "rank"),
+    [({}, 1, 0), (TORCHRUN, 4, 3), (SLURM, 4, 2), ({"SLURM_PROCID": "0", "SLURM_NTASKS": "8"}, 1, 0)],
+)
+def test_who_started_this_process(monkeypatch, environment, count, rank):
+    here(monkeypatch, environment)
+    assert (rank_count(), this_rank()) == (count, rank)
+
+
+@pytest.mark.parametrize(
+    ("devices", "accelerator", "count"),
+    [
+        (1, "cpu", 1),
+        ("3", "cpu", 3),
+        ([0, 2], "gpu", 2),
+        ("0,1", "gpu", 2),
+        ("auto", "cpu", 1),
+        (-1, "mps", 1),
+        ("auto", "gpu", 5),
+    ],
+)
+def test_devices_wanted(monkeypatch, devices, accelerator, count):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 5)
+    assert devices_wanted({"devices": devices, "accelerator": accelerator}) == count
+
+
+def test_who_starts_ranks(monkeypatch):
+    here(monkeypatch, {})
+    assert must_start_ranks({"devices": 2, "accelerator": "cpu"})
+    assert not must_start_ranks({"devices": 1, "accelerator": "cpu"})
+    with pytest.raises(InputError, match=r"num_nodes=2: start a process for each device with srun or torchrun"):
+        must_start_ranks({"devices": 2, "num_nodes": 2})
+    here(monkeypatch, TORCHRUN)
+    assert not must_start_ranks({"devices": 2, "num_nodes": 2})
+    with pytest.raises(InputError, match=r"devices=2 x trainer\.num_nodes=1: 2 ranks, but 4 processes"):
+        must_start_ranks({"devices": 2})
+
+
+def test_learning_rate_rules():
+    assert [learning_rate_factor(rule, 4) for rule in ("none", "linear", "sqrt")] == [1, 4, 2]
+    with pytest.raises(InputError, match=r"optim\.lr_rule=cubic"):
+        learning_rate_factor("cubic", 4)
+
+
+def ranks(code, count=2):
+    return run_ranks(
+        [sys.executable, "-c", "import os, sys, time, signal; r = int(os.environ['RANK'])\n" + code], count
+    )
+
+
+def test_each_rank_knows_itself_and_the_others(tmp_path):
+    code = (
+        f"open(f'{tmp_path}/{{r}}', 'w').write(' '.join(os.environ[n] for n in "
+        "('LOCAL_RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT')))"
+    )
+    assert ranks(code, 3) == 0
+    first, second, third = ((tmp_path / str(rank)).read_text().split() for rank in range(3))
+    assert (first[0], second[0], third[0]) == ("0", "1", "2")
+    assert first[1:] == second[1:] == third[1:]
+    assert "LOCAL_RANK" not in os.environ
+
+
+def test_the_rank_at_fault_is_named_and_ends_the_others(capfd):
+    began = time.monotonic()
+    assert (
+        ranks(f"print('my fault', file=sys.stderr) if r == 1 else time.sleep(1)\nsys.exit(7 if r == 1 else {LOST})")
+        == 7
+    )
+    assert "my fault\nerror: rank 1 of 2: exit status 7" in capfd.readouterr().err
+    assert ranks("os.kill(os.getpid(), signal.SIGKILL) if r == 1 else time.sleep(0.3)\nsys.exit(1)") == FAULT
+    assert "rank 1 of 2: ended by SIGKILL" in capfd.readouterr().err
+    assert time.monotonic() - began < 60
+
+
+def test_ranks_that_hang_are_ended(monkeypatch, capfd):
+    monkeypatch.setattr("pose_inpaint.runtime.launcher.GRACE", 0.2)
+    assert ranks("sys.exit(3) if r == 0 else time.sleep(1000)") == 3
+    assert capfd.readouterr().err == ""  # the first rank has said it itself
+
+
+def test_requests_are_handed_on():
+    code = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))\nprint(end='')\ntime.sleep(100)"
+    threading.Timer(2, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+    assert ranks(code) == 75
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 75), (signal.SIGHUP, 75), (signal.SIGINT, 130)])
+def test_ranks_that_do_not_yet_listen_were_asked_all_the_same(capfd, number, status):
+    threading.Timer(2, lambda: os.kill(os.getpid(), number)).start()
+    assert ranks("signal.signal(signal.SIGINT, signal.SIG_DFL)\ntime.sleep(100)") == status
+    assert capfd.readouterr().err == f"stopped by {number.name}; go on with resume=auto\n"
+
+
+def test_a_request_before_all_ranks_are_started_ends_them(monkeypatch, tmp_path):
+    start = run_ranks.__globals__["_start"]
+
+    def asked_meanwhile(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return start(*arguments)
+
+    monkeypatch.setattr("pose_inpaint.runtime.launcher._start", asked_meanwhile)
+    assert ranks(f"time.sleep(100 * (r == 0))\nopen(f'{tmp_path}/{{r}}', 'w')") == 75
+    assert not any(tmp_path.iterdir())
+
+
+def test_one_that_ended_as_asked_leaves_the_others_time_to_do_so(monkeypatch, tmp_path):
+    monkeypatch.setattr("pose_inpaint.runtime.launcher.GRACE", 0.2)
+    code = f"time.sleep(2 * (r == 0))\nopen(f'{tmp_path}/{{r}}', 'w')\nsys.exit(75)"
+    assert ranks(code) == 75
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("beta", [1, 2])
+def test_ranks_with_other_settings_are_refused(monkeypatch, beta):
+    configs = [{"loss": {"beta": 1}, "seed": 3}, {"loss": {"beta": beta}, "seed": 3}]
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(
+        torch.distributed, "all_gather_object", lambda found, _: found.__setitem__(slice(None), configs)
+    )
+    if beta == 1:
+        demand_same_config(configs[0])
+        return
+    with pytest.raises(InputError, match=r"loss\.beta: rank 1 has loss\.beta=2, rank 0 loss\.beta=1"):
+        demand_same_config(configs[0])

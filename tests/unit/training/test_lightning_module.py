@@ -1,0 +1,159 @@
+"""The training step: whose parameters move, on whose gradients, and what the critic is shown."""
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+from torch import nn
+from torch.utils.data import DataLoader
+
+from pose_inpaint.losses import AbsoluteError, DiscriminatorLoss, GeneratorAdversarial, GeneratorLoss
+from pose_inpaint.models.networks.unet2018 import Discriminator, Generator
+from pose_inpaint.training.lightning_module import InpaintingModule
+from pose_inpaint.training.schedule import Phase, Schedule
+from pose_inpaint.types import Batch
+
+
+class Watched(InpaintingModule):
+    """Keeps each step's gradients of both networks, and each picture that the critic judges."""
+
+    def configure_optimizers(self):
+        self.seen, self.judged, self.before = [], [], []
+        self.critic.register_forward_pre_hook(lambda _, inputs: self.judged.append(inputs[0].detach().clone()))
+        optimizers = super().configure_optimizers()
+        for optimizer in optimizers:
+            optimizer.register_step_pre_hook(lambda *_: self.seen.append(self.gradients()))
+        return optimizers
+
+    def gradients(self):
+        return tuple(
+            [None if p.grad is None else p.grad.clone() for p in network.parameters()]
+            for network in (self.generator, self.critic)
+        )
+
+
+def train(phase, *, batches=1, **options):
+    torch.manual_seed(0)
+    generator, critic = Generator(2), Discriminator(2, size=32)
+    module = Watched(
+        generator, critic,
+        GeneratorLoss({"l1": AbsoluteError(1), "adversarial": GeneratorAdversarial(1)}),
+        DiscriminatorLoss(1), Schedule([phase]), lambda parameters: torch.optim.SGD(parameters, lr=0.5), {}, **options,
+    )  # fmt: skip
+    mask = (torch.rand(4, 1, 32, 32) > 0.6).float()
+    batch = Batch(torch.rand(4, 3, 32, 32) * 2 - 1, mask, ("a", "b", "c", "d"))
+    loader = DataLoader([batch] * batches, batch_size=None)
+    trainer = Trainer(
+        accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False,
+    )  # fmt: skip
+    before = {name: value.clone() for name, value in module.named_parameters()}
+    trainer.fit(module, loader)
+    moved = {name.split(".")[0] for name, value in module.named_parameters() if not torch.equal(value, before[name])}
+    return module, batch, moved
+
+
+BOTH = {"terms": ["l1", "adversarial"], "discriminator": True}
+
+
+def test_the_critic_gets_no_gradient_from_the_generators_step():
+    module, _, moved = train(Phase("gan", 1, **BOTH))
+    (_, critic_then), _ = module.seen
+    assert all(gradient is None for gradient in critic_then)
+    assert moved == {"generator", "critic"}
+
+
+def test_the_generator_gets_no_gradient_from_the_critics_step():
+    module, _, _ = train(Phase("gan", 1, **BOTH))
+    (generator_then, _), (generator_after, critic) = module.seen
+    assert all(torch.equal(then, after) for then, after in zip(generator_then, generator_after, strict=True))
+    assert all(gradient is not None for gradient in critic)
+
+
+def test_gradients_do_not_pile_up_over_batches():
+    module, _, _ = train(Phase("warm", 1, terms=["l1"]), batches=2)
+    assert len(module.seen) == 2
+    module.zero_grad()
+    first, second = (torch.cat([g.flatten() for g in generator]).norm() for generator, _ in module.seen)
+    assert second < 1.9 * first
+
+
+def test_a_phase_without_a_critic_leaves_it_alone():
+    module, _, moved = train(Phase("warm", 1, terms=["l1"]))
+    assert moved == {"generator"}
+    assert not module.judged
+
+
+def test_a_phase_without_the_generator_leaves_it_alone():
+    module, _, moved = train(Phase("critic", 1, generator=False, discriminator=True))
+    assert moved == {"critic"}
+    assert len(module.seen) == 1
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_the_critic_judges_the_generator_after_its_step_if_asked(fresh):
+    module, batch, _ = train(Phase("gan", 1, **BOTH, fresh_completion=fresh))
+    for_generator, real, fake = module.judged
+    assert torch.equal(real, batch.target)
+    with torch.no_grad():
+        after = module.generator.train()(batch.known, batch.mask).composite(batch)[:, 0]
+    assert torch.allclose(fake, after, atol=1e-6) == fresh
+    assert torch.equal(fake, for_generator) == (not fresh)
+
+
+def test_a_critic_that_steps_first_judges_the_pass_the_generator_is_trained_on():
+    module, batch, _ = train(Phase("gan", 1, **BOTH, discriminator_first=True))
+    real, fake, for_generator = module.judged
+    assert torch.equal(real, batch.target)
+    assert torch.equal(fake, for_generator)
+    (generator_then, critic), (generator_after, _) = module.seen
+    assert all(gradient is None for gradient in generator_then)
+    assert all(gradient is not None for gradient in (*critic, *generator_after))
+
+
+def test_the_generators_loss_is_by_the_critic_after_its_step():
+    values = []
+    for first in (True, False):
+        module, _, _ = train(Phase("gan", 1, **BOTH, discriminator_first=first))
+        values.append(module.trainer.logged_metrics["train/generator/adversarial"])
+    assert values[0] != values[1]
+
+
+def test_the_critic_steps_several_batches_for_each_of_the_generator():
+    module, _, moved = train(Phase("gan", 1, **BOTH, discriminator_first=True, critic_steps=3), batches=7)
+    assert moved == {"generator", "critic"}
+    assert len(module.seen) == 7 + 2
+    assert int(module.batches_seen) == 7
+
+
+def test_the_critic_may_have_an_optimizer_of_its_own():
+    own = lambda parameters: torch.optim.Adam(parameters, lr=0.125)  # noqa: E731
+    module, _, _ = train(Phase("gan", 1, **BOTH), critic_optimizer=own)
+    generator, critic = module.optimizers()
+    assert generator.param_groups[0]["lr"] == 0.5
+    assert critic.param_groups[0]["lr"] == 0.125
+    assert isinstance(critic.optimizer, torch.optim.Adam)
+
+
+def test_clipping_bounds_the_norm():
+    module, _, _ = train(Phase("warm", 1, terms=["l1"]), clip_norm=1e-3)
+    ((generator, _),) = module.seen
+    assert nn.utils.get_total_norm(generator).item() == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_the_average_follows_the_generator_by_its_decay():
+    module, _, _ = train(Phase("warm", 1, terms=["l1"]), batches=2, ema_decay=0.25)
+    assert int(module.ema.n_averaged) == 2
+    assert not [name for name, _ in module.ema.named_parameters() if "critic" in name]
+    assert module.released is module.ema.module
+
+
+def test_gradient_norms_are_logged_as_they_are_before_clipping():
+    free, _, _ = train(Phase("gan", 1, **BOTH))
+    clipped, _, _ = train(Phase("gan", 1, **BOTH), clip_norm=1e-3)
+    for which, side in enumerate(("generator", "discriminator")):
+        norms = [module.trainer.callback_metrics[f"train/{side}/gradient_norm"] for module in (free, clipped)]
+        gradients = free.seen[which][which]  # what the side's own step was made on
+        by_hand = sum(gradient.double().square().sum() for gradient in gradients if gradient is not None).sqrt()
+        assert norms[0].item() == pytest.approx(by_hand.item(), rel=1e-5)
+        if side == "generator":  # the first to step: all before it is the same in both runs
+            assert norms[1].item() == norms[0].item() > 1e-3

@@ -1,0 +1,62 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.training.schedule import Phase, Schedule
+
+
+def phases(*epochs):
+    return [Phase(f"phase{place}", count, terms=["l1"]) for place, count in enumerate(epochs)]
+
+
+def test_truth_table_of_two_phases():
+    schedule = Schedule(phases(5, 15))
+    assert [schedule.at(epoch).name for epoch in range(22)] == ["phase0"] * 5 + ["phase1"] * 17
+    assert schedule.epochs == 20
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=5))
+def test_each_phase_has_its_epochs(counts):
+    schedule = Schedule(phases(*counts))
+    found = [schedule.at(epoch).name for epoch in range(schedule.epochs)]
+    assert [found.count(f"phase{place}") for place in range(len(counts))] == counts
+    assert found == sorted(found)
+
+
+@pytest.mark.parametrize("epochs", [0, -3])
+def test_a_phase_without_epochs_is_refused(epochs):
+    with pytest.raises(InputError, match=rf"phase 'warm' has epochs={epochs}"):
+        Phase("warm", epochs, terms=["l1"])
+
+
+def test_a_phase_that_trains_nothing_is_refused():
+    with pytest.raises(InputError, match="trains nothing"):
+        Phase("idle", 1, generator=False)
+    with pytest.raises(InputError, match="on no loss term"):
+        Phase("aimless", 1)
+
+
+def test_the_generator_steps_on_every_nth_batch():
+    phase = Phase("gan", 1, terms=["l1"], discriminator=True, critic_steps=3)
+    assert [phase.generator_steps(batch) for batch in range(7)] == [False, False, True, False, False, True, False]
+    assert all(Phase("gan", 1, terms=["l1"]).generator_steps(batch) for batch in range(3))
+    assert not Phase("critic", 1, generator=False, discriminator=True).generator_steps(0)
+
+
+@pytest.mark.parametrize("options", [{"critic_steps": 0, "discriminator": True}, {"critic_steps": 2}])
+def test_impossible_critic_steps_are_refused(options):
+    with pytest.raises(InputError, match=rf"critic_steps={options['critic_steps']}: give at least 1"):
+        Phase("gan", 1, terms=["l1"], **options)
+
+
+def test_a_critic_that_steps_first_has_no_fresh_pass_to_judge():
+    with pytest.raises(InputError, match="fresh_completion and discriminator_first"):
+        Phase("gan", 1, terms=["l1"], discriminator=True, discriminator_first=True, fresh_completion=True)
+
+
+def test_names_must_differ():
+    with pytest.raises(InputError, match="a name of its own"):
+        Schedule([*phases(1), *phases(2)])
+    with pytest.raises(InputError, match="at least one phase"):
+        Schedule([])
