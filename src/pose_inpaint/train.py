@@ -31,6 +31,7 @@ from pose_inpaint.tracking.wandb_scores import log_scores
 from pose_inpaint.tracking.wandb_session import recorded
 from pose_inpaint.training.callbacks.checkpoints import BestOfPhase
 from pose_inpaint.training.checkpoint import demand_same_settings, load_weights, read_checkpoint
+from pose_inpaint.training.factory import build_module
 from pose_inpaint.training.resume import find_resumption
 from pose_inpaint.training.sanity_check import demand_views, rehearse
 from pose_inpaint.training.setup import describe_training, make_trainer, read_checked, write_training
@@ -92,7 +93,7 @@ def _train_in_ranks(settings: TrainSettings, folder: Path) -> float:
 def _train(settings: TrainSettings, plain: dict[str, Any], folder: Path) -> float:
     pl.seed_everything(settings.seed, workers=True, verbose=False)
     data = build.build_data(settings.data, settings.mask, settings.seed)
-    module = build.build_module(settings, data, plain)
+    module = build_module(settings, data, plain)
     before = read_status(folder)
     finished = before is not None and before.state == FINISHED
     resumption = find_resumption(settings.resume, folder, plain, planned_epochs(settings), finished=finished)

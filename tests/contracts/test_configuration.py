@@ -25,6 +25,7 @@ from pose_inpaint.config.schema import (
 )
 from pose_inpaint.config.settings import read_settings
 from pose_inpaint.errors import InputError
+from pose_inpaint.training.factory import build_module
 from pose_inpaint.training.trainer import build_trainer
 from pose_inpaint.types import Completion
 
@@ -99,7 +100,7 @@ def test_every_experiment_builds(name, tiny_data):
         "trainer=cpu", *(["loss.features.weights=random"] if features else []),
     )  # fmt: skip
     data = build.build_data(found.data, found.mask, found.seed)
-    module = build.build_module(found, data, {})
+    module = build_module(found, data, {})
     assert sum(parameter.numel() for parameter in module.generator.parameters()) > 0
     assert module.schedule.phases[-1].discriminator == (module.critic is not None)
     for phase in module.schedule.phases:

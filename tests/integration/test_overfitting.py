@@ -11,6 +11,7 @@ from pose_inpaint.config.settings import read_settings
 from pose_inpaint.data.dataset import collate
 from pose_inpaint.models.classical.constant_fill import MeanFill
 from pose_inpaint.models.layers.batchnorm_recalibration import recalibrate
+from pose_inpaint.training.factory import build_module
 
 SYSTEMS = {
     "authors2018": ["model.width=16", "loss.generator.perceptual.weight=0"],
@@ -36,7 +37,7 @@ def prepared(name, shared):
         settings = read_settings(compose("train", arguments), TrainSettings)
     torch.manual_seed(settings.seed)
     data = build.build_data(settings.data, settings.mask, settings.seed)
-    return build.build_module(settings, data, {}), collate([data.pictures("train")[i] for i in range(8)])
+    return build_module(settings, data, {}), collate([data.pictures("train")[i] for i in range(8)])
 
 
 def hole_error(inpainter, batch):

@@ -11,6 +11,7 @@ from pose_inpaint.evaluation.candidates import choose_inpainter
 from pose_inpaint.evaluation.checks import build_scores, check_settings
 from pose_inpaint.multirun.benchmark.plan import named
 from pose_inpaint.runtime.devices import choose_device
+from pose_inpaint.training.factory import build_module
 from pose_inpaint.training.trainer import build_trainer
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def check_plans(plans: Iterable[Plan]) -> None:
 def check_training(settings: TrainSettings) -> None:
     """Builds data, networks, losses and trainer."""
     data = build.build_data(settings.data, settings.mask, settings.seed)
-    build.build_module(settings, data, {})
+    build_module(settings, data, {})
     data.train_dataloader()  # refuses a batch size that the split can't fill
     build_trainer(settings.trainer, ".", 1, [], [])
 

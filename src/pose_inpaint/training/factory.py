@@ -1,0 +1,157 @@
+"""From checked settings to everything that trains: networks, losses, schedule, optimizers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from torch import nn
+
+from pose_inpaint.build import build_inpainter, build_metric
+from pose_inpaint.config.instantiate import build
+from pose_inpaint.errors import InputError
+from pose_inpaint.losses import DiscriminatorLoss, GeneratorLoss, GradientPenalty
+from pose_inpaint.losses.base import check_weight
+from pose_inpaint.runtime.ranks import rank_count
+from pose_inpaint.training.lightning_module import InpaintingModule
+from pose_inpaint.training.schedule import Phase, Schedule
+from pose_inpaint.training.trainer import learning_rate_factor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pose_inpaint.config.schema import LossSettings, PhaseSettings, TrainSettings
+    from pose_inpaint.data.datamodule import InpaintingData
+
+
+def build_generator_loss(loss: LossSettings, phases: Sequence[Phase]) -> GeneratorLoss:
+    """The generator's terms; one whose weight is 0 is left out, and its own parts (VGG16, say) are not loaded.
+
+    Raises:
+        InputError: a phase names a term that `loss.generator` has not, or only terms of weight 0.
+    """
+    check_weight("loss.alpha", loss.alpha)
+    check_weight("loss.beta", loss.beta)
+    blocks = {name: block for name, block in loss.generator.items() if block is not None}
+    for phase in phases:
+        for term in phase.terms:
+            if term not in blocks:
+                message = (
+                    f"schedule.phases: {phase.name} names the term {term!r}; loss.generator has {', '.join(blocks)}"
+                )
+                raise InputError(message)
+    used = {term for phase in phases for term in phase.terms}
+    counting = {name: block for name, block in blocks.items() if name in used and block.get("weight") != 0}
+    for phase in phases:
+        if phase.generator and not set(phase.terms) & set(counting):
+            message = (
+                f"schedule.phases: every term of {phase.name} ({', '.join(phase.terms)}) has weight 0 in loss.generator"
+            )
+            raise InputError(message)
+    return GeneratorLoss({name: build(f"loss.generator.{name}", block) for name, block in counting.items()})
+
+
+def build_schedule(phases: Iterable[PhaseSettings]) -> Schedule:
+    """The phases of training."""
+    return Schedule([Phase(**vars(phase)) for phase in phases])
+
+
+def build_module(settings: TrainSettings, data: InpaintingData, config: dict[str, Any]) -> InpaintingModule:
+    """Everything that trains.
+
+    Raises:
+        InputError: the settings don't fit together.
+    """
+    generator = build_inpainter(settings.model)
+    if not isinstance(generator, nn.Module):
+        message = f"model: {settings.model['_target_']} does not learn; score it with python -m pose_inpaint.evaluate"
+        raise InputError(message)
+    critic = build_critic(settings.critic, data.size)
+    schedule = build_schedule(settings.schedule.phases)
+    judge: DiscriminatorLoss | None = None
+    if any(phase.discriminator for phase in schedule.phases):
+        if critic is None or settings.loss.discriminator is None:
+            message = "critic: a phase trains a discriminator, but there is none; choose critic=discriminator2018"
+            raise InputError(message)
+        judge = build("loss.discriminator", settings.loss.discriminator)
+        check_game(settings.loss.generator, judge, critic, data.batch_size)
+    recalibrated = _statistics(settings) == "recalibrated"
+    batches = settings.batchnorm.batches
+    _check_rates(settings)
+    return InpaintingModule(
+        generator,
+        critic,
+        build_generator_loss(settings.loss, schedule.phases),
+        judge,
+        schedule,
+        build("optim", settings.optim.optimizer),
+        {name: build_metric(name, settings.metric) for name in settings.validation},
+        critic_optimizer=build("optim", settings.optim.critic_optimizer) if settings.optim.critic_optimizer else None,
+        clip_norm=settings.optim.clip_norm,
+        ema_decay=settings.ema.decay,
+        calibration_batches=(lambda: data.calibration_dataloader(batches)) if recalibrated else None,
+        config=config,
+        lr_factor=learning_rate_factor(settings.optim.lr_rule, rank_count()),
+    )
+
+
+def build_critic(block: Mapping[str, Any] | None, size: int) -> nn.Module | None:
+    """The critic, or None where a system has none.
+
+    Raises:
+        InputError: it is made for pictures of another size.
+    """
+    if not block or not block.get("_target_"):
+        return None
+    if block.get("size", size) != size:
+        message = f"critic.size={block['size']}: but data.size={size}; leave it out, so that it follows"
+        raise InputError(message)
+    return cast("nn.Module", build("critic", block))
+
+
+def check_game(terms: Mapping[str, Any], judge: DiscriminatorLoss, critic: nn.Module, batch_size: int) -> None:
+    """Whether the two sides of the adversarial game fit together.
+
+    Raises:
+        InputError: they don't.
+    """
+    linear = judge.form in ("wasserstein", "hinge")
+    for name, term in terms.items():
+        form = (term or {}).get("form")
+        if form is not None and (form == "linear") != linear:
+            message = (
+                f"loss.generator.{name}.form={form}: loss.discriminator.form={judge.form} needs "
+                f"{'linear' if linear else 'non_saturating or saturating'}"
+            )
+            raise InputError(message)
+    normalised = any(isinstance(layer, nn.BatchNorm2d) for layer in critic.modules())
+    if normalised and any(isinstance(penalty, GradientPenalty) for penalty in judge.penalties.values()):
+        message = (
+            "loss.discriminator.penalties: a gradient penalty needs a critic without batch normalisation, which makes "
+            "a picture's score depend on the others; choose critic=contextual_attention, or another penalty"
+        )
+        raise InputError(message)
+    if judge.real_views == "other" and batch_size < 2:
+        message = f"data.batch_size={batch_size}: loss.discriminator.real_views=other needs at least 2"
+        raise InputError(message)
+
+
+def _statistics(settings: TrainSettings) -> str:
+    if settings.batchnorm.statistics not in ("recalibrated", "running"):
+        message = f"batchnorm.statistics={settings.batchnorm.statistics}: not one of recalibrated, running"
+        raise InputError(message)
+    if settings.batchnorm.batches < 1:
+        message = f"batchnorm.batches={settings.batchnorm.batches}: must be at least 1"
+        raise InputError(message)
+    return settings.batchnorm.statistics
+
+
+def _check_rates(settings: TrainSettings) -> None:
+    if not settings.optim.lr > 0:
+        message = f"optim.lr={settings.optim.lr}: must be positive"
+        raise InputError(message)
+    if settings.optim.clip_norm is not None and not settings.optim.clip_norm > 0:
+        message = f"optim.clip_norm={settings.optim.clip_norm}: must be positive, or null for none"
+        raise InputError(message)
+    if settings.ema.decay is not None and not 0 < settings.ema.decay < 1:
+        message = f"ema.decay={settings.ema.decay}: must be in (0, 1), or null for none"
+        raise InputError(message)
