@@ -37,8 +37,7 @@ def build_postprocess(block: Mapping[str, Any], inpainter: Inpainter) -> Inpaint
     try:
         return cast("Inpainter", build("postprocess", block)(inpainter))
     except TypeError as error:
-        message = f"postprocess: {error}"
-        raise InputError(message) from error
+        raise InputError(f"postprocess: {error}") from error
 
 
 def build_data(data: DataSettings, mask: Mapping[str, Any], seed: int) -> InpaintingData:
@@ -56,8 +55,7 @@ def build_metric(name: str, blocks: Mapping[str, Any], **arguments: Any) -> Pict
     """
     parts = name.rsplit("_", 2)
     if len(parts) != 3 or parts[0] not in blocks:
-        message = f"{name}: no such score; give METRIC_PICTURE_REGION with a metric of {', '.join(blocks)}"
-        raise InputError(message)
+        raise InputError(f"{name}: no such score; give METRIC_PICTURE_REGION with a metric of {', '.join(blocks)}")
     return cast("PictureMetric", build("metric", blocks[parts[0]], picture=parts[1], region=parts[2], **arguments))
 
 

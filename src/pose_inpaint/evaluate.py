@@ -47,10 +47,9 @@ def run(config: DictConfig) -> None:
     with timed(seconds, "checking"):
         inspections = data.inspect(settings.split)
     if inspections[0].blind:
-        message = (
+        raise InputError(
             f"split={settings.split}: {inspections[0].blind} pictures have no original to score against; use predict"
         )
-        raise InputError(message)
     system = system or read_predictions(settings, data)
     batches = data.split_dataloader(settings.split)
     if judge is not None:

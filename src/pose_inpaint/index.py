@@ -37,16 +37,14 @@ def run(config: DictConfig) -> None:
     records = build_data(settings.data, settings.mask, settings.seed).pictures(settings.split).records
     blind = [record.name for record in records if record.original is None]
     if blind:
-        message = f"split={settings.split}: {blind[0]} has no original to copy from; index another split"
-        raise InputError(message)
+        raise InputError(f"split={settings.split}: {blind[0]} has no original to copy from; index another split")
     filters = SceneFilters(settings.orientations, settings.scales)
     with tqdm(desc=f"Indexing {settings.split}", unit="picture", leave=False, disable=None, total=len(records)) as bar:
         found = build_index(((record.name, record.path) for record in records), filters, bar.update)
     try:
         found.save(output)
     except OSError as error:
-        message = f"output={output}: can't be written ({error.strerror}); give another file"
-        raise InputError(message) from error
+        raise InputError(f"output={output}: can't be written ({error.strerror}); give another file") from error
     low, high = found.sizes.amin(0).tolist(), found.sizes.amax(0).tolist()
     print(f"{len(found.names)} pictures of {low[0]}x{low[1]} to {high[0]}x{high[1]} pixels indexed: {output}")
     print(f"Use it: model=scene_completion model.index={output}")
@@ -54,15 +52,12 @@ def run(config: DictConfig) -> None:
 
 def _check(settings: IndexSettings, output: Path) -> None:
     if settings.split not in SPLITS:
-        message = f"split={settings.split}: not one of {', '.join(SPLITS)}"
-        raise InputError(message)
+        raise InputError(f"split={settings.split}: not one of {', '.join(SPLITS)}")
     for key, value in {"orientations": settings.orientations, "scales": settings.scales}.items():
         if not 1 <= value <= 16:
-            message = f"{key}={value}: must be in 1..16"
-            raise InputError(message)
+            raise InputError(f"{key}={value}: must be in 1..16")
     if output.is_dir():
-        message = f"output={output}: a folder; give the name of a file"
-        raise InputError(message)
+        raise InputError(f"output={output}: a folder; give the name of a file")
 
 
 if __name__ == "__main__":

@@ -45,8 +45,7 @@ def run(config: DictConfig) -> None:
     """
     settings = read_settings(config, PredictSettings)
     if settings.size is not None and (settings.size < 4 or settings.size % 4):
-        message = f"size={settings.size}: must be a multiple of 4, or null for the picture's own resolution"
-        raise InputError(message)
+        raise InputError(f"size={settings.size}: must be a multiple of 4, or null for the picture's own resolution")
     check_choice("output.form", settings.output.form, Form)
     challenge = settings.output.form == "challenge"
     size = CHALLENGE_SIZE if challenge and settings.size is None else settings.size
@@ -89,17 +88,16 @@ def plan(source: str, folder: Path) -> list[tuple[str, Path, Path]]:
     elif path.is_file():
         pictures = {path.name: path}
     else:
-        message = f"input={source}: no such file or folder"
-        raise InputError(message)
+        raise InputError(f"input={source}: no such file or folder")
     if not pictures:
-        message = f"input={source}: no picture in it"
-        raise InputError(message)
+        raise InputError(f"input={source}: no picture in it")
     targets: dict[Path, str] = {}
     for name in pictures:
         target = (folder / name).with_suffix(".png")
         if target in targets:
-            message = f"input={source}: {targets[target]} and {name} would both be written to {target}; rename one"
-            raise InputError(message)
+            raise InputError(
+                f"input={source}: {targets[target]} and {name} would both be written to {target}; rename one"
+            )
         targets[target] = name
     return [(name, pictures[name], target) for target, name in targets.items()]
 
@@ -111,8 +109,7 @@ def _demand_writable(folder: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        message = f"output={folder}: can't be written ({error.strerror}); give another folder"
-        raise InputError(message) from error
+        raise InputError(f"output={folder}: can't be written ({error.strerror}); give another folder") from error
 
 
 def _complete_file(

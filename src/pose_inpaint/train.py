@@ -76,8 +76,7 @@ def run(config: DictConfig) -> float:
         ):
             return _train(settings, plain, folder)
     except OSError as error:
-        message = f"hydra.run.dir={folder}: {error}; once that is mended, go on with resume=auto"
-        raise InputError(message) from error
+        raise InputError(f"hydra.run.dir={folder}: {error}; once that is mended, go on with resume=auto") from error
 
 
 def _train_in_ranks(settings: TrainSettings, folder: Path) -> float:
@@ -146,11 +145,10 @@ def _fit(trainer: pl.Trainer, module: InpaintingModule, data: InpaintingData, re
         trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
     except RuntimeError as error:
         if "DataLoader worker" in str(error):
-            message = (
+            raise InputError(
                 f"data.workers: a process that reads pictures was ended ({str(error).splitlines()[-1].strip()}); if "
                 "for want of memory, give fewer; go on with resume=auto"
-            )
-            raise InputError(message) from error
+            ) from error
         lost = isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
         if trainer.world_size > 1 and lost:
             raise LostRankError(str(error).splitlines()[0]) from error
@@ -160,8 +158,9 @@ def _fit(trainer: pl.Trainer, module: InpaintingModule, data: InpaintingData, re
 def _demand_finite(metric: str, scores: Mapping[str, float]) -> float:
     value = scores.get(metric, math.nan)
     if not math.isfinite(value):
-        message = f"optimized_metric={metric}: {value} at the best epoch; look at metrics.csv, try a smaller optim.lr"
-        raise InputError(message)
+        raise InputError(
+            f"optimized_metric={metric}: {value} at the best epoch; look at metrics.csv, try a smaller optim.lr"
+        )
     return value
 
 

@@ -49,8 +49,7 @@ def run(config: DictConfig) -> float:
     plain = plain_config(config)
     folder = Path(settings.run_dir)
     if (folder / CHECKPOINTS).exists():
-        message = f"hydra.run.dir={folder}: holds a run already; choose another folder"
-        raise InputError(message)
+        raise InputError(f"hydra.run.dir={folder}: holds a run already; choose another folder")
     _check(settings)
     pl.seed_everything(settings.seed, workers=True, verbose=False)
     data = build.build_data(settings.data, settings.mask, settings.seed)
@@ -85,28 +84,23 @@ def run(config: DictConfig) -> float:
 def _check(settings: TrainPoseSettings) -> None:
     for key, value in {"epochs": settings.epochs, "lr": settings.lr}.items():
         if not value > 0:
-            message = f"{key}={value}: must be positive"
-            raise InputError(message)
+            raise InputError(f"{key}={value}: must be positive")
     if settings.data.batch_size < 2:
-        message = f"data.batch_size={settings.data.batch_size}: batch normalisation needs at least 2"
-        raise InputError(message)
+        raise InputError(f"data.batch_size={settings.data.batch_size}: batch normalisation needs at least 2")
     if devices_wanted(settings.trainer) > 1 or rank_count() > 1:
-        message = f"trainer.devices={settings.trainer.get('devices')}: poses are trained on one device; give 1"
-        raise InputError(message)
+        raise InputError(f"trainer.devices={settings.trainer.get('devices')}: poses are trained on one device; give 1")
     if settings.weight_decay < 0:
-        message = f"weight_decay={settings.weight_decay}: must be at least 0"
-        raise InputError(message)
+        raise InputError(f"weight_decay={settings.weight_decay}: must be at least 0")
 
 
 def _demand_joints(data: InpaintingData, split: str) -> None:
     """Raises `InputError`, before anything is trained, unless every picture has joints."""
     lacking = [record.name for record in data.pictures(split).records if record.joints is None]
     if lacking:
-        message = (
+        raise InputError(
             f"{split}: {lacking[0]} and {len(lacking) - 1} more pictures have no joints; list them in joints.json, or "
             "leave them out with data.names=PATTERN"
         )
-        raise InputError(message)
 
 
 if __name__ == "__main__":

@@ -24,8 +24,7 @@ Region = Literal["whole", "hole", "known"]
 def check_choice(key: str, value: object, choices: object) -> None:
     """Raises `InputError` unless `value` is one of the strings of the `Literal` type `choices`."""
     if value not in get_args(choices):
-        message = f"{key}={value}: not one of {', '.join(get_args(choices))}"
-        raise InputError(message)
+        raise InputError(f"{key}={value}: not one of {', '.join(get_args(choices))}")
 
 
 @dataclass  # not frozen: Lightning's precision plugins set the fields of a copy
@@ -109,8 +108,9 @@ class Completion:
         """
         if which == "coarse":
             if self.coarse is None:
-                message = "picture=coarse: the model makes none; choose raw or composite, or a model of two stages"
-                raise InputError(message)
+                raise InputError(
+                    "picture=coarse: the model makes none; choose raw or composite, or a model of two stages"
+                )
             return self.coarse
         return self.raw if which == "raw" else self.composite(batch)
 

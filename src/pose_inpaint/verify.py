@@ -30,8 +30,7 @@ def run(config: DictConfig) -> None:
     settings = read_settings(config, VerifySettings)
     unknown = sorted(set(settings.splits) - set(SPLITS))
     if unknown or not settings.splits:
-        message = f"splits={settings.splits}: give some of {', '.join(SPLITS)}"
-        raise InputError(message)
+        raise InputError(f"splits={settings.splits}: give some of {', '.join(SPLITS)}")
     data = build_data(settings.data, settings.mask, settings.seed)
     problems = []
     for split in settings.splits:

@@ -60,8 +60,7 @@ def demand_same_config(config: Mapping[str, Any]) -> None:
         differing = [key for key in sorted({*first, *other}) if first.get(key) != other.get(key)]
         if differing:
             key = differing[0]
-            message = (
+            raise InputError(
                 f"{', '.join(differing)}: rank {rank} has {key}={other.get(key)}, rank 0 {key}={first.get(key)}; start "
                 "all ranks with the same arguments" + (", hydra.run.dir too" if "run_dir" in differing else "")
             )
-            raise InputError(message)

@@ -21,16 +21,14 @@ def build(key: str, block: Mapping[str, Any], **arguments: Any) -> Any:
         InputError: there is no such target, or it refuses its arguments; the message starts with `key`.
     """
     if not block.get("_target_"):
-        message = f"{key}: the block has no _target_; choose one of conf/{key.split('.')[0]}/"
-        raise InputError(message)
+        raise InputError(f"{key}: the block has no _target_; choose one of conf/{key.split('.')[0]}/")
     try:
         return instantiate(dict(block), **arguments, _convert_="all")
     except InstantiationException as error:
         cause = error.__cause__ or error
         if isinstance(cause, InputError):
             raise cause from error
-        message = f"{key}: {block['_target_']}: {cause}"
-        raise InputError(message) from error
+        raise InputError(f"{key}: {block['_target_']}: {cause}") from error
 
 
 def build_network(model: Mapping[str, Any]) -> nn.Module:
@@ -43,13 +41,12 @@ def build_network(model: Mapping[str, Any]) -> nn.Module:
     try:
         network = get_class(str(model.get("_target_")))
         if not issubclass(network, nn.Module):
-            raise TypeError(f"{network.__name__} is no network")  # noqa: EM102, TRY003, TRY301
+            raise TypeError(f"{network.__name__} is no network")
         return network(**arguments)
     except InputError:
         raise
     except Exception as error:
-        message = f"the checkpoint's model {dict(model)} can't be built: {error}"
-        raise InputError(message) from error
+        raise InputError(f"the checkpoint's model {dict(model)} can't be built: {error}") from error
 
 
 def find_class(key: str, block: Mapping[str, Any]) -> type:
@@ -61,5 +58,4 @@ def find_class(key: str, block: Mapping[str, Any]) -> type:
     try:
         return get_class(str(block.get("_target_")))
     except Exception as error:
-        message = f"{key}: {block.get('_target_')}: {error}"
-        raise InputError(message) from error
+        raise InputError(f"{key}: {block.get('_target_')}: {error}") from error

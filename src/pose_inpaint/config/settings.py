@@ -20,16 +20,18 @@ def read_settings(config: DictConfig, schema: type[Settings]) -> Settings:
         InputError: a key is unknown, missing, or has a value of another type.
     """
     if "systems" in config and schema is not BenchmarkSettings:
-        message = "systems: settings of a benchmark; run them with python -m pose_inpaint.benchmark +experiment=NAME"
-        raise InputError(message)
+        raise InputError(
+            "systems: settings of a benchmark; run them with python -m pose_inpaint.benchmark +experiment=NAME"
+        )
     try:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
         settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), plain))
     except OmegaConfBaseException as error:
         key = error.full_key or error.key or "configuration"
         text = str(error).splitlines()[0]
-        message = f"{key} is missing: give {key}=VALUE" if "Missing mandatory" in text else f"{key}: {text}"
-        raise InputError(message) from error
+        raise InputError(
+            f"{key} is missing: give {key}=VALUE" if "Missing mandatory" in text else f"{key}: {text}"
+        ) from error
     return settings  # type: ignore[return-value]
 
 

@@ -58,8 +58,7 @@ class InpaintingData(LightningDataModule):
         checks |= {} if limit is None else {"data.limit": (limit, 1)}
         for key, (value, least) in checks.items():
             if value < least:
-                message = f"{key}={value}: must be at least {least}"
-                raise InputError(message)
+                raise InputError(f"{key}={value}: must be at least {least}")
         self.source, self.masks, self.size = source, masks, size
         self.batch_size, self.workers, self.seed, self.limit, self.names = batch_size, workers, seed, limit, names
         self._pictures: dict[str, Pictures] = {}
@@ -92,8 +91,7 @@ class InpaintingData(LightningDataModule):
             every = self.records(split)
             chosen = [record for record in every if fnmatch.fnmatch(record.name, self.names)]
             if not chosen:
-                message = f"data.names={self.names}: fits none of the {len(every)} pictures of {split}"
-                raise InputError(message)
+                raise InputError(f"data.names={self.names}: fits none of the {len(every)} pictures of {split}")
             self._pictures[split] = Pictures(chosen[: self.limit], self.masks, self.size)
         return self._pictures[split]
 
@@ -105,8 +103,7 @@ class InpaintingData(LightningDataModule):
         sampler = EpochSampler(pictures, ranks, rank, self.seed, start)
         if len(sampler) < self.batch_size:
             share = f"{len(sampler)} training pictures" + (f" for each of {ranks} devices" if ranks > 1 else "")
-            message = f"data.batch_size={self.batch_size}: only {share}; give a smaller one"
-            raise InputError(message)
+            raise InputError(f"data.batch_size={self.batch_size}: only {share}; give a smaller one")
         return self._loader(pictures, sampler=sampler, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -118,8 +115,9 @@ class InpaintingData(LightningDataModule):
         pictures = self.pictures("val")
         ranks, rank = self._ranks()
         if len(pictures) < ranks:
-            message = f"trainer.devices: {ranks} devices, but only {len(pictures)} validation pictures; use fewer"
-            raise InputError(message)
+            raise InputError(
+                f"trainer.devices: {ranks} devices, but only {len(pictures)} validation pictures; use fewer"
+            )
         return self._loader(pictures, sampler=PartSampler(pictures, ranks, rank))
 
     def test_dataloader(self) -> DataLoader[Batch]:

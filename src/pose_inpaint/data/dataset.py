@@ -38,8 +38,7 @@ def read_record(record: Record, masks: Masks, size: int, epoch: int | None = Non
     """
     first = record.original or record.masked
     if first is None:
-        message = f"{record.name}: neither original nor masked picture"
-        raise InputError(message)
+        raise InputError(f"{record.name}: neither original nor masked picture")
     picture = read_picture(first)
     shape = (picture.shape[-2], picture.shape[-1])
     hidden = masks.hidden(record, shape, size, epoch)
@@ -53,11 +52,10 @@ def read_record(record: Record, masks: Masks, size: int, epoch: int | None = Non
 
 def _join(original: UInt8[Tensor, "3 h w"], masked: UInt8[Tensor, "3 h w"], record: Record) -> UInt8[Tensor, "3 h w"]:
     if original.shape != masked.shape:
-        message = (
+        raise InputError(
             f"{record.masked}: {masked.shape[1]}x{masked.shape[2]} pixels, but its original {record.original} has "
             f"{original.shape[1]}x{original.shape[2]}; make them the same size"
         )
-        raise InputError(message)
     # X has black where the challenge hid the picture, whatever masks we draw: only there does Y count.
     if record.blocks is None:
         return original

@@ -55,22 +55,18 @@ def open_picture(path: Path) -> Image.Image:
     """
     try:
         if path.stat().st_size == 0:
-            message = f"{path}: empty file (0 bytes); replace or remove it"
-            raise InputError(message)
+            raise InputError(f"{path}: empty file (0 bytes); replace or remove it")
         with Image.open(path) as picture:
             picture.load()
             return _to_rgb(ImageOps.exif_transpose(picture))
     except FileNotFoundError as error:
-        message = f"{path}: no such file"
-        raise InputError(message) from error
+        raise InputError(f"{path}: no such file") from error
     except UnidentifiedImageError as error:
-        message = f"{path}: not a picture that Pillow knows; replace or remove it"
-        raise InputError(message) from error
+        raise InputError(f"{path}: not a picture that Pillow knows; replace or remove it") from error
     except DAMAGED as error:
         if isinstance(error, InputError):
             raise
-        message = f"{path}: damaged or truncated picture ({error}); replace or remove it"
-        raise InputError(message) from error
+        raise InputError(f"{path}: damaged or truncated picture ({error}); replace or remove it") from error
 
 
 def picture_size(path: Path) -> tuple[int, int]:
@@ -85,8 +81,7 @@ def picture_size(path: Path) -> tuple[int, int]:
             width, height = picture.size
             return (width, height) if turned else (height, width)
     except (UnidentifiedImageError, *DAMAGED) as error:
-        message = f"{path}: not a picture that can be read ({error}); replace or remove it"
-        raise InputError(message) from error
+        raise InputError(f"{path}: not a picture that can be read ({error}); replace or remove it") from error
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
@@ -94,8 +89,7 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         grey = np.asarray(picture).astype(np.float64) / 257
         return Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8)).convert("RGB")
     if picture.mode == "F" and not np.isfinite(np.asarray(picture)).all():
-        message = "has pixels that are not finite"
-        raise ValueError(message)
+        raise ValueError("has pixels that are not finite")
     if picture.mode == "P" and "transparency" in picture.info:
         picture = picture.convert("RGBA")
     return picture.convert("RGB")

@@ -43,8 +43,9 @@ def hidden_pixels(source: str, *, invert: bool = False) -> HiddenPixels:
         return lambda name, picture: _from_picture(_lookup(masks, name, path), picture, name, invert=invert)
     if path.is_file():
         return lambda name, picture: _from_picture(path, picture, name, invert=invert)
-    message = f"mask={source}: no such file or folder; give a folder of mask pictures, one picture, a .json, or black"
-    raise InputError(message)
+    raise InputError(
+        f"mask={source}: no such file or folder; give a folder of mask pictures, one picture, a .json, or black"
+    )
 
 
 def find_black(picture: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
@@ -60,10 +61,9 @@ def find_black(picture: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
 def _black(name: str, picture: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
     hidden = find_black(picture)
     if not hidden.any():
-        message = (
+        raise InputError(
             f"{name}: no black square of {SMALLEST_BLACK_SQUARE} pixels or more in it; JPEG blurs black, give a mask"
         )
-        raise InputError(message)
     return _demand(hidden, name)
 
 
@@ -73,13 +73,11 @@ def _from_maskdata(path: Path) -> HiddenPixels:
 
     def find(name: str, picture: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
         if name not in blocks:
-            message = f"{path}: {name}: {reasons.get(name, 'not listed; add its blocks')}"
-            raise InputError(message)
+            raise InputError(f"{path}: {name}: {reasons.get(name, 'not listed; add its blocks')}")
         try:
             check_blocks(blocks[name], picture.shape[1], picture.shape[2])
         except InputError as error:
-            message = f"{path}: {name}: {error}"
-            raise InputError(message) from error
+            raise InputError(f"{path}: {name}: {error}") from error
         return draw_blocks(blocks[name], picture.shape[1], picture.shape[2])
 
     return find
@@ -87,24 +85,23 @@ def _from_maskdata(path: Path) -> HiddenPixels:
 
 def _lookup(masks: dict[str, Path], name: str, folder: Path) -> Path:
     if stem(name) not in masks:
-        message = f"{name}: no mask picture {stem(name)}.* in {folder}; add one"
-        raise InputError(message)
+        raise InputError(f"{name}: no mask picture {stem(name)}.* in {folder}; add one")
     return masks[stem(name)]
 
 
 def _from_picture(path: Path, picture: Tensor, name: str, *, invert: bool) -> Bool[Tensor, "h w"]:
     hidden = read_mask(path, invert=invert)
     if hidden.shape != picture.shape[1:]:
-        message = (
+        raise InputError(
             f"{name}: its mask {path} has {hidden.shape[0]}x{hidden.shape[1]} pixels, the picture {picture.shape[1]}x"
             f"{picture.shape[2]}; make them the same size"
         )
-        raise InputError(message)
     return _demand(hidden, name)
 
 
 def _demand(hidden: Bool[Tensor, "h w"], name: str) -> Bool[Tensor, "h w"]:
     if hidden.all():
-        message = f"{name}: its mask hides the whole picture; is the polarity right (mask.invert=true turns it)?"
-        raise InputError(message)
+        raise InputError(
+            f"{name}: its mask hides the whole picture; is the polarity right (mask.invert=true turns it)?"
+        )
     return hidden

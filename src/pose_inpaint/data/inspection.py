@@ -98,8 +98,7 @@ def demand_sound(inspections: Sequence[Inspection]) -> None:
     problems = [problem for inspection in inspections for problem in inspection.problems]
     if problems:
         more = f" (and {len(problems) - 1} more: python -m pose_inpaint.verify lists them)" if problems[1:] else ""
-        message = problems[0] + more
-        raise InputError(message)
+        raise InputError(problems[0] + more)
 
 
 def inspect_once(source: Source, masks: Masks, size: int, split: str) -> Inspection:

@@ -53,11 +53,10 @@ def to_common(names: Sequence[str], joints: Float[Tensor, "*b j 3"]) -> Float[Te
     """
     lacking = [f"{side}_{part}" for part in BODY for side in ("right", "left") if f"{side}_{part}" not in names]
     if lacking:
-        message = (
+        raise InputError(
             f"joint_names={list(names)}: unknown set of joints, {lacking[0]} is not among them; name them as in "
             f"{', '.join(JOINTS)}"
         )
-        raise InputError(message)
     place = {name: joints[..., number, :] for number, name in enumerate(names)}
     if "neck" not in place:
         right, left = (place[name] for name in SHOULDERS)

@@ -45,14 +45,15 @@ def read_maskdata(path: Path) -> tuple[dict[str, tuple[Block, ...]], list[MaskDa
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        message = f"{path}: no such file; give it, or make masks with mask=squares"
-        raise InputError(message) from error
+        raise InputError(f"{path}: no such file; give it, or make masks with mask=squares") from error
     except (OSError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, not JSON, numbers of 4301 digits
-        message = f"{path}: not JSON ({error}); expected an object NAME -> [[row, column, size], ...]"
-        raise InputError(message) from error
+        raise InputError(
+            f"{path}: not JSON ({error}); expected an object NAME -> [[row, column, size], ...]"
+        ) from error
     if not isinstance(content, dict):
-        message = f"{path}: holds a {type(content).__name__}; expected an object NAME -> [[row, column, size], ...]"
-        raise InputError(message)
+        raise InputError(
+            f"{path}: holds a {type(content).__name__}; expected an object NAME -> [[row, column, size], ...]"
+        )
     found: dict[str, tuple[Block, ...]] = {}
     faults = []
     for name, blocks in content.items():
@@ -70,8 +71,7 @@ def parse_blocks(blocks: object) -> tuple[Block, ...]:
         InputError: not a list of three whole numbers each, a negative corner, or a size under 1.
     """
     if not isinstance(blocks, list):
-        message = f"{blocks!r} is no list of blocks [row, column, size]"
-        raise InputError(message)
+        raise InputError(f"{blocks!r} is no list of blocks [row, column, size]")
     return tuple(_parse_block(block) for block in blocks)
 
 
@@ -79,27 +79,22 @@ def _parse_block(block: object) -> Block:
     numbers = block if isinstance(block, list) else []
     whole = [n for n in numbers if isinstance(n, int | float) and not isinstance(n, bool) and n == n // 1]
     if len(numbers) != 3 or len(whole) != 3:
-        message = f"block {block!r} is not [row, column, size] in whole numbers"
-        raise InputError(message)
+        raise InputError(f"block {block!r} is not [row, column, size] in whole numbers")
     row, column, size = (int(n) for n in whole)
     if row < 0 or column < 0:
-        message = f"block {block!r} has a negative corner"
-        raise InputError(message)
+        raise InputError(f"block {block!r} has a negative corner")
     if size < 1:
-        message = f"block {block!r} has size {size}; a block is at least 1 pixel wide"
-        raise InputError(message)
+        raise InputError(f"block {block!r} has size {size}; a block is at least 1 pixel wide")
     return Block(row, column, size)
 
 
 def check_blocks(blocks: Sequence[Block], height: int, width: int) -> None:
     """Raises `InputError` if a block leaves a picture of `height` x `width` pixels, or there is none."""
     if not blocks:
-        message = "lists no block: nothing is hidden"
-        raise InputError(message)
+        raise InputError("lists no block: nothing is hidden")
     for block in blocks:
         if block.row + block.size > height or block.column + block.size > width:
-            message = f"block {list(block)} leaves the picture of {height} rows and {width} columns"
-            raise InputError(message)
+            raise InputError(f"block {list(block)} leaves the picture of {height} rows and {width} columns")
 
 
 def draw_blocks(blocks: Sequence[Block], height: int, width: int) -> Bool[Tensor, "h w"]:

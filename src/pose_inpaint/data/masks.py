@@ -75,13 +75,13 @@ class MaskData:
     ) -> Bool[Tensor, "s s"]:
         """The blocks, drawn at the picture's own resolution."""
         if record.blocks is None:
-            message = f"{record.path}: maskdata.json has no entry for it; add one, or make masks with mask=squares"
-            raise InputError(message)
+            raise InputError(
+                f"{record.path}: maskdata.json has no entry for it; add one, or make masks with mask=squares"
+            )
         try:
             check_blocks(record.blocks, *shape)
         except InputError as error:
-            message = f"{record.path}: in maskdata.json, its {error}; correct or remove it"
-            raise InputError(message) from error
+            raise InputError(f"{record.path}: in maskdata.json, its {error}; correct or remove it") from error
         return shrink(draw_blocks(record.blocks, *shape), size)
 
 
@@ -116,14 +116,11 @@ class Squares:
         fewest, most = count
         shortest, longest = side
         if not (isinstance(fewest, int) and isinstance(most, int) and 1 <= fewest <= most):
-            message = f"mask.count={list(count)}: must be two whole numbers, 1 <= fewest <= most"
-            raise InputError(message)
+            raise InputError(f"mask.count={list(count)}: must be two whole numbers, 1 <= fewest <= most")
         if not 0 < shortest <= longest <= 1:
-            message = f"mask.side={list(side)}: must be two shares of the side, 0 < shortest <= longest <= 1"
-            raise InputError(message)
+            raise InputError(f"mask.side={list(side)}: must be two shares of the side, 0 < shortest <= longest <= 1")
         if not 0 < max_share < 1 or longest**2 > max_share:
-            message = f"mask.max_share={max_share}: must be in (0, 1) and at least mask.side's longest, squared"
-            raise InputError(message)
+            raise InputError(f"mask.max_share={max_share}: must be in (0, 1) and at least mask.side's longest, squared")
         self.seed, self.count, self.side, self.max_share = seed, (fewest, most), (shortest, longest), max_share
         self.varies, self.evaluate_on = vary, evaluate_on
 
@@ -171,8 +168,7 @@ class MaskFolder:
         self.root, self.invert = Path(root), invert
         self.paths: tuple[Path, ...] = (self.root,)
         if not self.root.is_dir():
-            message = f"mask.root={root}: no such folder; give one with a mask picture for each picture"
-            raise InputError(message)
+            raise InputError(f"mask.root={root}: no such folder; give one with a mask picture for each picture")
         self.pictures = list_by_stem(self.root)
 
     def uses_maskdata(self, split: str) -> bool:
@@ -189,15 +185,13 @@ class MaskFolder:
         """The mask picture, made binary at its own resolution."""
         key = stem(record.name)
         if key not in self.pictures:
-            message = f"{record.name}: no mask picture {key}.* in {self.root}; add one"
-            raise InputError(message)
+            raise InputError(f"{record.name}: no mask picture {key}.* in {self.root}; add one")
         hidden = read_mask(self.pictures[key], invert=self.invert)
         if hidden.shape != shape:
-            message = (
+            raise InputError(
                 f"{self.pictures[key]}: mask of {hidden.shape[0]}x{hidden.shape[1]} pixels for a picture of "
                 f"{shape[0]}x{shape[1]}; make them the same size"
             )
-            raise InputError(message)
         return shrink(hidden, size)
 
 

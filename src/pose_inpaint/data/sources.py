@@ -44,11 +44,9 @@ class Source(Protocol):
 def check_root(root: str | None, key: str = "data.root") -> Path:
     """The folder, if there is one; raises `InputError` otherwise."""
     if not root:
-        message = f"{key} is missing: give {key}=DIR, the folder of your pictures"
-        raise InputError(message)
+        raise InputError(f"{key} is missing: give {key}=DIR, the folder of your pictures")
     if not Path(root).is_dir():
-        message = f"{key}={root}: no such folder"
-        raise InputError(message)
+        raise InputError(f"{key}={root}: no such folder")
     return Path(root)
 
 
@@ -133,8 +131,9 @@ class Folder:
     ) -> None:
         self.root = check_root(root)
         if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
-            message = f"data.fractions={list(fractions)}: give three shares for train, val and test that add up to 1"
-            raise InputError(message)
+            raise InputError(
+                f"data.fractions={list(fractions)}: give three shares for train, val and test that add up to 1"
+            )
         self.fractions = tuple(fractions)
         self.maskdata = Path(maskdata) if maskdata else self.root / "maskdata.json"
         self.paths: tuple[Path, ...] = (self.root, self.maskdata)
@@ -204,19 +203,16 @@ def read_joints(path: Path) -> dict[str, Joints]:
             name: tuple((float(x), float(y), float(v)) for x, y, v in rows) for name, rows in content["joints"].items()
         }
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        message = (
+        raise InputError(
             f'{path}: not {{"joint_names": [...], "joints": {{NAME: [[x, y, visible], ...]}}}} ({error}); correct it'
-        )
-        raise InputError(message) from error
+        ) from error
     wrong = [name for name, rows in joints.items() if len(rows) != count]
     if wrong:
-        message = f"{path}: {wrong[0]} has {len(joints[wrong[0]])} joints, joint_names {count}; correct it"
-        raise InputError(message)
+        raise InputError(f"{path}: {wrong[0]} has {len(joints[wrong[0]])} joints, joint_names {count}; correct it")
     if not joints:
         return {}
     try:
         common = to_common(order, torch.tensor(list(joints.values()), dtype=torch.float64))
     except InputError as error:
-        message = f"{path}: {error}"
-        raise InputError(message) from error
+        raise InputError(f"{path}: {error}") from error
     return {name: tuple(map(tuple, rows)) for name, rows in zip(joints, common.tolist(), strict=True)}

@@ -85,15 +85,16 @@ def choose_inpainter(
         InputError: neither or both are given, or the model is a network without weights.
     """
     if (model is None) == (checkpoint is None):
-        message = "give either checkpoint=PATH or model=black|mean|telea|navier_stokes|patchmatch|scene_completion" + (
-            ", not both" if model else ""
+        raise InputError(
+            "give either checkpoint=PATH or model=black|mean|telea|navier_stokes|patchmatch|scene_completion"
+            + (", not both" if model else "")
         )
-        raise InputError(message)
     if checkpoint is not None:
         read = read_checkpoint(checkpoint)
         return load_generator(read).to(device), read
     inpainter = build.build_inpainter(model or {})
     if isinstance(inpainter, nn.Module):
-        message = "model: a network without weights scores nothing worth reading; give checkpoint=PATH of a trained one"
-        raise InputError(message)
+        raise InputError(
+            "model: a network without weights scores nothing worth reading; give checkpoint=PATH of a trained one"
+        )
     return inpainter, None

@@ -33,39 +33,32 @@ def find_originals(judge: PoseJudge, batches: Iterable[Batch]) -> None:
     """
     usable = [judge.reference(batch).usable for batch in batches]
     if not torch.cat(usable).any():
-        message = (
+        raise InputError(
             f"pose: no person is found in any of the {len(torch.cat(usable))} originals; choose another estimator or "
             "smaller thresholds in pose.estimator, or pose.reference=annotated"
         )
-        raise InputError(message)
 
 
 def check_settings(settings: EvaluateSettings) -> None:
     """Refuses, before anything is read, what can be seen from the settings alone."""
     if settings.split not in SPLITS:
-        message = f"split={settings.split}: not one of {', '.join(SPLITS)}"
-        raise InputError(message)
+        raise InputError(f"split={settings.split}: not one of {', '.join(SPLITS)}")
     if settings.predictions is None and settings.model is None and settings.checkpoint is None:
-        message = "nothing to score: give checkpoint=PATH, a system without one such as model=mean, or predictions=DIR"
-        raise InputError(message)
+        raise InputError(
+            "nothing to score: give checkpoint=PATH, a system without one such as model=mean, or predictions=DIR"
+        )
     if settings.predictions is not None and (settings.model is not None or settings.checkpoint is not None):
-        message = "predictions and a system are both given; give predictions=DIR alone"
-        raise InputError(message)
+        raise InputError("predictions and a system are both given; give predictions=DIR alone")
     if settings.predictions is not None and settings.postprocess.get("_target_"):
-        message = "postprocess: predictions are scored as they are; leave it out"
-        raise InputError(message)
+        raise InputError("postprocess: predictions are scored as they are; leave it out")
     if settings.sheet.each < 1:
-        message = f"sheet.each={settings.sheet.each}: must be at least 1"
-        raise InputError(message)
+        raise InputError(f"sheet.each={settings.sheet.each}: must be at least 1")
     if settings.examples < 0:
-        message = f"examples={settings.examples}: must be at least 0"
-        raise InputError(message)
+        raise InputError(f"examples={settings.examples}: must be at least 0")
     if settings.pose.joints not in JOINTS:
-        message = f"pose.joints={settings.pose.joints}: not one of {', '.join(JOINTS)}"
-        raise InputError(message)
+        raise InputError(f"pose.joints={settings.pose.joints}: not one of {', '.join(JOINTS)}")
     if not 1 <= settings.pose.resave_quality <= 100:
-        message = f"pose.resave_quality={settings.pose.resave_quality}: must be in 1..100"
-        raise InputError(message)
+        raise InputError(f"pose.resave_quality={settings.pose.resave_quality}: must be in 1..100")
 
 
 def build_scores(settings: EvaluateSettings, judge: PoseJudge | None, pictures: int) -> dict[str, Metric]:
@@ -80,10 +73,10 @@ def build_scores(settings: EvaluateSettings, judge: PoseJudge | None, pictures: 
         metrics |= build.build_metrics(settings.pose.scores, settings.pose.pictures, regions, judge=judge)
     for name, metric in metrics.items():
         if isinstance(metric, DistributionMetric) and pictures < metric.fewest:
-            message = f"metric: {name} needs at least {metric.fewest} pictures, here are {pictures}; leave it out"
-            raise InputError(message)
+            raise InputError(
+                f"metric: {name} needs at least {metric.fewest} pictures, here are {pictures}; leave it out"
+            )
     ranking = [name for name, metric in metrics.items() if isinstance(metric, PictureMetric) and "pooled" not in name]
     if settings.sheet.rank_by not in ranking:
-        message = f"sheet.rank_by={settings.sheet.rank_by}: not one of {', '.join(ranking)}"
-        raise InputError(message)
+        raise InputError(f"sheet.rank_by={settings.sheet.rank_by}: not one of {', '.join(ranking)}")
     return metrics

@@ -114,12 +114,10 @@ def _reading(batches: Iterable[Batch], seconds: dict[str, float]) -> Iterator[Ba
 
 def _demand_originals(batch: Batch) -> None:
     if batch.target.isnan().any():
-        message = f"{batch.names[0]}: no original to score against; complete blind pictures with predict"
-        raise InputError(message)
+        raise InputError(f"{batch.names[0]}: no original to score against; complete blind pictures with predict")
 
 
 def _demand_finite(completion: Completion, batch: Batch) -> None:
     if not completion.raw.isfinite().all():
         bad = [n for n, raw in zip(batch.names, completion.raw, strict=True) if not raw.isfinite().all()]
-        message = f"{bad[0]}: its completion has values that are not finite; the system is broken"
-        raise InputError(message)
+        raise InputError(f"{bad[0]}: its completion has values that are not finite; the system is broken")

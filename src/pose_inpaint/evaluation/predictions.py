@@ -33,18 +33,19 @@ class Predictions:
     def __init__(self, folder: str, records: Sequence[Record], listed: Sequence[Record]) -> None:
         self.folder = Path(folder)
         if not self.folder.is_dir():
-            message = f"predictions={folder}: no such folder; give one with a completed picture for each of the split"
-            raise InputError(message)
+            raise InputError(
+                f"predictions={folder}: no such folder; give one with a completed picture for each of the split"
+            )
         self.files: dict[str, Path] = {}
         for name, path in list_pictures(self.folder, recursive=True).items():
             if stem(name) in self.files:
-                message = f"predictions={folder}: {self.files[stem(name)].name} and {name} are of one picture"
-                raise InputError(message)
+                raise InputError(f"predictions={folder}: {self.files[stem(name)].name} and {name} are of one picture")
             self.files[stem(name)] = path
         wanted = {stem(record.name) for record in records}
         if len(wanted) < len(records):
-            message = f"predictions={folder}: two pictures of the split differ in their ending alone; rename one"
-            raise InputError(message)
+            raise InputError(
+                f"predictions={folder}: two pictures of the split differ in their ending alone; rename one"
+            )
         self._demand(sorted(wanted - set(self.files)), "has no picture for", "add it")
         self._demand(
             sorted(set(self.files) - {stem(record.name) for record in listed}), "has a picture too many:", "remove it"
@@ -52,11 +53,10 @@ class Predictions:
         for record in records:
             ours, original = picture_size(self.files[stem(record.name)]), picture_size(record.path)
             if ours != original:
-                message = (
+                raise InputError(
                     f"{self.files[stem(record.name)]}: {ours[0]}x{ours[1]} pixels (height x width), but its original "
                     f"has {original[0]}x{original[1]}; give it at the original's size"
                 )
-                raise InputError(message)
 
     def __call__(self, batch: Batch) -> Completion:
         """The completions of a batch, resized as the originals are."""
@@ -67,5 +67,4 @@ class Predictions:
     def _demand(self, names: Sequence[str], what: str, way_out: str) -> None:
         if names:
             more = f" (and {len(names) - 1} more)" if names[1:] else ""
-            message = f"predictions={self.folder}: {what} {names[0]}{more}; {way_out}"
-            raise InputError(message)
+            raise InputError(f"predictions={self.folder}: {what} {names[0]}{more}; {way_out}")

@@ -91,12 +91,10 @@ def read_scored_run(folder: str) -> ScoredRun:
     """
     path = Path(folder)
     if not path.is_dir():
-        message = f"runs: {folder}: no such folder; give folders that python -m pose_inpaint.evaluate wrote"
-        raise InputError(message)
+        raise InputError(f"runs: {folder}: no such folder; give folders that python -m pose_inpaint.evaluate wrote")
     for name in ("scores.json", "scores.csv"):
         if not (path / name).is_file():
-            message = f"runs: {folder}: no {name} in it; score the system with python -m pose_inpaint.evaluate"
-            raise InputError(message)
+            raise InputError(f"runs: {folder}: no {name} in it; score the system with python -m pose_inpaint.evaluate")
     try:
         record = json.loads((path / "scores.json").read_text(encoding="utf-8"))
         with (path / "scores.csv").open(encoding="utf-8") as file:
@@ -108,8 +106,9 @@ def read_scored_run(folder: str) -> ScoredRun:
         found = ScoredRun(path, str(record["name"]), record, names, hidden, values)
         _ = [record[key] for key in NEEDED], record["data"]["sha256"]  # what is missing is named below
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        message = f"runs: {folder}: its scores can't be read ({type(error).__name__}: {error}); score the system anew"
-        raise InputError(message) from error
+        raise InputError(
+            f"runs: {folder}: its scores can't be read ({type(error).__name__}: {error}); score the system anew"
+        ) from error
     return found
 
 
@@ -125,25 +124,22 @@ def demand_comparable(accepted: Sequence[ScoredRun], other: ScoredRun) -> None:
         ):
             if ours != theirs:
                 shown = "" if isinstance(ours, tuple) else f" ({theirs}, not {ours})"
-                message = (
+                raise InputError(
                     f"runs: {other.folder}: scored over other {what} than {first.folder}{shown}; score both on the same"
                 )
-                raise InputError(message)
     for first in accepted:
         if first.estimator and other.estimator and first.estimator != other.estimator:
-            message = (
+            raise InputError(
                 f"runs: {other.folder}: poses by {other.estimator}, those of {first.folder} by {first.estimator}; "
                 "score both with the same"
             )
-            raise InputError(message)
         for metric in set(first.record["metric"]) & set(other.record["metric"]):
             ours, theirs = first.record["metric"][metric], other.record["metric"][metric]
             if ours != theirs:
-                message = (
+                raise InputError(
                     f"runs: {other.folder}: {metric} taken with {theirs}, in {first.folder} with {ours}; "
                     "score both with the same"
                 )
-                raise InputError(message)
 
 
 def distinct_names(runs: Sequence[ScoredRun]) -> list[str]:

@@ -111,8 +111,7 @@ class Scores:
         """
         values = self.values()
         if name not in values:
-            message = f"sheet.rank_by={name}: not one of {', '.join(values)}"
-            raise InputError(message)
+            raise InputError(f"sheet.rank_by={name}: not one of {', '.join(values)}")
         worst = -torch.inf if higher_is_better(name) else torch.inf
         places: list[int] = values[name].nan_to_num(worst, torch.inf, -torch.inf).argsort(stable=True).tolist()
         return places[::-1] if higher_is_better(name) else places

@@ -52,10 +52,9 @@ class GeneratorAdversarial(LossTerm):
             InputError: the system has no critic.
         """
         if critic is None:
-            message = (
+            raise InputError(
                 "critic: the adversarial term needs one; choose one such as critic=discriminator2018, or leave it out"
             )
-            raise InputError(message)
         views = completed_views(batch, completion, self.picture, local_corners(critic, batch))
         scores = views.judged_by(critic)
         if self.form == "linear":
@@ -94,10 +93,9 @@ class DiscriminatorLoss(nn.Module):
         check_choice("loss: DiscriminatorLoss's real_views", real_views, RealViews)
         self.beta, self.picture, self.form = check_weight("loss.beta", beta), picture, form
         if form == "wasserstein" and beta != 1:
-            message = (
+            raise InputError(
                 f"loss.beta={beta}: a Wasserstein critic's loss has no bound unless both halves count the same; give 1"
             )
-            raise InputError(message)
         counting = {name: penalty for name, penalty in (penalties or {}).items() if penalty and penalty.weight > 0}
         self.real_views, self.penalties = real_views, nn.ModuleDict(counting)
 

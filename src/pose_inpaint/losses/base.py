@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 def check_weight(key: str, value: float) -> float:
     """Returns `value` if it can weigh a loss: finite and not negative; raises `InputError` otherwise."""
     if not math.isfinite(value) or value < 0:
-        message = f"{key}={value}: must be a finite number of at least 0"
-        raise InputError(message)
+        raise InputError(f"{key}={value}: must be a finite number of at least 0")
     return value
 
 

@@ -48,8 +48,7 @@ class PixelError(LossTerm):
         check_choice(f"{name} region", region, Region)
         check_choice(f"{name} mean_over", mean_over, MeanOver)
         if not 0 < discount <= 1:
-            message = f"{name} discount={discount}: must be in (0, 1]; 1 for none"
-            raise InputError(message)
+            raise InputError(f"{name} discount={discount}: must be in (0, 1]; 1 for none")
         self.picture, self.region, self.mean_over, self.discount = picture, region, mean_over, discount
 
     def forward(self, batch: Batch, completion: Completion, critic: nn.Module | None) -> Float[Tensor, ""]:
@@ -93,6 +92,5 @@ class MaskError(LossTerm):
             InputError: the model predicts no mask.
         """
         if completion.predicted_mask is None:
-            message = "loss.alpha: the model predicts no mask; set model.predict_mask=true or loss.alpha=0"
-            raise InputError(message)
+            raise InputError("loss.alpha: the model predicts no mask; set model.predict_mask=true or loss.alpha=0")
         return (batch.mask - completion.predicted_mask).square().mean()

@@ -57,8 +57,7 @@ def structural_similarity(
     """
     smallest = min(prediction.shape[-2:])
     if smallest < WINDOW:
-        message = f"data.size: SSIM needs pictures of at least {WINDOW} pixels a side, these have {smallest}"
-        raise InputError(message)
+        raise InputError(f"data.size: SSIM needs pictures of at least {WINDOW} pixels a side, these have {smallest}")
     mean_p, mean_t, square_p, square_t, product = blur(
         torch.stack([prediction, target, prediction**2, target**2, prediction * target])
     )

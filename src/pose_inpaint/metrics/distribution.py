@@ -80,8 +80,7 @@ class FID(DistributionMetric):
 
     def __init__(self, picture: Picture = "composite", region: Region = "whole", weights: str | None = None) -> None:
         if weights is not None and not Path(weights).is_file():
-            message = f"metric.fid.weights={weights}: no such file; give torch-fidelity's {INCEPTION}, or null"
-            raise InputError(message)
+            raise InputError(f"metric.fid.weights={weights}: no such file; give torch-fidelity's {INCEPTION}, or null")
         make = FrechetInceptionDistance
         super().__init__(picture, region, _build("fid", lambda: make(feature_extractor_weights_path=weights)))
 
@@ -126,8 +125,9 @@ class FrechetVGG16(DistributionMetric):
         layer: str = "conv5_3",
     ) -> None:
         if not layer.startswith(("conv4", "conv5")):
-            message = f"metric.frechet_vgg16.layer={layer}: must be of the fourth or fifth block, such as conv5_3"
-            raise InputError(message)
+            raise InputError(
+                f"metric.frechet_vgg16.layer={layer}: must be of the fourth or fifth block, such as conv5_3"
+            )
         features = _PooledFeatures(VGG16Features(weights, channels=channels, layers=[layer]))  # type: ignore[arg-type]
         super().__init__(picture, region, FrechetInceptionDistance(feature=features))
 
@@ -150,11 +150,9 @@ def _build(name: str, make: Callable[[], Metric]) -> Metric:
     try:
         return make()
     except ModuleNotFoundError as error:
-        message = f"metric.{name} needs torch-fidelity: pip install 'pose-inpaint[fid]'"
-        raise InputError(message) from error
+        raise InputError(f"metric.{name} needs torch-fidelity: pip install 'pose-inpaint[fid]'") from error
     except (URLError, OSError, RuntimeError) as error:
-        message = (
+        raise InputError(
             f"metric.{name}: Inception v3's weights can't be had ({error}); put {INCEPTION} into "
             f"{torch.hub.get_dir()}/checkpoints, or leave {name} out of metric=[...]"
-        )
-        raise InputError(message) from error
+        ) from error

@@ -45,11 +45,10 @@ class LPIPS(PictureMetric):
         try:
             self.network = LearnedPerceptualImagePatchSimilarity(net_type=net, normalize=True).net
         except (URLError, OSError, RuntimeError) as error:
-            message = (
+            raise InputError(
                 f"metric.lpips: torchvision could not download {BACKBONES[net]}'s weights ({error}); put the file into "
                 f"{torch.hub.get_dir()}/checkpoints, or leave lpips out of metric=[...]"
-            )
-            raise InputError(message) from error
+            ) from error
 
     @property
     def measured_by(self) -> Net:

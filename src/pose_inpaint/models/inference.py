@@ -47,8 +47,7 @@ def complete(
     with torch.no_grad():
         raw = inpainter(known[None].to(device), mask_in[None].to(device)).raw[0, 0].cpu()
     if not raw.isfinite().all():
-        message = "the completion has values that are not finite; the system is broken"
-        raise InputError(message)
+        raise InputError("the completion has values that are not finite; the system is broken")
     if size is not None:
         return to_bytes(resize(raw[:, :size, :size], height, width))
     return to_bytes(raw[:, :height, :width])

@@ -80,11 +80,9 @@ class BlazePose:
     ) -> None:
         for key, value in {"min_detection": min_detection, "min_presence": min_presence}.items():
             if not 0 < value < 1:
-                message = f"pose.estimator.{key}={value}: must be in (0, 1)"
-                raise InputError(message)
+                raise InputError(f"pose.estimator.{key}={value}: must be in (0, 1)")
         if margin < 0 or looks < 1:
-            message = f"pose.estimator.margin={margin}, looks={looks}: must be at least 0 and 1"
-            raise InputError(message)
+            raise InputError(f"pose.estimator.margin={margin}, looks={looks}: must be at least 0 and 1")
         detector, landmarks = find_models(model_dir)
         self.detector, self.landmarks = _Network(detector, threads), _Network(landmarks, threads)
         self.min_detection, self.min_presence, self.margin, self.looks = min_detection, min_presence, margin, looks
@@ -152,8 +150,9 @@ class _Network:
             self.interpreter: Any = litert.Interpreter(str(path), num_threads=threads)
             self.interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            message = f"{path}: not a TensorFlow Lite model ({str(error).splitlines()[0]}); replace it"
-            raise InputError(message) from error
+            raise InputError(
+                f"{path}: not a TensorFlow Lite model ({str(error).splitlines()[0]}); replace it"
+            ) from error
         self.input = self.interpreter.get_input_details()[0]["index"]
         self.outputs = {found["name"]: found["index"] for found in self.interpreter.get_output_details()}
 
@@ -175,18 +174,16 @@ def find_models(model_dir: str | None) -> tuple[Path, Path]:
     else:
         package = importlib.util.find_spec("mediapipe")
         if package is None or package.origin is None:
-            message = (
+            raise InputError(
                 "pose.model_dir is missing: give pose.model_dir=DIR, a folder of pose_detection.tflite and "
                 "pose_landmark_full.tflite, or pip install mediapipe==0.10.21"
             )
-            raise InputError(message)
         modules = Path(package.origin).parent / "modules"
         folders = {DETECTOR: modules / "pose_detection", LANDMARKS: modules / "pose_landmark"}
     paths = [folder / name for name, folder in folders.items()]
     for path in paths:
         if not path.is_file():
-            message = f"pose.model_dir: no such file: {path}; give a folder of {DETECTOR} and {LANDMARKS}"
-            raise InputError(message)
+            raise InputError(f"pose.model_dir: no such file: {path}; give a folder of {DETECTOR} and {LANDMARKS}")
     return paths[0], paths[1]
 
 

@@ -69,11 +69,10 @@ class PoseJudge:
             joints, usable = near.joints, near.found
         else:
             if batch.pose is None:
-                message = (
+                raise InputError(
                     f"pose.reference=annotated: {batch.names[0]} has no joints in joints.json; add them, choose "
                     "pictures that have them with data.names=PATTERN, or pose.reference=estimated"
                 )
-                raise InputError(message)
             joints = batch.pose.cpu().float().clone()
             joints[..., 2] *= available(self.estimator.joint_names)
             usable = (joints[..., 2] > 0).any(1)

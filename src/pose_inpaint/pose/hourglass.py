@@ -40,8 +40,7 @@ class HourglassEstimator:
 
     def __init__(self, weights: str | None, min_confidence: float = 0.05, device: torch.device | str = "cpu") -> None:
         if not 0 < min_confidence < 1:
-            message = f"pose.estimator.min_confidence={min_confidence}: must be in (0, 1)"
-            raise InputError(message)
+            raise InputError(f"pose.estimator.min_confidence={min_confidence}: must be in (0, 1)")
         self.network = load_hourglass(weights).to(device)
         self.device, self.min_confidence = torch.device(device), min_confidence
         self.name = f"hourglass {file_digest(Path(weights or ''))[:8]} ({min_confidence:g})"
@@ -62,22 +61,24 @@ def load_hourglass(weights: str | None) -> StackedHourglass:
         InputError: no file is given, or it is not one of ours.
     """
     if weights is None:
-        message = "pose.weights is missing: give pose.weights=FILE, a checkpoint of python -m pose_inpaint.train_pose"
-        raise InputError(message)
+        raise InputError(
+            "pose.weights is missing: give pose.weights=FILE, a checkpoint of python -m pose_inpaint.train_pose"
+        )
     if not Path(weights).is_file():
-        message = f"pose.weights={weights}: no such file; train one with python -m pose_inpaint.train_pose"
-        raise InputError(message)
+        raise InputError(f"pose.weights={weights}: no such file; train one with python -m pose_inpaint.train_pose")
     try:
         content: dict[str, Any] = torch.load(weights, map_location="cpu", weights_only=True)
         ours = content["pose_inpaint_pose"]
         if ours["format"] != HOURGLASS_FORMAT:
-            message = f"pose.weights={weights}: format {ours['format']}, but this version reads {HOURGLASS_FORMAT}"
-            raise InputError(message)
+            raise InputError(
+                f"pose.weights={weights}: format {ours['format']}, but this version reads {HOURGLASS_FORMAT}"
+            )
         network = StackedHourglass(len(JOINTS), **ours["network"])
         state = content["state_dict"].items()
         network.load_state_dict({key.removeprefix(PREFIX): v for key, v in state if key.startswith(PREFIX)})
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, zipfile.BadZipFile, KeyError, TypeError) as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        message = f"pose.weights={weights}: not a checkpoint of python -m pose_inpaint.train_pose ({reason})"
-        raise InputError(message) from error
+        raise InputError(
+            f"pose.weights={weights}: not a checkpoint of python -m pose_inpaint.train_pose ({reason})"
+        ) from error
     return network.eval()

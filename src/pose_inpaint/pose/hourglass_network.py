@@ -76,8 +76,7 @@ class StackedHourglass(nn.Module):
         for key, (value, smallest) in least.items():
             if value < smallest or (key == "width" and value % 4):
                 shape = " and a multiple of 4" if key == "width" else ""
-                message = f"network.{key}={value}: must be at least {smallest}{shape}"
-                raise InputError(message)
+                raise InputError(f"network.{key}={value}: must be at least {smallest}{shape}")
         self.joints, self.side = joints, STRIDE * 2**depth
         self.stem = nn.Sequential(
             nn.Conv2d(3, width // 4, 7, stride=2, padding=3, bias=False), nn.BatchNorm2d(width // 4), nn.ReLU(),
@@ -105,11 +104,10 @@ class StackedHourglass(nn.Module):
             InputError: the picture's size is no such multiple.
         """
         if pictures.shape[-2] % self.side or pictures.shape[-1] % self.side:
-            message = (
+            raise InputError(
                 f"data.size: the hourglass takes multiples of {self.side} pixels, these pictures have "
                 f"{pictures.shape[-2]}x{pictures.shape[-1]}"
             )
-            raise InputError(message)
         x = self.stem(pictures * 2 - 1)
         heat = []
         for number, hourglass in enumerate(self.hourglasses):

@@ -47,17 +47,15 @@ class KeypointRCNN:
         self, weights: str | None = None, min_confidence: float = 0.5, device: torch.device | str = "cpu"
     ) -> None:
         if not 0 < min_confidence < 1:
-            message = f"pose.estimator.min_confidence={min_confidence}: must be in (0, 1)"
-            raise InputError(message)
+            raise InputError(f"pose.estimator.min_confidence={min_confidence}: must be in (0, 1)")
         state = read_state(weights)
         self.network = keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None).eval()
         try:
             self.network.load_state_dict(state)
         except RuntimeError as error:
-            message = (
+            raise InputError(
                 f"pose.weights={weights}: not weights of Keypoint R-CNN ({str(error).splitlines()[-1].strip()[:120]})"
-            )
-            raise InputError(message) from error
+            ) from error
         self.network.to(device)
         self.device, self.min_confidence = torch.device(device), min_confidence
         digest = hashlib.sha256()
@@ -109,15 +107,13 @@ def read_state(weights: str | None) -> Mapping[str, Tensor]:
         try:
             return dict(KeypointRCNN_ResNet50_FPN_Weights.COCO_V1.get_state_dict(progress=True, check_hash=True))
         except (OSError, RuntimeError) as error:
-            message = (
+            raise InputError(
                 f"pose.weights is missing, and torchvision could not download COCO's ({error}); give pose.weights=FILE "
                 "(keypointrcnn_resnet50_fpn_coco-fc266e95.pth), or choose pose=blazepose"
-            )
-            raise InputError(message) from error
+            ) from error
     try:
         state: Mapping[str, Tensor] = torch.load(Path(weights), map_location="cpu", weights_only=True)
         return dict(state)
     except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        message = f"pose.weights={weights}: can't be read ({reason}); give a file of PyTorch weights"
-        raise InputError(message) from error
+        raise InputError(f"pose.weights={weights}: can't be read ({reason}); give a file of PyTorch weights") from error

@@ -90,8 +90,7 @@ def demand_poses(batch: Batch) -> Float[Tensor, "b 14 3"]:
         InputError: it has none.
     """
     if batch.pose is None:
-        message = f"{batch.names[0]}: no joints; give a data set with joints.json"
-        raise InputError(message)
+        raise InputError(f"{batch.names[0]}: no joints; give a data set with joints.json")
     return batch.pose
 
 

@@ -101,8 +101,7 @@ def read_runs(folders: list[str]) -> tuple[list[ScoredRun], list[str]]:
         InputError: not one is sound.
     """
     if len({Path(folder).resolve() for folder in folders}) != len(folders):
-        message = f"runs={folders}: the same folder twice; name each once"
-        raise InputError(message)
+        raise InputError(f"runs={folders}: the same folder twice; name each once")
     runs: list[ScoredRun] = []
     faults = []
     for folder in folders:
@@ -113,8 +112,7 @@ def read_runs(folders: list[str]) -> tuple[list[ScoredRun], list[str]]:
         except InputError as error:
             faults.append(str(error))
     if not runs:
-        message = faults[0] if faults else "runs=[]: give at least one folder that evaluate wrote"
-        raise InputError(message)
+        raise InputError(faults[0] if faults else "runs=[]: give at least one folder that evaluate wrote")
     return runs, faults
 
 
@@ -129,8 +127,7 @@ def choose_scores(runs: list[ScoredRun], wanted: list[str] | None) -> list[str]:
         return [name for name in HEADLINE if name in available] or available
     for name in wanted:
         if name not in available:
-            message = f"scores: {name} was taken in no run; there are {', '.join(available)}"
-            raise InputError(message)
+            raise InputError(f"scores: {name} was taken in no run; there are {', '.join(available)}")
     return wanted
 
 
@@ -153,8 +150,7 @@ def _send(settings: ReportSettings, plain: dict[str, object], found: Comparison,
         return
     logger = instantiate.build("logger", settings.logger)
     if not isinstance(logger, WandbLogger):
-        message = "logger: a report goes to files or to W&B; choose logger=csv or logger=wandb"
-        raise InputError(message)
+        raise InputError("logger: a report goes to files or to W&B; choose logger=csv or logger=wandb")
     with recorded([logger], plain):
         systems = zip(found.names, found.runs, strict=True)
         rows = [[name, *(cell(run, score) for score in found.scores)] for name, run in systems]

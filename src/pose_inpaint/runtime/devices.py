@@ -25,8 +25,7 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        message = f"device={name}: not to be had here ({str(error).splitlines()[0]}); try device=cpu"
-        raise InputError(message) from error
+        raise InputError(f"device={name}: not to be had here ({str(error).splitlines()[0]}); try device=cpu") from error
     return device
 
 
@@ -40,12 +39,13 @@ def check_devices(trainer: Mapping[str, Any]) -> None:
     have_mps = torch.backends.mps.is_available()
     there = {"gpu": torch.cuda.is_available() or have_mps, "cuda": torch.cuda.is_available(), "mps": have_mps}
     if not there.get(wanted, True):
-        message = f"trainer.accelerator={wanted}: PyTorch finds none here; choose trainer=cpu, or see to its drivers"
-        raise InputError(message)
+        raise InputError(
+            f"trainer.accelerator={wanted}: PyTorch finds none here; choose trainer=cpu, or see to its drivers"
+        )
     devices, found = devices_wanted(trainer), torch.cuda.device_count()
     if wanted in ("gpu", "cuda") and devices > max(1, found):
-        message = f"trainer.devices={trainer['devices']}: there are {found} GPUs here; give as many or fewer"
-        raise InputError(message)
+        raise InputError(f"trainer.devices={trainer['devices']}: there are {found} GPUs here; give as many or fewer")
     if trainer.get("sync_batchnorm") and wanted in ("cpu", "mps"):
-        message = f"trainer.sync_batchnorm=true: PyTorch has it for NVIDIA's GPUs only, not for {wanted}; give false"
-        raise InputError(message)
+        raise InputError(
+            f"trainer.sync_batchnorm=true: PyTorch has it for NVIDIA's GPUs only, not for {wanted}; give false"
+        )

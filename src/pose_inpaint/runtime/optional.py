@@ -22,5 +22,4 @@ def import_extra(module: str, needed: str, extra: str) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        message = f"{needed}: pip install 'pose-inpaint[{extra}]'"
-        raise InputError(message) from error
+        raise InputError(f"{needed}: pip install 'pose-inpaint[{extra}]'") from error

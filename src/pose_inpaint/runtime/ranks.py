@@ -56,8 +56,7 @@ def devices_wanted(trainer: Mapping[str, Any]) -> int:
     else:
         count = int(devices) if str(devices).isdecimal() else 0
     if count < 1:
-        message = f"trainer.devices={devices}: give how many, a list of their numbers, or auto"
-        raise InputError(message)
+        raise InputError(f"trainer.devices={devices}: give how many, a list of their numbers, or auto")
     return count
 
 
@@ -69,8 +68,7 @@ def nodes_wanted(trainer: Mapping[str, Any]) -> int:
     """
     nodes = trainer.get("num_nodes", 1)
     if not str(nodes).isdecimal() or int(nodes) < 1:
-        message = f"trainer.num_nodes={nodes}: give how many machines, at least 1"
-        raise InputError(message)
+        raise InputError(f"trainer.num_nodes={nodes}: give how many machines, at least 1")
     return int(nodes)
 
 
@@ -82,15 +80,13 @@ def must_start_ranks(trainer: Mapping[str, Any]) -> bool:
     """
     devices, nodes, found = devices_wanted(trainer), nodes_wanted(trainer), rank_count()
     if found > 1 and found != devices * nodes:
-        message = (
+        raise InputError(
             f"trainer.devices={devices} x trainer.num_nodes={nodes}: {devices * nodes} ranks, but {found} processes "
             "were started; make them as many"
         )
-        raise InputError(message)
     if found == 1 and nodes > 1:
-        message = (
+        raise InputError(
             f"trainer.num_nodes={nodes}: start a process for each device with srun or torchrun (docs/multi_gpu.md); "
             "on one machine use trainer=ddp"
         )
-        raise InputError(message)
     return found == 1 and devices > 1

@@ -39,8 +39,9 @@ class WholeCheckpointIO(TorchCheckpointIO):
                 raise
             older = "the one before it is whole; " if path.is_file() else ""
             cause = str(error).splitlines()[0]
-            message = f"{path}: can't be written ({cause}); {older}free space there, then give resume=auto"
-            raise InputError(message) from error
+            raise InputError(
+                f"{path}: can't be written ({cause}); {older}free space there, then give resume=auto"
+            ) from error
 
     def load_checkpoint(
         self, path: str | Path, map_location: Callable[..., Any] | None = None, weights_only: bool | None = None
@@ -62,17 +63,17 @@ def read_whole(path: Path, key: str) -> dict[str, Any]:
         InputError: there is no such file, or it was cut short or changed.
     """
     if not path.is_file():
-        message = f"{key}={path}: no such file; give a checkpoint (*.ckpt) of a run"
-        raise InputError(message)
+        raise InputError(f"{key}={path}: no such file; give a checkpoint (*.ckpt) of a run")
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
         if damaged is not None:
-            raise zipfile.BadZipFile(f"{damaged} was changed after it was written")  # noqa: EM102, TRY003, TRY301
+            raise zipfile.BadZipFile(f"{damaged} was changed after it was written")
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, zipfile.BadZipFile, ValueError) as error:
-        message = f"{key}={path}: not a whole PyTorch checkpoint ({str(error).splitlines()[0][:120]})"
-        raise InputError(message) from error
+        raise InputError(
+            f"{key}={path}: not a whole PyTorch checkpoint ({str(error).splitlines()[0][:120]})"
+        ) from error
     return content
 
 

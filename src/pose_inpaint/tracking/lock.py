@@ -43,14 +43,16 @@ def locked(folder: Path, key: str = "hydra.run.dir") -> Iterator[None]:
             taken = True  # likewise
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EAGAIN):
-                message = f"{key}={folder}: can't be locked there ({error}); choose a folder on a disk with locks"
-                raise InputError(message) from error
+                raise InputError(
+                    f"{key}={folder}: can't be locked there ({error}); choose a folder on a disk with locks"
+                ) from error
             taken = True
         if taken:
             file.seek(0)
             owner = file.read().strip() or "another process"
-            message = f"{key}={folder}: {owner} is writing there; wait for its end, or choose another folder"
-            raise FolderTakenError(message)
+            raise FolderTakenError(
+                f"{key}={folder}: {owner} is writing there; wait for its end, or choose another folder"
+            )
         file.truncate(0)
         file.write(f"process {os.getpid()}")
         file.flush()

@@ -70,8 +70,7 @@ def read_status(folder: Path) -> Status | None:
     try:
         return Status(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
-        message = f"{path}: no status of a run ({error}); remove the folder, or restore the file"
-        raise InputError(message) from error
+        raise InputError(f"{path}: no status of a run ({error}); remove the folder, or restore the file") from error
 
 
 def write_status(folder: Path, status: Status) -> None:

@@ -63,8 +63,7 @@ class RunLogger(WandbLogger):
         if mode is not None:
             check_choice("logger.mode", mode, Mode)
         if log_model not in (True, False, "all"):
-            message = f"logger.log_model={log_model}: not one of false, true, all"
-            raise InputError(message)
+            raise InputError(f"logger.log_model={log_model}: not one of false, true, all")
         demand_login(entity, mode)
         demand_settings(settings or {})
         super().__init__(
@@ -144,11 +143,10 @@ def demand_login(entity: str | None, mode: str | None) -> None:
         found = False
     if not found:
         key = "logger=wandb" if entity is None else f"logger.entity={entity}"
-        message = (
+        raise InputError(
             f"{key}: nobody is logged in to W&B here; run `wandb login` first, set WANDB_API_KEY, or give "
             "logger.mode=offline"
         )
-        raise InputError(message)
 
 
 def demand_settings(settings: dict[str, Any]) -> None:
@@ -163,8 +161,7 @@ def demand_settings(settings: dict[str, Any]) -> None:
         wandb.Settings(**settings)
     except ValueError as error:
         _, key, fault, *_ = str(error).splitlines()  # a heading, then each key and what is wrong with it
-        message = f"logger.settings.{key}: {fault.strip()}; wandb.Settings says what there is"
-        raise InputError(message) from error
+        raise InputError(f"logger.settings.{key}: {fault.strip()}; wandb.Settings says what there is") from error
 
 
 def _kept_id(folder: Path) -> str | None:

@@ -51,8 +51,7 @@ def _begin(logger: RunLogger, record: dict[str, Any]) -> None:
     try:
         logger.begin(record)
     except wandb.errors.Error as error:
-        message = f"logger=wandb: {error}; log in with `wandb login`, or give logger.mode=offline"
-        raise InputError(message) from error
+        raise InputError(f"logger=wandb: {error}; log in with `wandb login`, or give logger.mode=offline") from error
 
 
 @contextmanager

@@ -87,13 +87,13 @@ def read_checkpoint(path: str | Path, key: str = "checkpoint") -> Checkpoint:
             progress.get("pictures"),
         )
     except (KeyError, TypeError, IndexError, AttributeError) as error:
-        message = f"{key}={path}: not a checkpoint of pose_inpaint; train one with python -m pose_inpaint.train"
-        raise InputError(message) from error
+        raise InputError(
+            f"{key}={path}: not a checkpoint of pose_inpaint; train one with python -m pose_inpaint.train"
+        ) from error
     if version != CHECKPOINT_FORMAT:
-        message = (
+        raise InputError(
             f"{key}={path}: format {version}, but this version reads {CHECKPOINT_FORMAT}; retrain or change version"
         )
-        raise InputError(message)
     return found
 
 
@@ -103,8 +103,9 @@ def load_generator(checkpoint: Checkpoint) -> nn.Module:
     try:
         generator.load_state_dict(checkpoint.released)
     except RuntimeError as error:
-        message = f"checkpoint={checkpoint.path}: its weights don't fit its model: {str(error).splitlines()[-1]}"
-        raise InputError(message) from error
+        raise InputError(
+            f"checkpoint={checkpoint.path}: its weights don't fit its model: {str(error).splitlines()[-1]}"
+        ) from error
     return generator.eval()
 
 
@@ -132,8 +133,7 @@ def demand_same_settings(
     differing = [name for name in sorted({*old, *new}) if name not in free and old.get(name) != new.get(name)]
     if differing:
         theirs, ours = (", ".join(f"{name}={found.get(name)}" for name in differing) for found in (old, new))
-        message = f"{key}={checkpoint.path}: made with {theirs}, but this run has {ours}; give the same"
-        raise InputError(message)
+        raise InputError(f"{key}={checkpoint.path}: made with {theirs}, but this run has {ours}; give the same")
 
 
 def load_weights(module: InpaintingModule, checkpoint: Checkpoint) -> None:

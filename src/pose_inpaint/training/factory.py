@@ -35,18 +35,16 @@ def build_generator_loss(loss: LossSettings, phases: Sequence[Phase]) -> Generat
     for phase in phases:
         for term in phase.terms:
             if term not in blocks:
-                message = (
+                raise InputError(
                     f"schedule.phases: {phase.name} names the term {term!r}; loss.generator has {', '.join(blocks)}"
                 )
-                raise InputError(message)
     used = {term for phase in phases for term in phase.terms}
     counting = {name: block for name, block in blocks.items() if name in used and block.get("weight") != 0}
     for phase in phases:
         if phase.generator and not set(phase.terms) & set(counting):
-            message = (
+            raise InputError(
                 f"schedule.phases: every term of {phase.name} ({', '.join(phase.terms)}) has weight 0 in loss.generator"
             )
-            raise InputError(message)
     return GeneratorLoss({name: build(f"loss.generator.{name}", block) for name, block in counting.items()})
 
 
@@ -63,15 +61,17 @@ def build_module(settings: TrainSettings, data: InpaintingData, config: dict[str
     """
     generator = build_inpainter(settings.model)
     if not isinstance(generator, nn.Module):
-        message = f"model: {settings.model['_target_']} does not learn; score it with python -m pose_inpaint.evaluate"
-        raise InputError(message)
+        raise InputError(
+            f"model: {settings.model['_target_']} does not learn; score it with python -m pose_inpaint.evaluate"
+        )
     critic = build_critic(settings.critic, data.size)
     schedule = build_schedule(settings.schedule.phases)
     judge: DiscriminatorLoss | None = None
     if any(phase.discriminator for phase in schedule.phases):
         if critic is None or settings.loss.discriminator is None:
-            message = "critic: a phase trains a discriminator, but there is none; choose critic=discriminator2018"
-            raise InputError(message)
+            raise InputError(
+                "critic: a phase trains a discriminator, but there is none; choose critic=discriminator2018"
+            )
         judge = build("loss.discriminator", settings.loss.discriminator)
         check_game(settings.loss.generator, judge, critic, data.batch_size)
     recalibrated = _statistics(settings) == "recalibrated"
@@ -103,8 +103,7 @@ def build_critic(block: Mapping[str, Any] | None, size: int) -> nn.Module | None
     if not block or not block.get("_target_"):
         return None
     if block.get("size", size) != size:
-        message = f"critic.size={block['size']}: but data.size={size}; leave it out, so that it follows"
-        raise InputError(message)
+        raise InputError(f"critic.size={block['size']}: but data.size={size}; leave it out, so that it follows")
     return cast("nn.Module", build("critic", block))
 
 
@@ -118,40 +117,32 @@ def check_game(terms: Mapping[str, Any], judge: DiscriminatorLoss, critic: nn.Mo
     for name, term in terms.items():
         form = (term or {}).get("form")
         if form is not None and (form == "linear") != linear:
-            message = (
+            raise InputError(
                 f"loss.generator.{name}.form={form}: loss.discriminator.form={judge.form} needs "
                 f"{'linear' if linear else 'non_saturating or saturating'}"
             )
-            raise InputError(message)
     normalised = any(isinstance(layer, nn.BatchNorm2d) for layer in critic.modules())
     if normalised and any(isinstance(penalty, GradientPenalty) for penalty in judge.penalties.values()):
-        message = (
+        raise InputError(
             "loss.discriminator.penalties: a gradient penalty needs a critic without batch normalisation, which makes "
             "a picture's score depend on the others; choose critic=contextual_attention, or another penalty"
         )
-        raise InputError(message)
     if judge.real_views == "other" and batch_size < 2:
-        message = f"data.batch_size={batch_size}: loss.discriminator.real_views=other needs at least 2"
-        raise InputError(message)
+        raise InputError(f"data.batch_size={batch_size}: loss.discriminator.real_views=other needs at least 2")
 
 
 def _statistics(settings: TrainSettings) -> str:
     if settings.batchnorm.statistics not in ("recalibrated", "running"):
-        message = f"batchnorm.statistics={settings.batchnorm.statistics}: not one of recalibrated, running"
-        raise InputError(message)
+        raise InputError(f"batchnorm.statistics={settings.batchnorm.statistics}: not one of recalibrated, running")
     if settings.batchnorm.batches < 1:
-        message = f"batchnorm.batches={settings.batchnorm.batches}: must be at least 1"
-        raise InputError(message)
+        raise InputError(f"batchnorm.batches={settings.batchnorm.batches}: must be at least 1")
     return settings.batchnorm.statistics
 
 
 def _check_rates(settings: TrainSettings) -> None:
     if not settings.optim.lr > 0:
-        message = f"optim.lr={settings.optim.lr}: must be positive"
-        raise InputError(message)
+        raise InputError(f"optim.lr={settings.optim.lr}: must be positive")
     if settings.optim.clip_norm is not None and not settings.optim.clip_norm > 0:
-        message = f"optim.clip_norm={settings.optim.clip_norm}: must be positive, or null for none"
-        raise InputError(message)
+        raise InputError(f"optim.clip_norm={settings.optim.clip_norm}: must be positive, or null for none")
     if settings.ema.decay is not None and not 0 < settings.ema.decay < 1:
-        message = f"ema.decay={settings.ema.decay}: must be in (0, 1), or null for none"
-        raise InputError(message)
+        raise InputError(f"ema.decay={settings.ema.decay}: must be in (0, 1), or null for none")

@@ -33,8 +33,7 @@ def report_nonfinite(
     pictures = torch.stack([batch.known, batch.target], dim=1)
     draw_sheet(pictures.nan_to_num(0), ("input", "original"), batch.names).save(dump.with_suffix(".png"))
     terms = ", ".join(f"{name}={number:g}" for name, number in numbers.items())
-    message = (
+    raise NonFiniteLossError(
         f"the {side}'s loss is not finite after {batches_seen} batches ({terms}) on {', '.join(batch.names)}; look at "
         f"{dump} and {dump.with_suffix('.png').name}, then try a smaller optim.lr or loss weight, or optim.clip_norm=1"
     )
-    raise NonFiniteLossError(message)

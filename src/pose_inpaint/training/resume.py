@@ -76,8 +76,9 @@ def find_resumption(
     if automatic:
         resume = str(last) if last.is_file() else None
     elif (folder / CHECKPOINTS).exists() and (resume is None or folder.resolve() not in Path(resume).resolve().parents):
-        message = f"hydra.run.dir={folder}: holds a run already; choose another folder, or go on with resume=auto"
-        raise InputError(message)
+        raise InputError(
+            f"hydra.run.dir={folder}: holds a run already; choose another folder, or go on with resume=auto"
+        )
     if resume is None:
         return None
     checkpoint = read_checkpoint(resume, "resume")
@@ -86,18 +87,16 @@ def find_resumption(
     _demand_same_past(checkpoint, config)
     batch, ranks = config["data"]["batch_size"], rank_count()
     if checkpoint.pictures not in (None, batch * ranks):
-        message = (
+        raise InputError(
             f"resume={resume}: trained with {checkpoint.pictures} pictures a step, but data.batch_size={batch} on "
             f"{ranks} devices makes {batch * ranks}; give the same"
         )
-        raise InputError(message)
     found = Resumption(checkpoint, folder.resolve() in Path(resume).resolve().parents, epochs)
     if found.done and not automatic and (finished or not found.same_folder):
-        message = (
+        raise InputError(
             f"resume={resume}: all {checkpoint.epoch} epochs are done; give the last phase of "
             "schedule.phases, or trainer.max_epochs, more epochs"
         )
-        raise InputError(message)
     return found
 
 
@@ -120,8 +119,9 @@ def _demand_same_past(checkpoint: Checkpoint, config: dict[str, Any]) -> None:
     try:
         old, new = ([Phase(**phase) for phase in found["schedule"]["phases"]] for found in (checkpoint.config, config))
     except TypeError as error:
-        message = f"resume={checkpoint.path}: its schedule.phases are of another version ({error}); go on with that"
-        raise InputError(message) from error
+        raise InputError(
+            f"resume={checkpoint.path}: its schedule.phases are of another version ({error}); go on with that"
+        ) from error
     for place, (before, now) in enumerate(zip_longest(old, new)):
         if begun <= 0 or before is None:
             return
@@ -131,9 +131,8 @@ def _demand_same_past(checkpoint: Checkpoint, config: dict[str, Any]) -> None:
         differing = [name for name in theirs if theirs[name] != ours.get(name)]
         if differing:
             name = differing[0]
-            message = (
+            raise InputError(
                 f"resume={checkpoint.path}: made with schedule.phases.{place}.{name}={theirs[name]}, but this run has "
                 f"{ours.get(name)}; change only phases that are to come, or the epochs of the one under way"
             )
-            raise InputError(message)
         begun -= before.epochs

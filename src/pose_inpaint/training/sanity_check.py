@@ -37,8 +37,7 @@ def rehearse(module: InpaintingModule, data: InpaintingData) -> None:
     try:
         module.configure_optimizers()
     except (TypeError, ValueError) as error:
-        message = f"optim: {str(error).splitlines()[0]}"
-        raise InputError(message) from error
+        raise InputError(f"optim: {str(error).splitlines()[0]}") from error
 
 
 def demand_views(module: InpaintingModule, data: InpaintingData) -> None:
@@ -59,8 +58,7 @@ def demand_views(module: InpaintingModule, data: InpaintingData) -> None:
         hidden = data.masks.hidden(record, picture_size(record.path), data.size, epoch=0)
         (views,) = hole_views(hidden[None, None].float(), patch, [record.name])
         if all(covered for _, covered in views):
-            message = (
+            raise InputError(
                 f"{record.name}: a hole covers the critic's whole local view of {patch}x{patch} pixels; give a "
                 "larger critic.patch, leave the picture out, or draw the holes with mask=challenge or mask=squares"
             )
-            raise InputError(message)

@@ -35,26 +35,27 @@ class Phase:
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
-            message = f"schedule.phases: phase {self.name!r} has epochs={self.epochs}: give at least 1 or leave it out"
-            raise InputError(message)
+            raise InputError(
+                f"schedule.phases: phase {self.name!r} has epochs={self.epochs}: give at least 1 or leave it out"
+            )
         if not self.generator and not self.discriminator:
-            message = f"schedule.phases: phase {self.name!r} trains nothing: set generator or discriminator to true"
-            raise InputError(message)
+            raise InputError(
+                f"schedule.phases: phase {self.name!r} trains nothing: set generator or discriminator to true"
+            )
         if self.generator and not self.terms:
-            message = f"schedule.phases: phase {self.name!r} trains the generator on no loss term: list some in terms"
-            raise InputError(message)
+            raise InputError(
+                f"schedule.phases: phase {self.name!r} trains the generator on no loss term: list some in terms"
+            )
         if self.critic_steps < 1 or (self.critic_steps > 1 and not (self.generator and self.discriminator)):
-            message = (
+            raise InputError(
                 f"schedule.phases: phase {self.name!r} has critic_steps={self.critic_steps}: give at least 1, and more "
                 "than 1 only where both networks step"
             )
-            raise InputError(message)
         if self.fresh_completion and self.discriminator_first:
-            message = (
+            raise InputError(
                 f"schedule.phases: phase {self.name!r} has fresh_completion and discriminator_first: a new pass after "
                 "the generator's step comes too late for a critic that steps first; choose one"
             )
-            raise InputError(message)
 
     def generator_steps(self, batch: int) -> bool:
         """Whether the generator steps on a batch, counted from 0 over all of training."""
@@ -74,8 +75,7 @@ class Schedule:
     def __init__(self, phases: list[Phase]) -> None:
         names = [phase.name for phase in phases]
         if not phases or len(set(names)) < len(names):
-            message = f"schedule.phases={names}: give at least one phase, each with a name of its own"
-            raise InputError(message)
+            raise InputError(f"schedule.phases={names}: give at least one phase, each with a name of its own")
         self.phases = tuple(phases)
 
     @property

@@ -48,27 +48,25 @@ def read_checked(config: DictConfig) -> TrainSettings:
 
 def _check(settings: TrainSettings) -> None:
     if settings.resume not in (None, AUTO) and settings.init_from is not None:
-        message = "resume and init_from are both given; resume takes everything, init_from only weights: choose one"
-        raise InputError(message)
+        raise InputError(
+            "resume and init_from are both given; resume takes everything, init_from only weights: choose one"
+        )
     for key, name in (
         ("checkpoint.monitor", settings.checkpoint.monitor),
         ("optimized_metric", settings.optimized_metric),
     ):
         if name not in settings.validation:
-            message = f"{key}={name}: not one of validation's {settings.validation}"
-            raise InputError(message)
+            raise InputError(f"{key}={name}: not one of validation's {settings.validation}")
     if settings.sweep.resume is not None:
-        message = f"sweep.resume={settings.sweep.resume}: only a multirun goes on with a sweep; add -m"
-        raise InputError(message)
+        raise InputError(f"sweep.resume={settings.sweep.resume}: only a multirun goes on with a sweep; add -m")
     if settings.checkpoint.every_minutes is not None and not settings.checkpoint.every_minutes >= 0:
-        message = f"checkpoint.every_minutes={settings.checkpoint.every_minutes}: must be at least 0, or null for none"
-        raise InputError(message)
+        raise InputError(
+            f"checkpoint.every_minutes={settings.checkpoint.every_minutes}: must be at least 0, or null for none"
+        )
     if settings.test.checkpoint not in ("best", "last"):
-        message = f"test.checkpoint={settings.test.checkpoint}: not one of best, last"
-        raise InputError(message)
+        raise InputError(f"test.checkpoint={settings.test.checkpoint}: not one of best, last")
     if settings.samples.count < 1:
-        message = f"samples.count={settings.samples.count}: must be at least 1"
-        raise InputError(message)
+        raise InputError(f"samples.count={settings.samples.count}: must be at least 1")
     CollapseGuard(**vars(settings.guard))
 
 

@@ -38,8 +38,7 @@ def build_trainer(
     check_devices(trainer)
     limit = trainer.get("max_epochs")
     if limit is not None and not (isinstance(limit, int) and limit >= 1):
-        message = f"trainer.max_epochs={limit}: must be at least 1, or null for as many as the schedule has"
-        raise InputError(message)
+        raise InputError(f"trainer.max_epochs={limit}: must be at least 1, or null for as many as the schedule has")
     block = {
         **trainer,
         "max_epochs": epochs if limit is None else min(limit, epochs),
@@ -60,8 +59,7 @@ def _strategy(name: str) -> Strategy | str:
         InputError: in a way that two networks which step by turns were not tried in.
     """
     if name not in ("auto", "ddp"):
-        message = f"trainer.strategy={name}: generator and critic step by turns, tried with ddp only; give ddp"
-        raise InputError(message)
+        raise InputError(f"trainer.strategy={name}: generator and critic step by turns, tried with ddp only; give ddp")
     if name == "auto" and rank_count() == 1:
         return name
     # While one network steps, the other's parameters get no gradient. Buffers are sent before validation instead of
@@ -109,6 +107,5 @@ def learning_rate_factor(rule: str, ranks: int) -> float:
     """
     rules = {"none": 1.0, "linear": float(ranks), "sqrt": math.sqrt(ranks)}
     if rule not in rules:
-        message = f"optim.lr_rule={rule}: not one of {', '.join(rules)}"
-        raise InputError(message)
+        raise InputError(f"optim.lr_rule={rule}: not one of {', '.join(rules)}")
     return rules[rule]

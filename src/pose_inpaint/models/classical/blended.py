@@ -37,8 +37,7 @@ class Blended:
 
     def __init__(self, inpainter: Inpainter, radius: float = 3) -> None:
         if radius <= 0:
-            message = f"postprocess.radius={radius}: must be positive, in pixels"
-            raise InputError(message)
+            raise InputError(f"postprocess.radius={radius}: must be positive, in pixels")
         self.opencv = import_extra("cv2", "postprocess=blend needs OpenCV", "classic")
         self.inpainter, self.radius = inpainter, radius
         self.stride: int = getattr(inpainter, "stride", 1)

@@ -33,8 +33,7 @@ class OpenCVFill:
     def __init__(self, method: Method, radius: float = 3) -> None:
         check_choice("model.method", method, Method)
         if radius <= 0:
-            message = f"model.radius={radius}: must be positive, in pixels"
-            raise InputError(message)
+            raise InputError(f"model.radius={radius}: must be positive, in pixels")
         cv2 = import_extra("cv2", f"model={method} needs OpenCV", "classic")
         self.flag = cv2.INPAINT_TELEA if method == "telea" else cv2.INPAINT_NS
         self.inpaint, self.radius = cv2.inpaint, radius

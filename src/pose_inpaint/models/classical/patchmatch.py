@@ -36,15 +36,13 @@ class PatchMatchFill:
 
     def __init__(self, patch: int = 7) -> None:
         if patch < 3 or patch % 2 == 0:
-            message = f"model.patch={patch}: must be odd and at least 3, in pixels"
-            raise InputError(message)
+            raise InputError(f"model.patch={patch}: must be odd and at least 3, in pixels")
         patchmatch = import_extra("patchmatch", "model=patchmatch needs pypatchmatch", "classic")
         if not patchmatch.patchmatch_available:
-            message = (
+            raise InputError(
                 "model=patchmatch: pypatchmatch was built without its native library; "
                 "pip install --force-reinstall --no-cache-dir pypatchmatch with a C++ compiler, CMake and OpenCV"
             )
-            raise InputError(message)
         self.library, self.patch = patchmatch, patch
 
     def __call__(
@@ -64,12 +62,12 @@ class PatchMatchFill:
         """
         height, width = known.shape[-2:]
         if min(height, width) < self.patch:
-            message = f"model.patch={self.patch}: larger than a picture of {height}x{width} pixels; give a smaller one"
-            raise InputError(message)
+            raise InputError(
+                f"model.patch={self.patch}: larger than a picture of {height}x{width} pixels; give a smaller one"
+            )
         holes = mask[:, 0].byte().cpu().numpy()
         if holes.all((1, 2)).any():
-            message = "model=patchmatch: a wholly hidden picture has no patch to copy from; leave it out"
-            raise InputError(message)
+            raise InputError("model=patchmatch: a wholly hidden picture has no patch to copy from; leave it out")
         first = DEFAULT_SEED if generator is None else generator.initial_seed()
         filled = [
             np.stack([self._fill(picture, hole, first + sample) for sample in range(samples)])

@@ -50,11 +50,10 @@ def _attend(features: Tensor, mask: Tensor) -> Tensor:
     batch, _, height, width = features.shape
     if height * width > LARGEST:
         side = 4 * int(LARGEST**0.5)
-        message = (
+        raise InputError(
             f"picture of {4 * height}x{4 * width} pixels: attention compares every place with every other, so give at "
             f"most about {side}x{side}; size=512 works at that and resizes back"
         )
-        raise InputError(message)
     small = features[:, :, ::RATE, ::RATE]
     size = small.shape[-2:]
     patches = F.unfold(small, PATCH, padding=PATCH // 2)

@@ -43,10 +43,9 @@ def place_views(
     """
     height, width = mask.shape[-2:]
     if patch > min(height, width):
-        message = (
+        raise InputError(
             f"critic.patch={patch}: larger than the pictures of {height}x{width}; give at most {min(height, width)}"
         )
-        raise InputError(message)
     views = hole_views(mask, patch, names)
     fit = [[corner for corner, covered in own if not covered] for own in views]
     corners = []
@@ -81,10 +80,9 @@ def hole_views(
         if share in (0, 1):
             name = f"picture {place}" if names is None else names[place]
             lacks = "no known pixel" if share else "no hole"
-            message = (
+            raise InputError(
                 f"{name}: {lacks}, so the critic has no local view of it; leave it out, or take a critic without one"
             )
-            raise InputError(message)
     starts = (_middles(label_holes(mask)) - torch.tensor([0, patch // 2, patch // 2], device=mask.device)).T
     height, width = hidden.shape[-2:]
     picture, row, column = starts[0], starts[1].clamp(0, height - patch), starts[2].clamp(0, width - patch)

@@ -13,13 +13,11 @@ if TYPE_CHECKING:
 def demand_even_width(width: int, papers: int) -> None:
     """Raises `InputError` unless `width` channels of a generator's first layer can be halved for its last."""
     if width < 2 or width % 2:
-        message = f"model.width={width}: must be an even number of at least 2 (the paper's is {papers})"
-        raise InputError(message)
+        raise InputError(f"model.width={width}: must be an even number of at least 2 (the paper's is {papers})")
 
 
 def demand_sides(pictures: Tensor, stride: int) -> None:
     """Raises `InputError` unless both sides of pictures (..., h, w) are multiples of `stride`."""
     height, width = pictures.shape[-2:]
     if height % stride or width % stride:
-        message = f"picture of {height}x{width} pixels: both sides must be multiples of {stride}"
-        raise InputError(message)
+        raise InputError(f"picture of {height}x{width} pixels: both sides must be multiples of {stride}")

@@ -136,11 +136,9 @@ class Discriminator(nn.Module):
 def check_form(key: str, width: int, size: int) -> None:
     """Raises `InputError` unless a network of this width and size can be built."""
     if width < 1:
-        message = f"{key}.width={width}: must be at least 1 (the paper's is 64)"
-        raise InputError(message)
+        raise InputError(f"{key}.width={width}: must be at least 1 (the paper's is 64)")
     if size < 4 * SMALLEST or size & (size - 1):
-        message = f"{key}.size={size}: must be a power of two of at least {4 * SMALLEST} (the paper's is 128)"
-        raise InputError(message)
+        raise InputError(f"{key}.size={size}: must be a power of two of at least {4 * SMALLEST} (the paper's is 128)")
 
 
 def _widths(width: int, size: int) -> list[int]:

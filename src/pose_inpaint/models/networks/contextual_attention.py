@@ -126,13 +126,11 @@ class Critic(nn.Module):
         patch = size // 2 if patch is None else patch
         for key, value, least in (("width", width, 1), ("size", size, 16), ("patch", patch, 16)):
             if value < least or (key != "width" and value % 16):
-                message = f"critic.{key}={value}: must be at least {least}" + (
-                    "" if key == "width" else ", in steps of 16"
+                raise InputError(
+                    f"critic.{key}={value}: must be at least {least}" + ("" if key == "width" else ", in steps of 16")
                 )
-                raise InputError(message)
         if patch > size:
-            message = f"critic.patch={patch}: larger than critic.size={size}"
-            raise InputError(message)
+            raise InputError(f"critic.patch={patch}: larger than critic.size={size}")
         self.patch: int | None = patch
         w = width
         self.whole = _critic((3, w, 2 * w, 4 * w, 4 * w), size)
@@ -148,8 +146,7 @@ class Critic(nn.Module):
             InputError: there are no corners.
         """
         if corners is None or self.patch is None:
-            message = "critic: a local view needs corners, and none were given"
-            raise InputError(message)
+            raise InputError("critic: a local view needs corners, and none were given")
         return torch.cat([self.whole(pictures), self.local(crop(pictures, corners, self.patch))], dim=1)
 
 

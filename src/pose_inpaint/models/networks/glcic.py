@@ -48,8 +48,7 @@ class CompletionNetwork(nn.Module):
         super().__init__()
         demand_even_width(width, papers=64)
         if len(fill) != 3 or not all(-1 <= value <= 1 for value in fill):
-            message = f"model.fill={list(fill)}: give red, green and blue in [-1, 1]"
-            raise InputError(message)
+            raise InputError(f"model.fill={list(fill)}: give red, green and blue in [-1, 1]")
         w = width
         self.register_buffer("fill", torch.tensor(fill, dtype=torch.float32).view(1, 3, 1, 1), persistent=False)
         self.layers = nn.Sequential(
@@ -108,16 +107,13 @@ class Discriminators(nn.Module):
         super().__init__()
         patch = size // 2 if patch is None else patch
         if width < 1:
-            message = f"critic.width={width}: must be at least 1 (the paper's is 64)"
-            raise InputError(message)
+            raise InputError(f"critic.width={width}: must be at least 1 (the paper's is 64)")
         sides = [SMALLEST * 2**n for n in range(1, len(CRITIC_WIDTHS) + 1)]
         for key, value in (("size", size), ("patch", patch)):
             if value not in sides:
-                message = f"critic.{key}={value}: not one of {', '.join(map(str, sides))}"
-                raise InputError(message)
+                raise InputError(f"critic.{key}={value}: not one of {', '.join(map(str, sides))}")
         if patch > size:
-            message = f"critic.patch={patch}: larger than critic.size={size}"
-            raise InputError(message)
+            raise InputError(f"critic.patch={patch}: larger than critic.size={size}")
         self.patch: int | None = patch
         self.whole, self.local = _discriminator(width, size), _discriminator(width, patch)
         self.judge = nn.Linear(2 * 16 * width, 1)
@@ -132,8 +128,7 @@ class Discriminators(nn.Module):
             InputError: there are no corners.
         """
         if corners is None or self.patch is None:
-            message = "critic: a local view needs corners, and none were given"
-            raise InputError(message)
+            raise InputError("critic: a local view needs corners, and none were given")
         views = [self.whole(pictures), self.local(crop(pictures, corners, self.patch))]
         logits: Tensor = self.judge(torch.cat(views, dim=1))
         return logits

@@ -119,11 +119,11 @@ class Discriminator(nn.Module):
     def __init__(self, width: int = 64, size: int = 128) -> None:
         super().__init__()
         if width < 1:
-            message = f"critic.width={width}: must be at least 1 (the paper's is 64)"
-            raise InputError(message)
+            raise InputError(f"critic.width={width}: must be at least 1 (the paper's is 64)")
         if size < 32 or size % 32:
-            message = f"critic.size={size}: the discriminator halves its input five times, so give a multiple of 32"
-            raise InputError(message)
+            raise InputError(
+                f"critic.size={size}: the discriminator halves its input five times, so give a multiple of 32"
+            )
         widths = (3, width, 2 * width, 4 * width, 8 * width, 8 * width)
         self.features = nn.Sequential(
             *(conv_block(a, b, 5, stride=2, batch_statistics=True) for a, b in pairwise(widths))

@@ -61,8 +61,7 @@ class VGG16Features(nn.Module):
         check_choice("loss.features.channels", channels, Channels)
         unknown = [layer for layer in layers if layer not in CONVOLUTIONS]
         if unknown or not layers:
-            message = f"loss.features.layers={list(layers)}: give some of {', '.join(CONVOLUTIONS)}"
-            raise InputError(message)
+            raise InputError(f"loss.features.layers={list(layers)}: give some of {', '.join(CONVOLUTIONS)}")
         self.layers, self.source, self.channels = tuple(layers), weights, channels
         self.depth = max(CONVOLUTIONS[layer] for layer in layers)
         parameters = load_weights(weights)
@@ -103,8 +102,9 @@ def load_weights(weights: str) -> dict[str, Float[Tensor, " ..."]]:
     expected = {name: value.shape for name, value in random_weights().items()}
     wrong = [name for name, shape in expected.items() if name not in found or found[name].shape != shape]
     if wrong:
-        message = f"loss.features.weights={weights}: not VGG16's: {wrong[0]} is missing or of another shape; {WAYS_OUT}"
-        raise InputError(message)
+        raise InputError(
+            f"loss.features.weights={weights}: not VGG16's: {wrong[0]} is missing or of another shape; {WAYS_OUT}"
+        )
     return {name: found[name].float() for name in expected}
 
 
@@ -128,8 +128,9 @@ def download_weights(name: str) -> dict[str, Float[Tensor, " ..."]]:
             return dict(VGG16_Weights.IMAGENET1K_FEATURES.get_state_dict(progress=True, check_hash=True))
         return rename_ssd(SSD300_VGG16_Weights.COCO_V1.get_state_dict(progress=True, check_hash=True))
     except (OSError, RuntimeError) as error:  # no network, or a damaged download
-        message = f"loss.features.weights={name}: torchvision could not download them ({error}); {WAYS_OUT}"
-        raise InputError(message) from error
+        raise InputError(
+            f"loss.features.weights={name}: torchvision could not download them ({error}); {WAYS_OUT}"
+        ) from error
 
 
 def rename_ssd(state: dict[str, Tensor]) -> dict[str, Float[Tensor, " ..."]]:
@@ -145,8 +146,9 @@ def rename_ssd(state: dict[str, Tensor]) -> dict[str, Float[Tensor, " ..."]]:
 def read_weights(path: Path) -> dict[str, Float[Tensor, " ..."]]:
     """Weights from a file of the user's."""
     if not path.is_file():
-        message = f"loss.features.weights={path}: no such file, and not one of coco, imagenet, random; {WAYS_OUT}"
-        raise InputError(message)
+        raise InputError(
+            f"loss.features.weights={path}: no such file, and not one of coco, imagenet, random; {WAYS_OUT}"
+        )
     if path.suffix == ".safetensors":
         needed = f"loss.features.weights={path}: reading it needs safetensors"
         read: Callable[[Path], dict[str, Tensor]] = import_extra("safetensors.torch", needed, "weights").load_file
@@ -155,8 +157,9 @@ def read_weights(path: Path) -> dict[str, Float[Tensor, " ..."]]:
     try:
         return dict(read(path))
     except Exception as error:
-        message = f"loss.features.weights={path}: can't be read ({type(error).__name__}: {error}); {WAYS_OUT}"
-        raise InputError(message) from error
+        raise InputError(
+            f"loss.features.weights={path}: can't be read ({type(error).__name__}: {error}); {WAYS_OUT}"
+        ) from error
 
 
 def _read_torch(path: Path) -> dict[str, Tensor]:

@@ -94,12 +94,10 @@ def make_plans(settings: BenchmarkSettings, config: DictConfig) -> list[Plan]:
     """
     systems = {name: system for name, system in settings.systems.items() if system is not None}
     if not systems:
-        message = "systems: none to score; give +experiment=slides_systems, or +systems.NAME={model: telea}"
-        raise InputError(message)
+        raise InputError("systems: none to score; give +experiment=slides_systems, or +systems.NAME={model: telea}")
     unknown = [name for name in settings.redo if name not in systems]
     if unknown:
-        message = f"redo=[{','.join(unknown)}]: no such system; there are {', '.join(systems)}"
-        raise InputError(message)
+        raise InputError(f"redo=[{','.join(unknown)}]: no such system; there are {', '.join(systems)}")
     seed = f"seed={settings.seed}"
     scoring = [*shared(config, SCORED_ON), seed, f"device={settings.device}", *settings.evaluate]
     # A trained system is scored with the others, and so not by its training.
@@ -124,11 +122,13 @@ def _make_plan(name: str, system: SystemSettings, scoring: list[str], learning: 
 
 def _check_system(name: str, system: SystemSettings) -> None:
     if not re.fullmatch(r"[A-Za-z0-9_][\w.\-]*", name) or name == REPORT:
-        message = f"systems.{name}: it names a folder, so give letters, digits and _-. alone, and not {REPORT!r}"
-        raise InputError(message)
+        raise InputError(
+            f"systems.{name}: it names a folder, so give letters, digits and _-. alone, and not {REPORT!r}"
+        )
     if sum(given is not None for given in (system.model, system.experiment, system.checkpoint)) != 1:
-        message = f"systems.{name}: give one of model, experiment and checkpoint, or null to leave the system out"
-        raise InputError(message)
+        raise InputError(
+            f"systems.{name}: give one of model, experiment and checkpoint, or null to leave the system out"
+        )
 
 
 def shared(config: DictConfig, groups: Iterable[str]) -> list[str]:
@@ -163,8 +163,6 @@ def named(key: str) -> Iterator[None]:
     try:
         yield
     except (HydraException, OmegaConfBaseException) as error:
-        message = f"{key}: {one_line(error)}"
-        raise InputError(message) from error
+        raise InputError(f"{key}: {one_line(error)}") from error
     except InputError as error:
-        message = f"{key}: {error}"
-        raise InputError(message) from error
+        raise InputError(f"{key}: {error}") from error

@@ -34,8 +34,7 @@ def demand_ours(folder: Path, key: str) -> None:
     """Raises `InputError` if a system's folder holds what no benchmark wrote."""
     empty = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
     if not empty and not (folder / RECORD).is_file():
-        message = f"{key}: {folder} is in the way, and no benchmark wrote it (no {RECORD}); give another output"
-        raise InputError(message)
+        raise InputError(f"{key}: {folder} is in the way, and no benchmark wrote it (no {RECORD}); give another output")
 
 
 def stages_done(folder: Path, key: str, settings: Mapping[str, Any]) -> list[str]:
@@ -57,10 +56,8 @@ def stages_done(folder: Path, key: str, settings: Mapping[str, Any]) -> list[str
         record = json.loads(path.read_text(encoding="utf-8"))
         before, done, known = record["settings"], list(record["done"]), record["sha256"]
     except (ValueError, KeyError, TypeError) as error:
-        message = f"{key}: {path} can't be read ({type(error).__name__}: {error}); {way_out}"
-        raise InputError(message) from error
+        raise InputError(f"{key}: {path} can't be read ({type(error).__name__}: {error}); {way_out}") from error
     if known != digest(settings):
         differing = describe_differences(before, json.loads(json.dumps(settings)))
-        message = f"{key}: {folder} was made with {differing}; {way_out}"
-        raise InputError(message)
+        raise InputError(f"{key}: {folder} was made with {differing}; {way_out}")
     return done

@@ -104,19 +104,16 @@ def check_launcher(launcher: Mapping[str, Any], trainer: Mapping[str, Any]) -> N
     """
     for key in ("nodes", "tasks_per_node"):  # of submitit
         if (launcher.get(key) or 1) > 1:
-            message = f"hydra.launcher.{key}={launcher[key]}: each task would run the whole job; give 1"
-            raise InputError(message)
+            raise InputError(f"hydra.launcher.{key}={launcher[key]}: each task would run the whole job; give 1")
     if nodes_wanted(trainer) > 1:
-        message = f"trainer.num_nodes={trainer['num_nodes']}: a job of a sweep has one machine; give 1"
-        raise InputError(message)
+        raise InputError(f"trainer.num_nodes={trainer['num_nodes']}: a job of a sweep has one machine; give 1")
     kind, count = str(launcher.get("_target_")), devices_wanted(trainer)
     at_once = "ray" in kind or "LocalLauncher" in kind or ("joblib" in kind and launcher.get("n_jobs") != 1)
     if count > 1 and at_once:
-        message = (
+        raise InputError(
             f"trainer.devices={trainer.get('devices')}: a job takes {count} devices, and this launcher would start "
             "several on the same ones; leave out hydra/launcher, or give trainer.devices=1"
         )
-        raise InputError(message)
 
 
 def _run_apart(folder: Path, overrides: list[str]) -> float | None:
@@ -128,8 +125,7 @@ def _run_apart(folder: Path, overrides: list[str]) -> float | None:
     if exit_status == 0 and after is not None and after.state == FINISHED:
         return after.value
     said = (last_lines(log, start) or ["it said nothing"])[-1]
-    message = f"{describe_status(exit_status)}: {said}; see {log}"
-    raise ChildFailedError(message)
+    raise ChildFailedError(f"{describe_status(exit_status)}: {said}; see {log}")
 
 
 def mark_interrupted(folders: list[Path]) -> None:

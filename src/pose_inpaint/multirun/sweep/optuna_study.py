@@ -36,11 +36,10 @@ def study_arguments(plan: Plan) -> tuple[list[str], int]:
         return more, plan.record.jobs
     _check_space(plan, study)
     if study.direction.name.lower() != plan.record.direction:
-        message = (
+        raise InputError(
             f"hydra.sweeper.storage={sweeper.storage}: that study is to {study.direction.name.lower()}, and "
             f"{plan.record.metric} is to be {plan.record.direction}d; choose another study_name"
         )
-        raise InputError(message)
     left = plan.record.jobs - sum(trial.state.name == "COMPLETE" for trial in study.trials)
     if "seed" in sweeper.sampler and sweeper.sampler.seed is not None:
         # The sampler starts anew; with the same seed it would draw the first trials again.
@@ -80,19 +79,19 @@ def _load(optuna: Any, plan: Plan) -> Any:
     except KeyError:
         return None
     except Exception as error:
-        message = f"hydra.sweeper.storage={storage}: no study can be read there ({str(error).splitlines()[0]})"
-        raise InputError(message) from error
+        raise InputError(
+            f"hydra.sweeper.storage={storage}: no study can be read there ({str(error).splitlines()[0]})"
+        ) from error
 
 
 def _check_direction(plan: Plan) -> None:
     given = plan.config.hydra.sweeper.direction
     name = str(getattr(given, "name", given))
     if given is not None and name != plan.record.direction:
-        message = (
+        raise InputError(
             f"hydra.sweeper.direction={name}: optimized_metric={plan.record.metric} is to be {plan.record.direction}d; "
             "leave the direction out"
         )
-        raise InputError(message)
 
 
 def _check_space(plan: Plan, study: Any) -> None:
@@ -107,11 +106,10 @@ def _check_space(plan: Plan, study: Any) -> None:
         differing = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
         if differing:
             pairs = (f"{key} (there {before.get(key, 'none')}, here {now.get(key, 'none')})" for key in differing)
-            message = (
+            raise InputError(
                 f"hydra.sweeper.storage={plan.config.hydra.sweeper.storage}: study {study.study_name} is of another "
                 f"search; these differ: {', '.join(pairs)}; choose another hydra.sweeper.study_name"
             )
-            raise InputError(message)
 
 
 def _lines(plan: Plan) -> Iterable[str]:

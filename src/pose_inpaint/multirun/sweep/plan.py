@@ -72,8 +72,7 @@ def plan_sweep(arguments: Sequence[str], check: Callable[[DictConfig], object]) 
     wanted = [override.partition("=")[2] for override in given if key_of(override) == RESUME]
     given = [override for override in given if key_of(override) not in (RESUME, "hydra.mode")]
     if "" in wanted:
-        message = f"{RESUME}: give the folder of the sweep to go on with, {RESUME}=DIR"
-        raise InputError(message)
+        raise InputError(f"{RESUME}: give the folder of the sweep to go on with, {RESUME}=DIR")
     folder = Path(wanted[-1].strip("'\"")).resolve() if wanted and wanted[-1] != "null" else None
     overrides = given
     if folder is not None:
@@ -104,11 +103,10 @@ def _read_command_line(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     for option in ("config_dir", "config_path", "config_name"):
         if getattr(found, option, None):
             name = option.replace("_", "-")
-            message = (
+            raise InputError(
                 f"--{name}={getattr(found, option)}: a sweep has our configuration alone; give "
                 "'hydra.searchpath=[file://DIR]' to add a folder to it"
             )
-            raise InputError(message)
     given = list(found.overrides)
     return given, [argument for argument in arguments if argument not in given]
 
@@ -127,12 +125,12 @@ def _compose(overrides: list[str]) -> DictConfig:
             raise
         kind = str(error.missing_cfg_file)
         extra = "ray" if kind.endswith("ray") else "sweep"
-        message = f"{kind}: not installed here, or no such plugin: pip install 'pose-inpaint[{extra}]'"
-        raise InputError(message) from error
+        raise InputError(
+            f"{kind}: not installed here, or no such plugin: pip install 'pose-inpaint[{extra}]'"
+        ) from error
     except ConfigCompositionException as error:
         cause = str(error.__cause__ or error).splitlines()[0]
-        message = f"{str(error).splitlines()[0]} ({cause})"
-        raise InputError(message) from error
+        raise InputError(f"{str(error).splitlines()[0]} ({cause})") from error
 
 
 def _first_values(parsed: Iterable[Override]) -> list[str]:
@@ -195,17 +193,14 @@ def _describe(config: DictConfig, parsed: Sequence[Override], overrides: list[st
     swept = [override for override in parsed if override.is_sweep_override()]
     keys = [key_of(override.get_key_element()) for override in swept]
     if config.sweep.on_error not in ON_ERROR:
-        message = f"sweep.on_error={config.sweep.on_error}: not one of {', '.join(ON_ERROR)}"
-        raise InputError(message)
+        raise InputError(f"sweep.on_error={config.sweep.on_error}: not one of {', '.join(ON_ERROR)}")
     follows = not any(key_of(override) == "optimized_metric" for override in overrides)
     for key in ["optimized_metric", *(["checkpoint.monitor"] if follows else [])]:
         if key in keys:
-            message = f"{key}: swept, but jobs are compared by one metric; give optimized_metric=NAME"
-            raise InputError(message)
+            raise InputError(f"{key}: swept, but jobs are compared by one metric; give optimized_metric=NAME")
     metric, validation = str(config.optimized_metric), list(config.validation)
     if metric not in validation and "validation" not in keys:
-        message = f"optimized_metric={metric}: not one of validation's {validation}"
-        raise InputError(message)
+        raise InputError(f"optimized_metric={metric}: not one of validation's {validation}")
     direction = "maximize" if higher_is_better(metric) else "minimize"
     kept = [override for override in overrides if key_of(override) != "hydra.sweep.dir"]
     return SweepRecord(kept, keys, metric, direction, _count_jobs(config, swept))
@@ -220,13 +215,11 @@ def _count_jobs(config: DictConfig, swept: Iterable[Override]) -> int:
 
 def _discrete(override: Override) -> bool:
     if not override.is_discrete_sweep():
-        message = f"{override.input_line}: only Optuna chooses from an interval; give sweep=optuna, or values"
-        raise InputError(message)
+        raise InputError(f"{override.input_line}: only Optuna chooses from an interval; give sweep=optuna, or values")
     values = list(override.sweep_string_iterator())
     for value in values:
         if values.count(value) > 1:
-            message = f"{override.input_line}: {value} is there twice, and would be the same job; leave one out"
-            raise InputError(message)
+            raise InputError(f"{override.input_line}: {value} is there twice, and would be the same job; leave one out")
     return True
 
 

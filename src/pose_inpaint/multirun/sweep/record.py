@@ -47,14 +47,12 @@ def read_record(folder: Path) -> SweepRecord:
     """
     path = folder / RECORD
     if not path.is_file():
-        message = f"sweep.resume={folder}: holds no sweep ({RECORD} is missing); give the folder of one"
-        raise InputError(message)
+        raise InputError(f"sweep.resume={folder}: holds no sweep ({RECORD} is missing); give the folder of one")
     try:
         content: Any = OmegaConf.to_container(OmegaConf.load(path))
         return SweepRecord(**{field.name: content[field.name] for field in fields(SweepRecord)})
     except (ValueError, OSError, TypeError, KeyError) as error:
-        message = f"{path}: no record of a sweep ({error}); restore it, or start a new sweep"
-        raise InputError(message) from error
+        raise InputError(f"{path}: no record of a sweep ({error}); restore it, or start a new sweep") from error
 
 
 def write_record(folder: Path, record: SweepRecord) -> None:
@@ -68,8 +66,9 @@ def write_record(folder: Path, record: SweepRecord) -> None:
         with (folder / RECORD).open("x", encoding="utf-8") as file:  # of two that claim it at once, one has it
             file.write(_as_text(record))
     except FileExistsError as error:
-        message = f"hydra.sweep.dir={folder}: holds a sweep already; choose another folder, or sweep.resume={folder}"
-        raise InputError(message) from error
+        raise InputError(
+            f"hydra.sweep.dir={folder}: holds a sweep already; choose another folder, or sweep.resume={folder}"
+        ) from error
 
 
 def replace_record(folder: Path, record: SweepRecord) -> None:
@@ -96,8 +95,9 @@ def continued_overrides(folder: Path, record: SweepRecord, given: Iterable[str])
         differing = [key for key in {**fixed, **asked} if fixed.get(key) != asked.get(key)]
         if differing:
             pairs = (f"{key} (there {_value(fixed, key)}, here {_value(asked, key)})" for key in differing)
-            message = f"sweep.resume={folder}: another sweep; these differ: {', '.join(pairs)}; give sweep.resume alone"
-            raise InputError(message)
+            raise InputError(
+                f"sweep.resume={folder}: another sweep; these differ: {', '.join(pairs)}; give sweep.resume alone"
+            )
     return list({**before, **{key: override for key, override in now.items() if key.startswith(FREE)}}.values())
 
 

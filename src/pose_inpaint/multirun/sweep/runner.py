@@ -87,11 +87,10 @@ def _refuse_ranks() -> None:
         InputError: this is one of several.
     """
     if rank_count() > 1:
-        message = (
+        raise InputError(
             f"-m: this process is one of {rank_count()}, and each would run a sweep of its own; start the sweep by "
             "itself, without torchrun or srun, and give its jobs trainer.devices"
         )
-        raise InputError(message)
 
 
 def _begin(plan: Plan) -> None:

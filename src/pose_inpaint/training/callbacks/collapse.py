@@ -93,10 +93,9 @@ class CollapseGuard(Callback):
             "generator_gradient": generator_gradient,
         }.items():
             if value is not None and not value > 0:
-                message = f"guard.{key}={value}: must be positive" + (
-                    ", or null not to look" if key != "batches" else ""
+                raise InputError(
+                    f"guard.{key}={value}: must be positive" + (", or null not to look" if key != "batches" else "")
                 )
-                raise InputError(message)
         self.watched = {
             key: (name, Stretch(threshold, batches))
             for key, name, threshold in (

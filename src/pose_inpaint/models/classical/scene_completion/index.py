@@ -124,11 +124,9 @@ class SceneIndex:
         """
         path = Path(self.paths[place])
         if not path.is_file():
-            message = f"{path}: listed in model.index, but no such file; put it back or build the index anew"
-            raise InputError(message)
+            raise InputError(f"{path}: listed in model.index, but no such file; put it back or build the index anew")
         if file_digest(path) != self.digests[place]:
-            message = f"{path}: changed since model.index was built; build the index anew"
-            raise InputError(message)
+            raise InputError(f"{path}: changed since model.index was built; build the index anew")
         return to_signed(read_picture(path))
 
 
@@ -156,8 +154,7 @@ def build_index(
         if on_picture:
             on_picture()
     if not found:
-        message = "data: there is no picture to index; give a folder or split that has some"
-        raise InputError(message)
+        raise InputError("data: there is no picture to index; give a folder or split that has some")
     descriptors = torch.stack(found)
     scale = _scales(descriptors)
     return SceneIndex(descriptors * scale, scale, names, paths, digests, torch.tensor(sizes), filters)
@@ -180,19 +177,15 @@ def read_index(path: str) -> SceneIndex:
         InputError: there is no such file, or it is no index, or of another format.
     """
     if not Path(path).is_file():
-        message = f"model.index={path}: no such file; {BUILD}"
-        raise InputError(message)
+        raise InputError(f"model.index={path}: no such file; {BUILD}")
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
         kind = content.pop("format")
     except Exception as error:
-        message = f"model.index={path}: not a scene index; {BUILD}"
-        raise InputError(message) from error
+        raise InputError(f"model.index={path}: not a scene index; {BUILD}") from error
     if kind != FORMAT or content.pop("version", None) != VERSION:
-        message = f"model.index={path}: of another format than version {VERSION} of this package; {BUILD}"
-        raise InputError(message)
+        raise InputError(f"model.index={path}: of another format than version {VERSION} of this package; {BUILD}")
     try:
         return SceneIndex(**{**content, "filters": SceneFilters(**content["filters"])})
     except (TypeError, KeyError) as error:
-        message = f"model.index={path}: damaged ({error}); {BUILD}"
-        raise InputError(message) from error
+        raise InputError(f"model.index={path}: damaged ({error}); {BUILD}") from error

@@ -80,8 +80,7 @@ class SceneCompletion:
             checks[key] = (value, value >= 0, "at least 0")
         for key, (given, good, what) in checks.items():
             if not good:
-                message = f"model.{key}={given}: must be {what}"
-                raise InputError(message)
+                raise InputError(f"model.{key}={given}: must be {what}")
         check_choice("model.seam", seam, Seam)
         import_extra("scipy.sparse.csgraph", "model=scene_completion needs SciPy", "scenes")
         self.index, self.scenes, self.band, self.seam = read_index(index), scenes, band, seam
@@ -113,19 +112,19 @@ class SceneCompletion:
     ) -> tuple[Float[Tensor, "s 3 h w"], tuple[Source, ...]]:
         hidden = mask[0] > 0
         if hidden.all():
-            message = "model=scene_completion: a wholly hidden picture is like no scene more than another; leave it out"
-            raise InputError(message)
+            raise InputError(
+                "model=scene_completion: a wholly hidden picture is like no scene more than another; leave it out"
+            )
         if not hidden.any():
             raw = known.expand(samples, *known.shape).clone()
             return raw, tuple(Source("-", 0.0, near_duplicate=False) for _ in range(samples))
         holes = find_holes(hidden, round(self.band * max(hidden.shape)) or 1)
         best = self._candidates(known, mask, holes, samples)[:samples]
         if len(best) < samples:
-            message = (
+            raise InputError(
                 f"model.index: only {len(best)} of its pictures can complete this one, asked for {samples}; "
                 "give fewer samples, larger model.scenes, or a larger collection"
             )
-            raise InputError(message)
         raw = torch.stack([self._compose(known, hidden, holes, candidate) for candidate in best])
         sources = (Source(c.name, c.distance, near_duplicate=c.distance <= self.near_duplicate) for c in best)
         return raw, tuple(sources)
@@ -163,11 +162,10 @@ class SceneCompletion:
         usable = (self.index.sizes * max(self.matcher.scales)).round() >= need
         if not usable.all(1).any():
             largest = "x".join(map(str, self.index.sizes.amax(0).tolist()))
-            message = (
+            raise InputError(
                 f"model.index: its pictures have at most {largest} pixels, a hole needs "
                 f"{'x'.join(map(str, need.tolist()))}; index larger pictures"
             )
-            raise InputError(message)
         return usable.all(1)
 
     def _compose(
