@@ -121,11 +121,11 @@ class Completion:
         return dataclasses.replace(self, raw=self.raw.detach(), predicted_mask=predicted_mask, coarse=coarse)
 
 
-class Critic(Protocol):
+class Discriminator(Protocol):
     """Judges pictures, whole and, if it has a local view, around a hole.
 
     Attributes:
-        patch: side of the local view in pixels; None for a critic that sees whole pictures only.
+        patch: side of the local view in pixels; None for a discriminator that sees whole pictures only.
     """
 
     patch: int | None
@@ -137,7 +137,7 @@ class Critic(Protocol):
 
         Args:
             pictures: in [-1, 1].
-            corners: row and column of the top left corner of each local view; None for a critic without one.
+            corners: row and column of the top left corner of each local view; None for a discriminator without one.
         """
         ...
 

@@ -102,7 +102,7 @@ def test_every_experiment_builds(name, tiny_data):
     data = build.build_data(found.data, found.mask, found.seed)
     module = build_module(found, data, {})
     assert sum(parameter.numel() for parameter in module.generator.parameters()) > 0
-    assert module.schedule.phases[-1].discriminator == (module.critic is not None)
+    assert module.schedule.phases[-1].discriminator == (module.discriminator is not None)
     for phase in module.schedule.phases:
         assert set(phase.terms) <= set(found.loss.generator)
 
@@ -231,12 +231,12 @@ def test_the_numbers_of_the_context_encoder():
     terms = found.loss.generator
     assert (terms["reconstruction"]["weight"], terms["reconstruction"]["region"]) == (0.999, "hole")
     assert (terms["adversarial"]["weight"], terms["adversarial"]["form"]) == (0.001, "non_saturating")
-    assert found.optim.optimizer["betas"] == found.optim.critic_optimizer["betas"] == [0.5, 0.999]
-    assert (found.optim.lr, found.optim.critic_optimizer["lr"]) == (2e-3, 2e-4)
+    assert found.optim.optimizer["betas"] == found.optim.discriminator_optimizer["betas"] == [0.5, 0.999]
+    assert (found.optim.lr, found.optim.discriminator_optimizer["lr"]) == (2e-3, 2e-4)
     assert (found.data.batch_size, found.data.size, found.model["size"]) == (64, 128, 128)
-    assert [(p.epochs, p.discriminator, p.discriminator_first, p.critic_steps) for p in found.schedule.phases] == [
-        (25, True, True, 1)
-    ]
+    assert [
+        (p.epochs, p.discriminator, p.discriminator_first, p.discriminator_steps) for p in found.schedule.phases
+    ] == [(25, True, True, 1)]
 
 
 def test_the_numbers_of_glcic():
@@ -267,14 +267,14 @@ def test_the_numbers_of_contextual_attention():
     assert judge["penalties"]["gradient"]["region"] == "hole"
     assert (found.optim.lr, found.optim.optimizer["betas"], found.data.batch_size) == (1e-4, [0.5, 0.9], 16)
     (phase,) = found.schedule.phases
-    assert (phase.discriminator_first, phase.critic_steps) == (True, 5)
-    assert phase.epochs * (28_755 // 16) / phase.critic_steps == pytest.approx(1_000_000, rel=0.001)
+    assert (phase.discriminator_first, phase.discriminator_steps) == (True, 5)
+    assert phase.epochs * (28_755 // 16) / phase.discriminator_steps == pytest.approx(1_000_000, rel=0.001)
 
 
 @pytest.mark.parametrize(
     ("name", "changed"),
     [
-        ("noskip", {"model"}), ("nodilation", {"model"}), ("noadversarial", {"critic", "schedule"}),
+        ("noskip", {"model"}), ("nodilation", {"model"}), ("noadversarial", {"discriminator", "schedule"}),
         ("noperceptual", {"schedule"}),
     ],
 )  # fmt: skip

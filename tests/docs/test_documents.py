@@ -85,7 +85,7 @@ def test_a_system_is_added_by_one_module_and_one_file(command, tiny_data, tmp_pa
         *data,
         search,
         f"hydra.run.dir={tmp_path}/run",
-        "critic.width=2",
+        "discriminator.width=2",
         "test.enabled=false",
     )
     assert outcome.status == 0, outcome.err

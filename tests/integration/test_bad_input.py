@@ -41,7 +41,7 @@ def refused(outcome, *words):
             ["every term of reconstruction", "weight 0"],
         ),
         (["loss=slides2018", "schedule=slides2018", "model.predict_mask=false"], ["model.predict_mask=true"]),
-        (["data.size=66"], ["critic.size=66"]),
+        (["data.size=66"], ["discriminator.size=66"]),
         (["schedule.phases.0.terms=[hole,charm]"], ["'charm'", "hole, known"]),
         (["optim.lr=0"], ["optim.lr=0"]),
         (["optim.lr_rule=cubic"], ["optim.lr_rule=cubic", "none, linear, sqrt"]),
@@ -62,8 +62,8 @@ def refused(outcome, *words):
         (["model.width=3"], ["model.width=3"]),
         (["model.depth=3"], ["depth"]),
         (["+model.depth=3"], ["depth"]),
-        (["critic=none"], ["critic=discriminator2018"]),
-        (["critic=null"], ["critic"]),
+        (["discriminator=none"], ["discriminator=discriminator2018"]),
+        (["discriminator=null"], ["discriminator"]),
         (["loss=nicer"], ["loss/nicer"]),
         (["+experiment=nothing"], ["experiment/nothing", "quickstart"]),
         (["data.root=~/photos"], ["data.root=~/photos", "$HOME"]),
@@ -91,7 +91,13 @@ def test_settings_that_cannot_be_used(command, tiny_data, tmp_path, arguments, w
 
 
 def test_a_model_that_does_not_learn_is_not_trained(command, tiny_data, tmp_path):
-    more = ["model=mean", "critic.width=2", f"data.root={tiny_data}", f"hydra.run.dir={tmp_path}/run", "data.workers=0"]
+    more = [
+        "model=mean",
+        "discriminator.width=2",
+        f"data.root={tiny_data}",
+        f"hydra.run.dir={tmp_path}/run",
+        "data.workers=0",
+    ]
     refused(command("train", "data=chalearn", *more), "MeanFill does not learn", "evaluate")
 
 

@@ -13,7 +13,7 @@ from pose_inpaint.config.overrides import as_value
 from pose_inpaint.multirun.benchmark import stages as benchmark_stages
 
 LEARNING = [
-    "trainer=cpu", "data.batch_size=4", "model.width=2", "critic.width=2", "loss.generator.perceptual.weight=0",
+    "trainer=cpu", "data.batch_size=4", "model.width=2", "discriminator.width=2", "loss.generator.perceptual.weight=0",
     "batchnorm.batches=2", "trainer.enable_progress_bar=false", "schedule.phases.0.epochs=1",
     "schedule.phases.1.epochs=1", "samples.count=2",
 ]  # fmt: skip
@@ -217,7 +217,7 @@ def test_a_checkpoint_is_known_by_its_digest(command, done, tiny_checkpoint, tmp
         (["+systems.x={model: unet2018}"], ["systems.x: model: a network without weights"]),
         (["+systems.x={model: telea, overrides: ['model.radius=0']}"], ["systems.x: model.radius=0"]),
         (["+systems.x={model: mean, overrides: ['modle=1']}"], ["systems.x: ", "modle"]),
-        (["+systems.x={experiment: authors2018, overrides: ['critic=none']}"], ["systems.x: critic"]),
+        (["+systems.x={experiment: authors2018, overrides: ['discriminator=none']}"], ["systems.x: discriminator"]),
         (["+systems.x={experiment: authors2018, overrides: ['trainer.accelerator=abacus']}"], ["systems.x: trainer"]),
         (["evaluate=['split=exam']"], ["split=exam"]),
         (["report=['scors=[]']"], ["report: ", "scors"]),

@@ -17,9 +17,11 @@ def test_it_sees_each_side_s_own_numbers_and_stays_silent_by_default(command, ti
         return [str(one.message) for one in found if str(one.message).startswith("guard.")]
 
     assert messages("guard.batches=2") == []
-    critic, generator = sorted(messages("guard.batches=4", "guard.critic_loss=1e9", "guard.generator_gradient=1e9"))
-    assert critic.startswith("guard.critic_loss=1e+09: train/discriminator/total")
-    assert "(batch 10)" in critic  # the fourth of those in which the critic steps
+    discriminator, generator = sorted(
+        messages("guard.batches=4", "guard.discriminator_loss=1e9", "guard.generator_gradient=1e9")
+    )
+    assert discriminator.startswith("guard.discriminator_loss=1e+09: train/discriminator/total")
+    assert "(batch 10)" in discriminator  # the fourth of those in which the discriminator steps
     assert generator.startswith("guard.generator_gradient=1e+09: train/generator/gradient_norm")
     assert "(batch 4)" in generator
 

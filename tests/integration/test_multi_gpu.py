@@ -13,8 +13,8 @@ from conftest import TINY, write_split
 
 PLAIN = (
     *(argument for argument in TINY if not argument.startswith(("data.batch", "trainer="))),
-    "loss=authors2018", "schedule=authors2018", "model=contextual_attention", "critic=contextual_attention",
-    "critic.width=2", "critic.patch=32", "mask=squares", "optim.clip_norm=1", "ema.decay=0.9",
+    "loss=authors2018", "schedule=authors2018", "model=contextual_attention", "discriminator=contextual_attention",
+    "discriminator.width=2", "discriminator.patch=32", "mask=squares", "optim.clip_norm=1", "ema.decay=0.9",
 )  # fmt: skip
 """No layer mixes pictures, and nothing is drawn but masks: the one local view is the whole picture."""
 TWO = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")

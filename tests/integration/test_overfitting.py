@@ -18,7 +18,7 @@ SYSTEMS = {
     "slides2018": ["model.width=16", "loss.features.weights=random", "loss.features.layers=[conv1_2]"],
     "context_encoder": ["model.width=32"],
     "glcic": ["model.width=16"],
-    "contextual_attention": ["model.width=16", "critic.width=16"],
+    "contextual_attention": ["model.width=16", "discriminator.width=16"],
     "unet2018_noskip": ["model.width=16", "loss.features.weights=random", "loss.features.layers=[conv1_2]"],
     "unet2018_nodilation": ["model.width=16", "loss.features.weights=random", "loss.features.layers=[conv1_2]"],
     "unet2018_noadversarial": ["model.width=16", "loss.features.weights=random", "loss.features.layers=[conv1_2]"],
@@ -51,17 +51,19 @@ def hole_error(inpainter, batch):
 def test_eight_photos_are_learnt_to_a_tenth_of_the_mean_fills_error(shared, name):
     module, batch = prepared(name, shared)
     generators = module.optimizer(module.generator.parameters())
-    critics = None if module.critic is None else module.critic_optimizer(module.critic.parameters())
+    discriminators = (
+        None if module.discriminator is None else module.discriminator_optimizer(module.discriminator.parameters())
+    )
     # The last phase with a pixel error: what the slides' second phase asks for need not look like the original.
     terms = next(p.terms for p in reversed(module.schedule.phases) if set(p.terms) - {"adversarial", "perceptual"})
     for _ in range(STEPS):
         completion = module.generator(batch.known, batch.mask)
-        if critics is not None:
-            critics.zero_grad()
-            module.discriminator_loss(batch, completion.detach(), module.critic)["total"].backward()
-            critics.step()
+        if discriminators is not None:
+            discriminators.zero_grad()
+            module.discriminator_loss(batch, completion.detach(), module.discriminator)["total"].backward()
+            discriminators.step()
         generators.zero_grad()
-        module.generator_loss(batch, completion, module.critic, terms)["total"].backward()
+        module.generator_loss(batch, completion, module.discriminator, terms)["total"].backward()
         generators.step()
     recalibrate(module.generator, [batch], "cpu")
     assert hole_error(module.generator.eval(), batch) < 0.1 * hole_error(MeanFill(), batch)

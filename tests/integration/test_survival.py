@@ -109,8 +109,13 @@ def test_a_run_ended_inside_an_epoch_goes_on_as_if_unbroken(command, ask, tiny_d
 def test_draws_go_on_too(command, ask, tiny_data, tmp_path, experiment):
     phases = "schedule.phases=[{name: one, epochs: 2, terms: [reconstruction, adversarial], discriminator: true}]"
     if experiment == "contextual_attention":
-        phases = phases.replace("reconstruction", "hole").replace("true}", "true, critic_steps: 2}")
-    small = [*(a for a in TINY if not a.startswith(("schedule", "loss"))), "critic.width=2", phases, "mask=squares"]
+        phases = phases.replace("reconstruction", "hole").replace("true}", "true, discriminator_steps: 2}")
+    small = [
+        *(a for a in TINY if not a.startswith(("schedule", "loss"))),
+        "discriminator.width=2",
+        phases,
+        "mask=squares",
+    ]
 
     def run(name, *more):
         return command(
@@ -267,7 +272,10 @@ def test_resuming_names_every_setting_that_differs(command, tiny_run, tmp_path):
         ("+trainer.limit_train_batches=2", "this run has trainer.limit_train_batches=2"),
         ("schedule.phases.0.epochs=3", "made with schedule.phases.0.epochs=2, but this run has 3"),
         ("schedule.phases.0.terms=[hole]", "phases.0.terms=['hole', 'known', 'perceptual'], but this run has ['hole']"),
-        ("+schedule.phases.1.critic_steps=2", "made with schedule.phases.1.critic_steps=1, but this run has 2"),
+        (
+            "+schedule.phases.1.discriminator_steps=2",
+            "made with schedule.phases.1.discriminator_steps=1, but this run has 2",
+        ),
     ],
 )
 def test_resuming_with_another_past_is_refused(command, tiny_run, tmp_path, more, text):

@@ -8,7 +8,7 @@ from PIL import Image
 
 SMALL = (
     "trainer=cpu", "data=chalearn", "data.size=32", "data.batch_size=4", "data.workers=0", "model.width=2",
-    "critic.width=2", "trainer.enable_progress_bar=false", "trainer.log_every_n_steps=1", "batchnorm.batches=2",
+    "discriminator.width=2", "trainer.enable_progress_bar=false", "trainer.log_every_n_steps=1", "batchnorm.batches=2",
     "samples.count=2",
 )  # fmt: skip
 PHASES = {"context_encoder": 1, "glcic": 3, "contextual_attention": 1}
@@ -38,7 +38,7 @@ def test_a_system_trains_through_its_phases_and_is_scored(command, tiny_data, tm
 
 
 def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(command, tiny_data, tmp_path):
-    more = ["schedule.phases.0.epochs=4", "schedule.phases.0.critic_steps=2", "test.enabled=false"]
+    more = ["schedule.phases.0.epochs=4", "schedule.phases.0.discriminator_steps=2", "test.enabled=false"]
     for folder, stop in (("whole", []), ("part", ["trainer.max_epochs=2"])):
         assert train(command, tiny_data, tmp_path / folder, "contextual_attention", *more, *stop).status == 0
     last = tmp_path / "part/checkpoints/last.ckpt"
@@ -61,7 +61,15 @@ def hide(data, blocks):
 @pytest.mark.parametrize(
     ("blocks", "words"),
     [
-        ([[0, 0, 40]], ["003.png", "covers the critic's whole local view of 16x16", "critic.patch", "mask=challenge"]),
+        (
+            [[0, 0, 40]],
+            [
+                "003.png",
+                "covers the discriminator's whole local view of 16x16",
+                "discriminator.patch",
+                "mask=challenge",
+            ],
+        ),
         ([], ["003.png"]),
     ],
 )
@@ -77,21 +85,21 @@ def test_pictures_without_a_local_view_are_refused_before_training(command, tiny
 
 
 def test_holes_drawn_anew_may_fill_a_view(command, tiny_data, tmp_path):
-    more = ["mask.side=[0.9, 0.9]", "mask.max_share=0.9", "mask.count=[1, 1]", "critic.patch=16"]
+    more = ["mask.side=[0.9, 0.9]", "mask.max_share=0.9", "mask.count=[1, 1]", "discriminator.patch=16"]
     assert train(command, tiny_data, tmp_path / "run", "contextual_attention", *more).status == 0
 
 
 @pytest.mark.parametrize(
     ("name", "more", "words"),
     [
-        ("glcic", ["data.size=48"], ["critic.size=48", "32, 64, 128"]),
-        ("glcic", ["critic.patch=64"], ["critic.patch=64", "critic.size=32"]),
-        ("contextual_attention", ["critic.size=64"], ["critic.size=64", "data.size=32"]),
-        ("contextual_attention", ["data.size=36"], ["critic.size=36", "16"]),
+        ("glcic", ["data.size=48"], ["discriminator.size=48", "32, 64, 128"]),
+        ("glcic", ["discriminator.patch=64"], ["discriminator.patch=64", "discriminator.size=32"]),
+        ("contextual_attention", ["discriminator.size=64"], ["discriminator.size=64", "data.size=32"]),
+        ("contextual_attention", ["data.size=36"], ["discriminator.size=36", "16"]),
         ("context_encoder", ["data.size=48"], ["model.size=48", "power of two"]),
         ("contextual_attention", ["model=unet2018"], ["picture=coarse"]),
         ("glcic", ["loss.discriminator.real_views=none"], ["real_views=none", "same, other"]),
-        ("contextual_attention", ["critic=discriminator2018"], ["gradient penalty", "batch normalisation"]),
+        ("contextual_attention", ["discriminator=discriminator2018"], ["gradient penalty", "batch normalisation"]),
         ("contextual_attention", ["loss.beta=0.5"], ["loss.beta=0.5", "Wasserstein"]),
         (
             "contextual_attention",
@@ -101,8 +109,8 @@ def test_holes_drawn_anew_may_fill_a_view(command, tiny_data, tmp_path):
         ("glcic", ["loss.generator.adversarial.form=linear"], ["form=linear", "logistic needs non_saturating"]),
         ("glcic", ["data.batch_size=1"], ["data.batch_size=1", "real_views=other needs at least 2"]),
         ("context_encoder", ["optim=adadelta"], ["optim", "betas"]),
-        ("context_encoder", ["optim.critic_optimizer.lr=-1"], ["optim", "-1"]),
-        ("contextual_attention", ["schedule.phases.0.critic_steps=0"], ["critic_steps=0"]),
+        ("context_encoder", ["optim.discriminator_optimizer.lr=-1"], ["optim", "-1"]),
+        ("contextual_attention", ["schedule.phases.0.discriminator_steps=0"], ["discriminator_steps=0"]),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(command, tiny_data, tmp_path, name, more, words):

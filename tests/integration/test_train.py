@@ -65,7 +65,7 @@ def test_phases_log_their_own_terms(tiny_run):
 
 def test_checkpoints_load_without_running_code_and_hold_all(tiny_checkpoint):
     content = torch.load(tiny_checkpoint, weights_only=True)
-    assert content["pose_inpaint"]["format"] == 2
+    assert content["pose_inpaint"]["format"] == 3
     assert content["pose_inpaint"]["config"]["model"]["width"] == 2
     assert content["pose_inpaint"]["phase"] == "adversarial"
     assert set(content["pose_inpaint"]["random_states"][0]) == {"torch", "cuda", "numpy", "python"}
@@ -113,7 +113,7 @@ def test_init_from_takes_weights_and_nothing_else(command, tiny_data, tiny_check
     assert command("train", *arguments(tiny_data, tmp_path / "run", *more)).status == 0
     before, after = weights(tiny_checkpoint), weights(tmp_path / "run/checkpoints/last.ckpt")
     for key in before:
-        if key.startswith(("generator.", "critic.")) and key.endswith("weight"):
+        if key.startswith(("generator.", "discriminator.")) and key.endswith("weight"):
             torch.testing.assert_close(before[key], after[key], msg=key, atol=1e-9, rtol=0)
     assert int(after["batches_seen"]) == 9  # its own count: three epochs of three batches
 
@@ -130,7 +130,7 @@ def test_an_average_is_validated_and_released(command, tiny_data, tmp_path):
     state = weights(tmp_path / "run/checkpoints/last.ckpt")
     key = "conv1.0.weight"
     assert not torch.equal(state[f"ema.module.{key}"], state[f"generator.{key}"])
-    assert not [name for name in state if name.startswith("ema.") and "critic" in name]
+    assert not [name for name in state if name.startswith("ema.") and "discriminator" in name]
 
 
 def test_running_statistics_are_left_alone_if_asked(command, tiny_data, tmp_path):

@@ -103,7 +103,7 @@ def test_gradient_norms_and_right_answers_are_logged_without_clipping(logged):
     both = [row for row in trained if "train/discriminator/total" in row]
     assert len(both) == 6
     assert all(row["train/discriminator/gradient_norm"] > 0 for row in both)
-    assert all(0 <= row["train/discriminator/right"] <= 1 for row in both)
+    assert all(0 <= row["train/discriminator/accuracy"] <= 1 for row in both)
 
 
 def test_the_configuration_is_that_of_the_run(logged, place):

@@ -112,7 +112,7 @@ def _expand(argument: str, short: Mapping[str, str]) -> str:
 
 
 def _refuse_null_choices(arguments: Iterable[str]) -> None:
-    """Says which key `critic=null` and the like are about; Hydra does not."""
+    """Says which key `discriminator=null` and the like are about; Hydra does not."""
     for argument in arguments:
         key, _, value = argument.partition("=")
         if value == "null" and (CONF / key).is_dir():

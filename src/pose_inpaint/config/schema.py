@@ -41,7 +41,7 @@ class FeatureSettings:
 
 @dataclass
 class LossSettings:
-    """`loss`: the slides' alpha and beta, the generator's terms, the critic's loss."""
+    """`loss`: the slides' alpha and beta, the generator's terms, the discriminator's loss."""
 
     generator: dict[str, Any]
     alpha: float = 0.0
@@ -61,7 +61,7 @@ class PhaseSettings:
     discriminator: bool = False
     fresh_completion: bool = False
     discriminator_first: bool = False
-    critic_steps: int = 1
+    discriminator_steps: int = 1
 
 
 @dataclass
@@ -73,11 +73,11 @@ class ScheduleSettings:
 
 @dataclass
 class OptimSettings:
-    """`optim`: the generator's optimizer, and the critic's where it has one of another kind or rate."""
+    """`optim`: the generator's optimizer, and the discriminator's where it has one of another kind or rate."""
 
     lr: float
     optimizer: dict[str, Any]
-    critic_optimizer: Optional[dict[str, Any]] = None
+    discriminator_optimizer: Optional[dict[str, Any]] = None
     clip_norm: Optional[float] = None
     lr_rule: str = "none"
 
@@ -133,7 +133,7 @@ class GuardSettings:
     """`guard`: when to warn that the adversarial game has stopped; `CollapseGuard` says what the keys mean."""
 
     batches: int
-    critic_loss: Optional[float] = None
+    discriminator_loss: Optional[float] = None
     generator_gradient: Optional[float] = None
 
 
@@ -162,7 +162,7 @@ class TrainSettings:
     optimized_metric: str
     sweep: SweepSettings
     guard: GuardSettings
-    critic: Optional[dict[str, Any]] = None
+    discriminator: Optional[dict[str, Any]] = None
     resume: Optional[str] = None
     init_from: Optional[str] = None
 

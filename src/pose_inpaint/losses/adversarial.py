@@ -1,4 +1,4 @@
-"""The two sides of the adversarial game, on the critic's scores.
+"""The two sides of the adversarial game, on the discriminator's scores.
 
 With p = sigmoid(score): -log p = softplus(-score) and -log(1 - p) = softplus(score), which stay finite for any score.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pose_inpaint.types import Batch, Completion
 
 GeneratorForm = Literal["non_saturating", "saturating", "linear"]
-CriticForm = Literal["logistic", "wasserstein", "hinge"]
+DiscriminatorForm = Literal["logistic", "wasserstein", "hinge"]
 RealViews = Literal["same", "other"]
 
 
@@ -34,9 +34,9 @@ class GeneratorAdversarial(LossTerm):
 
     Args:
         weight: what the term counts.
-        picture: which picture the critic is shown.
+        picture: which picture the discriminator is shown.
         form: "non_saturating": -log p(I') (Goodfellow et al. 2014); "saturating": log(1 - p(I')), the minimax game as
-            it is written; "linear": minus the score, for Wasserstein and hinge critics.
+            it is written; "linear": minus the score, for Wasserstein and hinge discriminators.
     """
 
     def __init__(self, weight: float, picture: Picture = "composite", form: GeneratorForm = "non_saturating") -> None:
@@ -45,18 +45,19 @@ class GeneratorAdversarial(LossTerm):
         check_choice("loss: GeneratorAdversarial's form", form, GeneratorForm)
         self.picture, self.form = picture, form
 
-    def forward(self, batch: Batch, completion: Completion, critic: nn.Module | None) -> Float[Tensor, ""]:
-        """The mean over the batch, summed over the critic's scores of a picture.
+    def forward(self, batch: Batch, completion: Completion, discriminator: nn.Module | None) -> Float[Tensor, ""]:
+        """The mean over the batch, summed over the discriminator's scores of a picture.
 
         Raises:
-            InputError: the system has no critic.
+            InputError: the system has no discriminator.
         """
-        if critic is None:
+        if discriminator is None:
             raise InputError(
-                "critic: the adversarial term needs one; choose one such as critic=discriminator2018, or leave it out"
+                "discriminator: the adversarial term needs one; choose one such as discriminator=discriminator2018, "
+                "or leave it out"
             )
-        views = completed_views(batch, completion, self.picture, local_corners(critic, batch))
-        scores = views.judged_by(critic)
+        views = completed_views(batch, completion, self.picture, local_corners(discriminator, batch))
+        scores = views.judged_by(discriminator)
         if self.form == "linear":
             loss = -scores
         else:
@@ -65,31 +66,31 @@ class GeneratorAdversarial(LossTerm):
 
 
 class DiscriminatorLoss(nn.Module):
-    """The critic's loss: its error on originals plus `beta` times its error on completions, plus penalties.
+    """The discriminator's loss: its error on originals plus `beta` times its error on completions, plus penalties.
 
     With the logistic form this is L_d = -log p(I) - beta log(1 - p(I')), the slides' page on the adversarial loss.
 
     Args:
         beta: the weight of the completed pictures' half; 0.01 on the slides, 6 in the release.
-        picture: which completed picture the critic is shown.
+        picture: which completed picture the discriminator is shown.
         form: "logistic"; "wasserstein": minus the score of originals plus that of completions (Arjovsky et al. 2017);
             "hinge": max(0, 1 - score) and max(0, 1 + score) (Lim and Ye 2017).
         real_views: where a local view of an original lies: where its completion's does ("same"), or around a hole of
             another picture's mask ("other"), as Iizuka et al. 2017 draw a second mask for originals.
-        penalties: further terms on the critic, by name.
+        penalties: further terms on the discriminator, by name.
     """
 
     def __init__(
         self,
         beta: float,
         picture: Picture = "composite",
-        form: CriticForm = "logistic",
+        form: DiscriminatorForm = "logistic",
         real_views: RealViews = "same",
         penalties: Mapping[str, Penalty | None] | None = None,
     ) -> None:
         super().__init__()
         check_choice("loss: DiscriminatorLoss's picture", picture, Picture)
-        check_choice("loss: DiscriminatorLoss's form", form, CriticForm)
+        check_choice("loss: DiscriminatorLoss's form", form, DiscriminatorForm)
         check_choice("loss: DiscriminatorLoss's real_views", real_views, RealViews)
         self.beta, self.picture, self.form = check_weight("loss.beta", beta), picture, form
         if form == "wasserstein" and beta != 1:
@@ -99,31 +100,31 @@ class DiscriminatorLoss(nn.Module):
         counting = {name: penalty for name, penalty in (penalties or {}).items() if penalty and penalty.weight > 0}
         self.real_views, self.penalties = real_views, nn.ModuleDict(counting)
 
-    def forward(self, batch: Batch, completion: Completion, critic: nn.Module) -> dict[str, Float[Tensor, ""]]:
+    def forward(self, batch: Batch, completion: Completion, discriminator: nn.Module) -> dict[str, Float[Tensor, ""]]:
         """Both halves, each penalty, the weighted sum as "total", and "right", the share of right answers.
 
         Originals and completions are judged in two passes, each normalised by its own batch statistics. A right answer
         is a score on the right side of 0 or, of a Wasserstein critic, whose scores have no zero, a pair of an original
         and a completion in the right order.
         """
-        corners = local_corners(critic, batch)
+        corners = local_corners(discriminator, batch)
         fakes = completed_views(batch, completion, self.picture, corners)
         other = self.real_views == "other"
         real_corners = corners.roll(1, 0) if corners is not None and other else corners
         reals = Views(batch.target, batch.mask, real_corners)
-        real, fake = reals.judged_by(critic), fakes.judged_by(critic)
-        loss_real, loss_fake = (error.mean(0).sum() for error in critic_errors(real, fake, self.form))
+        real, fake = reals.judged_by(discriminator), fakes.judged_by(discriminator)
+        loss_real, loss_fake = (error.mean(0).sum() for error in discriminator_errors(real, fake, self.form))
         values = {"real": loss_real, "fake": loss_fake}
         total = loss_real + self.beta * loss_fake
         for name, module in self.penalties.items():
             penalty = cast("Penalty", module)
-            values[name] = penalty(critic, reals, fakes)
+            values[name] = penalty(discriminator, reals, fakes)
             total = total + penalty.weight * values[name]
-        return {**values, "total": total, "right": share_right(real, fake, self.form)}
+        return {**values, "total": total, "right": accuracy(real, fake, self.form)}
 
 
-def critic_errors(
-    real: Float[Tensor, "n k"], fake: Float[Tensor, "m k"], form: CriticForm
+def discriminator_errors(
+    real: Float[Tensor, "n k"], fake: Float[Tensor, "m k"], form: DiscriminatorForm
 ) -> tuple[Float[Tensor, "n k"], Float[Tensor, "m k"]]:
     """The error of each score."""
     if form == "wasserstein":
@@ -133,7 +134,7 @@ def critic_errors(
     return F.softplus(-real), F.softplus(fake)
 
 
-def share_right(real: Float[Tensor, "n k"], fake: Float[Tensor, "m k"], form: CriticForm) -> Float[Tensor, ""]:
+def accuracy(real: Float[Tensor, "n k"], fake: Float[Tensor, "m k"], form: DiscriminatorForm) -> Float[Tensor, ""]:
     """The share of right answers, in [0, 1]; a score of exactly 0, or a tie, is wrong.
 
     Logistic and hinge: the mean of the share of originals above 0 and that of completions below 0. Wasserstein: the

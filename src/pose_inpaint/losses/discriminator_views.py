@@ -15,32 +15,32 @@ if TYPE_CHECKING:
     from jaxtyping import Float, Int
     from torch import Tensor
 
-    from pose_inpaint.types import Batch, Completion, Critic
+    from pose_inpaint.types import Batch, Completion, Discriminator
 
 
 @dataclass(frozen=True)
 class Views:
-    """Pictures as a critic is shown them.
+    """Pictures as a discriminator is shown them.
 
     Attributes:
         pictures: (n, 3, h, w), in [-1, 1].
         mask: (n, 1, h, w), 1 = hidden.
-        corners: of the local views, (n, 2); None for a critic without one.
+        corners: of the local views, (n, 2); None for a discriminator without one.
     """
 
     pictures: Float[Tensor, "n 3 h w"]
     mask: Float[Tensor, "n 1 h w"]
     corners: Int[Tensor, "n 2"] | None
 
-    def judged_by(self, critic: nn.Module) -> Float[Tensor, "n k"]:
-        """The critic's scores, in full precision: a Wasserstein critic's may be large, and their differences small."""
-        scores = cast("Tensor", critic(self.pictures, self.corners))
+    def judged_by(self, discriminator: nn.Module) -> Float[Tensor, "n k"]:
+        """Scores in full precision: a Wasserstein critic's may be large, and their differences small."""
+        scores = cast("Tensor", discriminator(self.pictures, self.corners))
         return scores if scores.dtype == torch.float64 else scores.float()
 
 
-def local_corners(critic: nn.Module, batch: Batch) -> Int[Tensor, "b 2"] | None:
-    """Where the critic's local views lie, around a hole of each picture drawn anew; None for a critic without one."""
-    patch = cast("Critic", critic).patch
+def local_corners(discriminator: nn.Module, batch: Batch) -> Int[Tensor, "b 2"] | None:
+    """Corners of the local patches, each around a random hole; None for a discriminator without one."""
+    patch = cast("Discriminator", discriminator).patch
     return None if patch is None else place_views(batch.mask, patch, batch.names)
 
 

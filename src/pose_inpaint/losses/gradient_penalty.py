@@ -1,4 +1,4 @@
-"""Penalties that keep a critic smooth."""
+"""Penalties that keep a discriminator smooth."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Penalty(nn.Module):
-    """A term of the critic's loss on its gradients: `forward` gives its plain value, `weight` what it counts."""
+    """A term of the discriminator's loss on its gradients: `forward` gives its plain value, `weight` what it counts."""
 
     def __init__(self, weight: float) -> None:
         super().__init__()
         self.weight = check_weight(f"loss: {type(self).__name__}'s weight", weight)
 
-    def forward(self, critic: nn.Module, reals: Views, fakes: Views) -> Float[Tensor, ""]:
-        """The penalty before weighting, a mean over the batch, summed over the critic's scores of a picture."""
+    def forward(self, discriminator: nn.Module, reals: Views, fakes: Views) -> Float[Tensor, ""]:
+        """The penalty before weighting, a mean over the batch, summed over the discriminator's scores of a picture."""
         raise NotImplementedError
 
 
@@ -33,8 +33,8 @@ class GradientPenalty(Penalty):
     """Mean of (|gradient| - 1)² between originals and completions.
 
     Gulrajani et al. 2017 (https://arxiv.org/abs/1704.00028). The gradient of each score is taken at a random point on
-    the line from an original to its completion, both seen where the completion is. The critic must judge each picture
-    by itself, so it can't have batch normalisation.
+    the line from an original to its completion, both seen where the completion is. The discriminator must judge each
+    picture by itself, so it can't have batch normalisation.
 
     Args:
         weight: what the penalty counts; 10 in the paper.
@@ -46,14 +46,14 @@ class GradientPenalty(Penalty):
         check_choice("loss: GradientPenalty's region", region, Region)
         self.region = region
 
-    def forward(self, critic: nn.Module, reals: Views, fakes: Views) -> Float[Tensor, ""]:
+    def forward(self, discriminator: nn.Module, reals: Views, fakes: Views) -> Float[Tensor, ""]:
         """The penalty, at least 0."""
         samples = len(fakes.pictures) // len(reals.pictures)
         originals = reals.pictures.repeat_interleave(samples, 0)
         share = torch.rand(len(originals), 1, 1, 1, device=originals.device, dtype=originals.dtype)
         between = torch.lerp(originals, fakes.pictures.to(originals.dtype), share)
         total = originals.new_zeros(())
-        for gradient in score_gradients(critic, between, fakes.corners):
+        for gradient in score_gradients(discriminator, between, fakes.corners):
             norm = (gradient * region_weight(fakes.mask, self.region)).flatten(1).norm(dim=1)
             total = total + (norm - 1).square().mean()
         return total
@@ -65,22 +65,24 @@ class R1Penalty(Penalty):
     Mescheder et al. 2018 (https://arxiv.org/abs/1801.04406), equation 9.
     """
 
-    def forward(self, critic: nn.Module, reals: Views, fakes: Views) -> Float[Tensor, ""]:
+    def forward(self, discriminator: nn.Module, reals: Views, fakes: Views) -> Float[Tensor, ""]:
         """The penalty, at least 0."""
         total = reals.pictures.new_zeros(())
-        for gradient in score_gradients(critic, reals.pictures, reals.corners):
+        for gradient in score_gradients(discriminator, reals.pictures, reals.corners):
             total = total + gradient.square().flatten(1).sum(1).mean() / 2
         return total
 
 
-def score_gradients(critic: nn.Module, pictures: Tensor, corners: Tensor | None) -> list[Float[Tensor, "n 3 h w"]]:
-    """The gradient of each of a critic's scores by the pictures, itself differentiable where gradients are taken.
+def score_gradients(
+    discriminator: nn.Module, pictures: Tensor, corners: Tensor | None
+) -> list[Float[Tensor, "n 3 h w"]]:
+    """The gradient of each score by the pictures, itself differentiable where gradients are taken.
 
     In full precision: squares of small gradients would vanish in half of it.
     """
     differentiable = torch.is_grad_enabled()
     with torch.enable_grad(), torch.autocast(pictures.device.type, enabled=False):
         pictures = pictures.detach().requires_grad_(True)
-        scores = critic(pictures, corners)
+        scores = discriminator(pictures, corners)
         sums = [scores[:, k].sum() for k in range(scores.shape[1])]
         return [torch.autograd.grad(s, pictures, create_graph=differentiable, retain_graph=True)[0] for s in sums]

@@ -38,7 +38,7 @@ class Perceptual(LossTerm):
         check_choice("loss: Perceptual's scale", scale, Scale)
         self.features, self.picture, self.scale = features, picture, scale
 
-    def forward(self, batch: Batch, completion: Completion, critic: nn.Module | None) -> Float[Tensor, ""]:
+    def forward(self, batch: Batch, completion: Completion, discriminator: nn.Module | None) -> Float[Tensor, ""]:
         """The distance, at least 0. The original's features are taken once, without a graph."""
         pictures = completion.picture(self.picture, batch)
         # In full precision: features run into the thousands, and half of it would lose their differences.

@@ -51,7 +51,7 @@ class PixelError(LossTerm):
             raise InputError(f"{name} discount={discount}: must be in (0, 1]; 1 for none")
         self.picture, self.region, self.mean_over, self.discount = picture, region, mean_over, discount
 
-    def forward(self, batch: Batch, completion: Completion, critic: nn.Module | None) -> Float[Tensor, ""]:
+    def forward(self, batch: Batch, completion: Completion, discriminator: nn.Module | None) -> Float[Tensor, ""]:
         """The mean error, at least 0; 0 where the region is empty."""
         region = region_weight(batch.mask, self.region)
         weight = region if self.discount == 1 else region * self.discount ** distance_to_known(batch.mask)
@@ -85,7 +85,7 @@ class SquaredError(PixelError):
 class MaskError(LossTerm):
     """Mean of (M - M')², M' being the mask that the generator predicts: the slides' alpha term."""
 
-    def forward(self, batch: Batch, completion: Completion, critic: nn.Module | None) -> Float[Tensor, ""]:
+    def forward(self, batch: Batch, completion: Completion, discriminator: nn.Module | None) -> Float[Tensor, ""]:
         """The mean squared error, in [0, 1].
 
         Raises:

@@ -137,10 +137,16 @@ def demand_same_settings(
 
 
 def load_weights(module: InpaintingModule, checkpoint: Checkpoint) -> None:
-    """`init_from`: takes the released generator's weights and, where both have one of the same form, the critic's."""
+    """Load the generator's weights and, where both discriminators have the same settings, the discriminator's."""
     module.generator.load_state_dict(checkpoint.released)
     if module.ema is not None:
         module.ema.module.load_state_dict(checkpoint.released)
-    critic = {key.removeprefix("critic."): v for key, v in checkpoint.state.items() if key.startswith("critic.")}
-    if module.critic is not None and critic and checkpoint.config.get("critic") == module.config.get("critic"):
-        module.critic.load_state_dict(critic)
+    discriminator = {
+        key.removeprefix("discriminator."): v for key, v in checkpoint.state.items() if key.startswith("discriminator.")
+    }
+    if (
+        module.discriminator is not None
+        and discriminator
+        and checkpoint.config.get("discriminator") == module.config.get("discriminator")
+    ):
+        module.discriminator.load_state_dict(discriminator)

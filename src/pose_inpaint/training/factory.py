@@ -64,28 +64,31 @@ def build_module(settings: TrainSettings, data: InpaintingData, config: dict[str
         raise InputError(
             f"model: {settings.model['_target_']} does not learn; score it with python -m pose_inpaint.evaluate"
         )
-    critic = build_critic(settings.critic, data.size)
+    discriminator = build_discriminator(settings.discriminator, data.size)
     schedule = build_schedule(settings.schedule.phases)
     judge: DiscriminatorLoss | None = None
     if any(phase.discriminator for phase in schedule.phases):
-        if critic is None or settings.loss.discriminator is None:
+        if discriminator is None or settings.loss.discriminator is None:
             raise InputError(
-                "critic: a phase trains a discriminator, but there is none; choose critic=discriminator2018"
+                "discriminator: a phase trains a discriminator, but there is none; choose "
+                "discriminator=discriminator2018"
             )
         judge = build("loss.discriminator", settings.loss.discriminator)
-        check_game(settings.loss.generator, judge, critic, data.batch_size)
+        check_game(settings.loss.generator, judge, discriminator, data.batch_size)
     recalibrated = _statistics(settings) == "recalibrated"
     batches = settings.batchnorm.batches
     _check_rates(settings)
     return InpaintingModule(
         generator,
-        critic,
+        discriminator,
         build_generator_loss(settings.loss, schedule.phases),
         judge,
         schedule,
         build("optim", settings.optim.optimizer),
         {name: build_metric(name, settings.metric) for name in settings.validation},
-        critic_optimizer=build("optim", settings.optim.critic_optimizer) if settings.optim.critic_optimizer else None,
+        discriminator_optimizer=build("optim", settings.optim.discriminator_optimizer)
+        if settings.optim.discriminator_optimizer
+        else None,
         clip_norm=settings.optim.clip_norm,
         ema_decay=settings.ema.decay,
         calibration_batches=(lambda: data.calibration_dataloader(batches)) if recalibrated else None,
@@ -94,8 +97,8 @@ def build_module(settings: TrainSettings, data: InpaintingData, config: dict[str
     )
 
 
-def build_critic(block: Mapping[str, Any] | None, size: int) -> nn.Module | None:
-    """The critic, or None where a system has none.
+def build_discriminator(block: Mapping[str, Any] | None, size: int) -> nn.Module | None:
+    """The discriminator, or None where a system has none.
 
     Raises:
         InputError: it is made for pictures of another size.
@@ -103,11 +106,11 @@ def build_critic(block: Mapping[str, Any] | None, size: int) -> nn.Module | None
     if not block or not block.get("_target_"):
         return None
     if block.get("size", size) != size:
-        raise InputError(f"critic.size={block['size']}: but data.size={size}; leave it out, so that it follows")
-    return cast("nn.Module", build("critic", block))
+        raise InputError(f"discriminator.size={block['size']}: but data.size={size}; leave it out, so that it follows")
+    return cast("nn.Module", build("discriminator", block))
 
 
-def check_game(terms: Mapping[str, Any], judge: DiscriminatorLoss, critic: nn.Module, batch_size: int) -> None:
+def check_game(terms: Mapping[str, Any], judge: DiscriminatorLoss, discriminator: nn.Module, batch_size: int) -> None:
     """Whether the two sides of the adversarial game fit together.
 
     Raises:
@@ -121,11 +124,12 @@ def check_game(terms: Mapping[str, Any], judge: DiscriminatorLoss, critic: nn.Mo
                 f"loss.generator.{name}.form={form}: loss.discriminator.form={judge.form} needs "
                 f"{'linear' if linear else 'non_saturating or saturating'}"
             )
-    normalised = any(isinstance(layer, nn.BatchNorm2d) for layer in critic.modules())
+    normalised = any(isinstance(layer, nn.BatchNorm2d) for layer in discriminator.modules())
     if normalised and any(isinstance(penalty, GradientPenalty) for penalty in judge.penalties.values()):
         raise InputError(
-            "loss.discriminator.penalties: a gradient penalty needs a critic without batch normalisation, which makes "
-            "a picture's score depend on the others; choose critic=contextual_attention, or another penalty"
+            "loss.discriminator.penalties: a gradient penalty needs a discriminator without batch normalisation, "
+            "which makes "
+            "a picture's score depend on the others; choose discriminator=contextual_attention, or another penalty"
         )
     if judge.real_views == "other" and batch_size < 2:
         raise InputError(f"data.batch_size={batch_size}: loss.discriminator.real_views=other needs at least 2")

@@ -1,4 +1,4 @@
-"""The Lightning module for every system that learns: generator, critic, losses, phases."""
+"""The Lightning module for every system that learns: generator, discriminator, losses, phases."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
     from pose_inpaint.training.schedule import Phase, Schedule
     from pose_inpaint.types import Batch, Completion
 
-CHECKPOINT_FORMAT = 2
+CHECKPOINT_FORMAT = 3
 SIDES = ("generator", "discriminator")
 
 
 class InpaintingModule(LightningModule):
-    """Trains a generator, with a critic in the phases that ask for one, by manual optimisation.
+    """Trains a generator, with a discriminator in the phases that ask for one, by manual optimisation.
 
     Args:
         generator: an `Inpainter` network.
-        critic: a `pose_inpaint.types.Critic`, or None.
+        discriminator: a `pose_inpaint.types.Discriminator`, or None.
         generator_loss: the generator's terms.
-        discriminator_loss: the critic's loss, or None.
+        discriminator_loss: the discriminator's loss, or None.
         schedule: who steps, and on which terms, in which epoch.
         optimizer: makes the generator's optimizer of its parameters.
         metrics: scores of validation, by name.
-        critic_optimizer: makes the critic's optimizer, or None for the generator's kind.
+        discriminator_optimizer: makes the discriminator's optimizer, or None for the generator's kind.
         clip_norm: largest norm of a network's gradient, or None.
         ema_decay: decay of an exponential moving average of the generator's weights, or None for none. With one, it is
             the average that is validated and released.
@@ -55,14 +55,14 @@ class InpaintingModule(LightningModule):
     def __init__(
         self,
         generator: nn.Module,
-        critic: nn.Module | None,
+        discriminator: nn.Module | None,
         generator_loss: GeneratorLoss,
         discriminator_loss: DiscriminatorLoss | None,
         schedule: Schedule,
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
         metrics: Mapping[str, PictureMetric],
         *,
-        critic_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None = None,
+        discriminator_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None = None,
         clip_norm: float | None = None,
         ema_decay: float | None = None,
         calibration_batches: Callable[[], Iterable[Batch]] | None = None,
@@ -71,10 +71,10 @@ class InpaintingModule(LightningModule):
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.generator, self.critic = generator, critic
+        self.generator, self.discriminator = generator, discriminator
         self.generator_loss, self.discriminator_loss = generator_loss, discriminator_loss
         self.schedule, self.clip_norm = schedule, clip_norm
-        self.optimizer, self.critic_optimizer = optimizer, critic_optimizer or optimizer
+        self.optimizer, self.discriminator_optimizer = optimizer, discriminator_optimizer or optimizer
         self.calibration_batches, self.config, self.lr_factor = calibration_batches, config or {}, lr_factor
         self.ema: AveragedModel | None = None
         if ema_decay is not None:
@@ -96,10 +96,10 @@ class InpaintingModule(LightningModule):
         return self.generator if self.ema is None else self.ema.module
 
     def configure_optimizers(self) -> list[Optimizer]:
-        """One optimizer for the generator and, with a critic, one for it."""
+        """One optimizer for the generator and, with a discriminator, one for it."""
         optimizers = [self.optimizer(self.generator.parameters())]
-        if self.critic is not None:
-            optimizers.append(self.critic_optimizer(self.critic.parameters()))
+        if self.discriminator is not None:
+            optimizers.append(self.discriminator_optimizer(self.discriminator.parameters()))
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] *= self.lr_factor
@@ -111,13 +111,15 @@ class InpaintingModule(LightningModule):
         if self.trainer._results is not None:
             self.trainer._results.reset(fx="training_step")  # else a network that rests would be logged as it last was
         phase = self.phase
-        generates = phase.generator_steps(int(self.batches_seen)) if phase.critic_steps > 1 else phase.generator
+        generates = phase.generator_steps(int(self.batches_seen)) if phase.discriminator_steps > 1 else phase.generator
         with torch.set_grad_enabled(generates):
             completion: Completion = self.generator(batch.known, batch.mask)
         if phase.discriminator and phase.discriminator_first:
-            found |= self._step_critic(batch, completion.detach())
+            found |= self._step_discriminator(batch, completion.detach())
         if generates:
-            found |= self._step(0, batch, lambda: self.generator_loss(batch, completion, self.critic, phase.terms))
+            found |= self._step(
+                0, batch, lambda: self.generator_loss(batch, completion, self.discriminator, phase.terms)
+            )
             if self.ema is not None:
                 self.ema.update_parameters(self.generator)
         if phase.discriminator and not phase.discriminator_first:
@@ -125,17 +127,17 @@ class InpaintingModule(LightningModule):
             if phase.fresh_completion:
                 with torch.no_grad():
                     judged = self.generator(batch.known, batch.mask)
-            found |= self._step_critic(batch, judged)
+            found |= self._step_discriminator(batch, judged)
         self.batches_seen += 1
         self.log("batch", self.batches_seen.float())
         return found
 
-    def _step_critic(self, batch: Batch, judged: Completion) -> dict[str, Tensor]:
-        """Steps the critic on a completion without a graph."""
-        critic, loss = self.critic, self.discriminator_loss
-        if critic is None or loss is None:
+    def _step_discriminator(self, batch: Batch, judged: Completion) -> dict[str, Tensor]:
+        """Steps the discriminator on a completion without a graph."""
+        discriminator, loss = self.discriminator, self.discriminator_loss
+        if discriminator is None or loss is None:
             return {}
-        return self._step(1, batch, lambda: loss(batch, judged, critic))
+        return self._step(1, batch, lambda: loss(batch, judged, discriminator))
 
     def _step(self, which: int, batch: Batch, loss: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
         """Steps one network on `loss`, fenced: no other network's parameters get a gradient from it."""

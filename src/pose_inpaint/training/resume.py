@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pose_inpaint.training.checkpoint import Checkpoint
 
 SAME = (
-    "model", "critic", "ema", "optim", "loss", "mask", "batchnorm", "seed", "data",
+    "model", "discriminator", "ema", "optim", "loss", "mask", "batchnorm", "seed", "data",
     "trainer.precision", "trainer.limit_train_batches",
 )  # fmt: skip
 PRECISIONS = {"64": "64-true", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}  # as Lightning takes them

@@ -14,7 +14,7 @@ from pose_inpaint.models.layers.local_patch import hole_views
 if TYPE_CHECKING:
     from pose_inpaint.data.datamodule import InpaintingData
     from pose_inpaint.training.lightning_module import InpaintingModule
-    from pose_inpaint.types import Critic
+    from pose_inpaint.types import Discriminator
 
 
 def rehearse(module: InpaintingModule, data: InpaintingData) -> None:
@@ -30,9 +30,9 @@ def rehearse(module: InpaintingModule, data: InpaintingData) -> None:
         completion = module.generator(batch.known, batch.mask)
         for phase in module.schedule.phases:
             if phase.generator:
-                module.generator_loss(batch, completion, module.critic, phase.terms)
-            if phase.discriminator and module.critic is not None and module.discriminator_loss is not None:
-                module.discriminator_loss(batch, completion, module.critic)
+                module.generator_loss(batch, completion, module.discriminator, phase.terms)
+            if phase.discriminator and module.discriminator is not None and module.discriminator_loss is not None:
+                module.discriminator_loss(batch, completion, module.discriminator)
     module.train()
     try:
         module.configure_optimizers()
@@ -41,7 +41,7 @@ def rehearse(module: InpaintingModule, data: InpaintingData) -> None:
 
 
 def demand_views(module: InpaintingModule, data: InpaintingData) -> None:
-    """Looks whether a critic with a local view finds hole and context in every training picture.
+    """Looks whether a discriminator with a local view finds hole and context in every training picture.
 
     Only where the holes are the same in each epoch: of holes that are drawn anew, a rare one that fills the view has
     its view moved to the nearest known pixel.
@@ -49,9 +49,9 @@ def demand_views(module: InpaintingModule, data: InpaintingData) -> None:
     Raises:
         InputError: a picture has no hole, or one that covers the whole view.
     """
-    if module.critic is None or data.masks.varies:
+    if module.discriminator is None or data.masks.varies:
         return
-    patch = cast("Critic", module.critic).patch
+    patch = cast("Discriminator", module.discriminator).patch
     if patch is None:
         return
     for record in data.pictures("train").records:
@@ -59,6 +59,7 @@ def demand_views(module: InpaintingModule, data: InpaintingData) -> None:
         (views,) = hole_views(hidden[None, None].float(), patch, [record.name])
         if all(covered for _, covered in views):
             raise InputError(
-                f"{record.name}: a hole covers the critic's whole local view of {patch}x{patch} pixels; give a "
-                "larger critic.patch, leave the picture out, or draw the holes with mask=challenge or mask=squares"
+                f"{record.name}: a hole covers the discriminator's whole local view of {patch}x{patch} pixels; give a "
+                "larger discriminator.patch, leave the picture out, or draw the holes with mask=challenge or "
+                "mask=squares"
             )

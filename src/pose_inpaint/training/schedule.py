@@ -15,13 +15,14 @@ class Phase:
         name: names the phase in logs and checkpoints.
         epochs: how many, at least 1.
         generator: whether the generator steps.
-        discriminator: whether the critic steps.
+        discriminator: whether the discriminator steps.
         terms: the generator's loss terms that count, by their keys in `loss.generator`.
-        fresh_completion: whether the critic judges a new forward pass, taken after the generator's step (the release),
-            or the pass that the generator was trained on.
-        discriminator_first: whether the critic steps before the generator, on the generator's pass (Iizuka et al. 2017,
-            algorithm 1; Yu et al. 2018, algorithm 1), or after it.
-        critic_steps: how many batches the critic steps on for each one that the generator steps on (Yu et al. 2018: 5).
+        fresh_completion: whether the discriminator judges a new forward pass, taken after the generator's step (the
+            release), or the pass that the generator was trained on.
+        discriminator_first: whether the discriminator steps before the generator, on the generator's pass (Iizuka et
+            al. 2017, algorithm 1; Yu et al. 2018, algorithm 1), or after it.
+        discriminator_steps: how many batches the discriminator steps on for each one that the generator steps on (Yu et
+            al. 2018: 5).
     """
 
     name: str
@@ -31,7 +32,7 @@ class Phase:
     terms: list[str] = field(default_factory=list)
     fresh_completion: bool = False
     discriminator_first: bool = False
-    critic_steps: int = 1
+    discriminator_steps: int = 1
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
@@ -46,20 +47,23 @@ class Phase:
             raise InputError(
                 f"schedule.phases: phase {self.name!r} trains the generator on no loss term: list some in terms"
             )
-        if self.critic_steps < 1 or (self.critic_steps > 1 and not (self.generator and self.discriminator)):
+        if self.discriminator_steps < 1 or (
+            self.discriminator_steps > 1 and not (self.generator and self.discriminator)
+        ):
             raise InputError(
-                f"schedule.phases: phase {self.name!r} has critic_steps={self.critic_steps}: give at least 1, and more "
+                f"schedule.phases: phase {self.name!r} has discriminator_steps={self.discriminator_steps}: give at "
+                "least 1, and more "
                 "than 1 only where both networks step"
             )
         if self.fresh_completion and self.discriminator_first:
             raise InputError(
                 f"schedule.phases: phase {self.name!r} has fresh_completion and discriminator_first: a new pass after "
-                "the generator's step comes too late for a critic that steps first; choose one"
+                "the generator's step comes too late for a discriminator that steps first; choose one"
             )
 
     def generator_steps(self, batch: int) -> bool:
         """Whether the generator steps on a batch, counted from 0 over all of training."""
-        return self.generator and (batch + 1) % self.critic_steps == 0
+        return self.generator and (batch + 1) % self.discriminator_steps == 0
 
 
 class Schedule:

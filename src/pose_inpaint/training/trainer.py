@@ -59,7 +59,9 @@ def _strategy(name: str) -> Strategy | str:
         InputError: in a way that two networks which step by turns were not tried in.
     """
     if name not in ("auto", "ddp"):
-        raise InputError(f"trainer.strategy={name}: generator and critic step by turns, tried with ddp only; give ddp")
+        raise InputError(
+            f"trainer.strategy={name}: generator and discriminator step by turns, tried with ddp only; give ddp"
+        )
     if name == "auto" and rank_count() == 1:
         return name
     # While one network steps, the other's parameters get no gradient. Buffers are sent before validation instead of

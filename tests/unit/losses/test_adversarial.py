@@ -1,4 +1,4 @@
-"""The adversarial forms and penalties, by hand, on critics whose scores and gradients are known."""
+"""The adversarial forms and penalties, by hand, on discriminators whose scores and gradients are known."""
 
 import math
 
@@ -8,7 +8,7 @@ from torch import nn
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.losses import DiscriminatorLoss, GeneratorAdversarial, GradientPenalty, R1Penalty
-from pose_inpaint.losses.adversarial import share_right
+from pose_inpaint.losses.adversarial import accuracy
 from pose_inpaint.losses.discriminator_views import Views, completed_views
 from pose_inpaint.types import Batch, Completion
 
@@ -66,7 +66,7 @@ def test_forms_of_the_generators_loss(batch, completion, form, expected):
     ],
 )
 @pytest.mark.parametrize("slope", [0.5, -0.05])
-def test_forms_of_the_critics_loss(batch, completion, form, real, fake, slope):
+def test_forms_of_the_discriminators_loss(batch, completion, form, real, fake, slope):
     beta = 1 if form == "wasserstein" else 0.3
     found = DiscriminatorLoss(beta, "raw", form)(batch, completion, Linear(slope, patch=None))
     expected = real(slope * 0.1 * 48), fake(slope * -0.2 * 48)
@@ -76,8 +76,8 @@ def test_forms_of_the_critics_loss(batch, completion, form, real, fake, slope):
 
 
 def test_scores_of_a_picture_add_up(batch, completion):
-    critic = Linear(0.5, patch=2)
-    both = GeneratorAdversarial(1, "raw", "linear")(batch, completion, critic)
+    discriminator = Linear(0.5, patch=2)
+    both = GeneratorAdversarial(1, "raw", "linear")(batch, completion, discriminator)
     assert both.item() == pytest.approx(0.5 * 0.2 * 48 + 0.2 * 12, rel=1e-5)
 
 
@@ -90,20 +90,20 @@ def test_scores_of_a_picture_add_up(batch, completion):
 )  # fmt: skip
 def test_right_answers_by_hand(form, shift, right):
     real, fake = torch.tensor([[2.0], [1.0], [0.5], [0.0]]), torch.tensor([[0.5], [-1.0]])
-    assert share_right(real + shift, fake + shift, form).item() == right
+    assert accuracy(real + shift, fake + shift, form).item() == right
 
 
-def test_right_answers_of_a_wasserstein_critic_are_pairs_in_order():
+def test_right_answers_of_a_wasserstein_discriminator_are_pairs_in_order():
     real, fake = torch.tensor([[3.0], [1.0]]), torch.tensor([[2.0], [0.0]])
-    assert share_right(real, fake, "wasserstein").item() == 0.75
-    assert share_right(real, fake - 2.5, "logistic").item() == 1
+    assert accuracy(real, fake, "wasserstein").item() == 0.75
+    assert accuracy(real, fake - 2.5, "logistic").item() == 1
 
 
 def test_real_views_are_the_completions_or_another_pictures(batch, completion):
     for choice, roll in (("same", 0), ("other", 1)):
-        critic = Linear(patch=2)
-        DiscriminatorLoss(1, "raw", real_views=choice)(batch, completion, critic)
-        real, fake = critic.seen
+        discriminator = Linear(patch=2)
+        DiscriminatorLoss(1, "raw", real_views=choice)(batch, completion, discriminator)
+        real, fake = discriminator.seen
         assert fake.tolist() == [[0, 0], [2, 2]]
         assert torch.equal(real, fake.roll(roll, 0))
 
@@ -122,7 +122,8 @@ def views(batch, pictures):
 
 def test_gradient_penalty_by_hand(batch, completion):
     real, fake = views(batch, batch.target), views(batch, completion.raw[:, 0])
-    # The gradient of a linear critic is its slope at each of the 48 values, and 1 at the view's 12 for the local score.
+    # The gradient of a linear discriminator is its slope at each of the 48 values, and 1 at the view's 12 for the local
+    # score.
     expected = (0.5 * math.sqrt(48) - 1) ** 2 + (math.sqrt(12) - 1) ** 2
     assert GradientPenalty()(Linear(), real, fake).item() == pytest.approx(expected, rel=1e-5)
 
@@ -162,15 +163,15 @@ def test_r1_is_half_the_squared_gradient_at_originals(batch, completion):
 
 
 @pytest.mark.parametrize("penalty", [GradientPenalty(10), R1Penalty(10)])
-def test_penalties_move_the_critic_alone(batch, penalty):
+def test_penalties_move_the_discriminator_alone(batch, penalty):
     raw = torch.full((2, 1, 3, 4, 4), -0.2, requires_grad=True)
-    critic = Square()
+    discriminator = Square()
     loss = DiscriminatorLoss(1, form="wasserstein", penalties={"smooth": penalty})
-    values = loss(batch, Completion(raw).detach(), critic)
+    values = loss(batch, Completion(raw).detach(), discriminator)
     assert values["total"].item() == pytest.approx(
         (values["real"] + values["fake"] + 10 * values["smooth"]).item(), rel=1e-5
     )
-    (gradient,) = torch.autograd.grad(values["smooth"], critic.factor)
+    (gradient,) = torch.autograd.grad(values["smooth"], discriminator.factor)
     assert gradient.abs() > 0
     assert raw.grad is None
 

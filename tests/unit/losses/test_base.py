@@ -18,7 +18,7 @@ from pose_inpaint.types import Batch, Completion
 
 
 class Mean(nn.Module):
-    """A critic whose logit is the picture's mean times a weight."""
+    """A discriminator whose logit is the picture's mean times a weight."""
 
     patch = None
 
@@ -77,8 +77,8 @@ def test_generator_adversarial_by_hand(batch, completion):
     assert found == pytest.approx(-math.log(1 / (1 + math.exp(-composite_logit))))
 
 
-def test_generator_adversarial_needs_a_critic(batch, completion):
-    with pytest.raises(InputError, match="critic=discriminator2018"):
+def test_generator_adversarial_needs_a_discriminator(batch, completion):
+    with pytest.raises(InputError, match="discriminator=discriminator2018"):
         GeneratorAdversarial(1)(batch, completion, None)
 
 
@@ -92,10 +92,10 @@ def test_discriminator_loss_by_hand(batch, completion):
 
 
 def test_losses_stay_finite_for_huge_logits(batch, completion):
-    critic = Mean()
-    critic.weight.data.fill_(1e6)
-    assert DiscriminatorLoss(1)(batch, completion, critic)["total"].isfinite()
-    assert GeneratorAdversarial(1)(batch, completion, critic).isfinite()
+    discriminator = Mean()
+    discriminator.weight.data.fill_(1e6)
+    assert DiscriminatorLoss(1)(batch, completion, discriminator)["total"].isfinite()
+    assert GeneratorAdversarial(1)(batch, completion, discriminator).isfinite()
 
 
 def test_sum_weighs_the_phases_terms_only(batch, completion):

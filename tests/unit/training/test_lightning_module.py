@@ -1,4 +1,4 @@
-"""The training step: whose parameters move, on whose gradients, and what the critic is shown."""
+"""The training step: whose parameters move, on whose gradients, and what the discriminator is shown."""
 
 import pytest
 import torch
@@ -14,11 +14,11 @@ from pose_inpaint.types import Batch
 
 
 class Watched(InpaintingModule):
-    """Keeps each step's gradients of both networks, and each picture that the critic judges."""
+    """Keeps each step's gradients of both networks, and each picture that the discriminator judges."""
 
     def configure_optimizers(self):
         self.seen, self.judged, self.before = [], [], []
-        self.critic.register_forward_pre_hook(lambda _, inputs: self.judged.append(inputs[0].detach().clone()))
+        self.discriminator.register_forward_pre_hook(lambda _, inputs: self.judged.append(inputs[0].detach().clone()))
         optimizers = super().configure_optimizers()
         for optimizer in optimizers:
             optimizer.register_step_pre_hook(lambda *_: self.seen.append(self.gradients()))
@@ -27,15 +27,15 @@ class Watched(InpaintingModule):
     def gradients(self):
         return tuple(
             [None if p.grad is None else p.grad.clone() for p in network.parameters()]
-            for network in (self.generator, self.critic)
+            for network in (self.generator, self.discriminator)
         )
 
 
 def train(phase, *, batches=1, **options):
     torch.manual_seed(0)
-    generator, critic = Generator(2), Discriminator(2, size=32)
+    generator, discriminator = Generator(2), Discriminator(2, size=32)
     module = Watched(
-        generator, critic,
+        generator, discriminator,
         GeneratorLoss({"l1": AbsoluteError(1), "adversarial": GeneratorAdversarial(1)}),
         DiscriminatorLoss(1), Schedule([phase]), lambda parameters: torch.optim.SGD(parameters, lr=0.5), {}, **options,
     )  # fmt: skip
@@ -55,18 +55,18 @@ def train(phase, *, batches=1, **options):
 BOTH = {"terms": ["l1", "adversarial"], "discriminator": True}
 
 
-def test_the_critic_gets_no_gradient_from_the_generators_step():
+def test_the_discriminator_gets_no_gradient_from_the_generators_step():
     module, _, moved = train(Phase("gan", 1, **BOTH))
-    (_, critic_then), _ = module.seen
-    assert all(gradient is None for gradient in critic_then)
-    assert moved == {"generator", "critic"}
+    (_, discriminator_then), _ = module.seen
+    assert all(gradient is None for gradient in discriminator_then)
+    assert moved == {"generator", "discriminator"}
 
 
-def test_the_generator_gets_no_gradient_from_the_critics_step():
+def test_the_generator_gets_no_gradient_from_the_discriminators_step():
     module, _, _ = train(Phase("gan", 1, **BOTH))
-    (generator_then, _), (generator_after, critic) = module.seen
+    (generator_then, _), (generator_after, discriminator) = module.seen
     assert all(torch.equal(then, after) for then, after in zip(generator_then, generator_after, strict=True))
-    assert all(gradient is not None for gradient in critic)
+    assert all(gradient is not None for gradient in discriminator)
 
 
 def test_gradients_do_not_pile_up_over_batches():
@@ -77,20 +77,20 @@ def test_gradients_do_not_pile_up_over_batches():
     assert second < 1.9 * first
 
 
-def test_a_phase_without_a_critic_leaves_it_alone():
+def test_a_phase_without_a_discriminator_leaves_it_alone():
     module, _, moved = train(Phase("warm", 1, terms=["l1"]))
     assert moved == {"generator"}
     assert not module.judged
 
 
 def test_a_phase_without_the_generator_leaves_it_alone():
-    module, _, moved = train(Phase("critic", 1, generator=False, discriminator=True))
-    assert moved == {"critic"}
+    module, _, moved = train(Phase("discriminator", 1, generator=False, discriminator=True))
+    assert moved == {"discriminator"}
     assert len(module.seen) == 1
 
 
 @pytest.mark.parametrize("fresh", [True, False])
-def test_the_critic_judges_the_generator_after_its_step_if_asked(fresh):
+def test_the_discriminator_judges_the_generator_after_its_step_if_asked(fresh):
     module, batch, _ = train(Phase("gan", 1, **BOTH, fresh_completion=fresh))
     for_generator, real, fake = module.judged
     assert torch.equal(real, batch.target)
@@ -100,17 +100,17 @@ def test_the_critic_judges_the_generator_after_its_step_if_asked(fresh):
     assert torch.equal(fake, for_generator) == (not fresh)
 
 
-def test_a_critic_that_steps_first_judges_the_pass_the_generator_is_trained_on():
+def test_a_discriminator_that_steps_first_judges_the_pass_the_generator_is_trained_on():
     module, batch, _ = train(Phase("gan", 1, **BOTH, discriminator_first=True))
     real, fake, for_generator = module.judged
     assert torch.equal(real, batch.target)
     assert torch.equal(fake, for_generator)
-    (generator_then, critic), (generator_after, _) = module.seen
+    (generator_then, discriminator), (generator_after, _) = module.seen
     assert all(gradient is None for gradient in generator_then)
-    assert all(gradient is not None for gradient in (*critic, *generator_after))
+    assert all(gradient is not None for gradient in (*discriminator, *generator_after))
 
 
-def test_the_generators_loss_is_by_the_critic_after_its_step():
+def test_the_generators_loss_is_by_the_discriminator_after_its_step():
     values = []
     for first in (True, False):
         module, _, _ = train(Phase("gan", 1, **BOTH, discriminator_first=first))
@@ -118,20 +118,20 @@ def test_the_generators_loss_is_by_the_critic_after_its_step():
     assert values[0] != values[1]
 
 
-def test_the_critic_steps_several_batches_for_each_of_the_generator():
-    module, _, moved = train(Phase("gan", 1, **BOTH, discriminator_first=True, critic_steps=3), batches=7)
-    assert moved == {"generator", "critic"}
+def test_the_discriminator_steps_several_batches_for_each_of_the_generator():
+    module, _, moved = train(Phase("gan", 1, **BOTH, discriminator_first=True, discriminator_steps=3), batches=7)
+    assert moved == {"generator", "discriminator"}
     assert len(module.seen) == 7 + 2
     assert int(module.batches_seen) == 7
 
 
-def test_the_critic_may_have_an_optimizer_of_its_own():
+def test_the_discriminator_may_have_an_optimizer_of_its_own():
     own = lambda parameters: torch.optim.Adam(parameters, lr=0.125)  # noqa: E731
-    module, _, _ = train(Phase("gan", 1, **BOTH), critic_optimizer=own)
-    generator, critic = module.optimizers()
+    module, _, _ = train(Phase("gan", 1, **BOTH), discriminator_optimizer=own)
+    generator, discriminator = module.optimizers()
     assert generator.param_groups[0]["lr"] == 0.5
-    assert critic.param_groups[0]["lr"] == 0.125
-    assert isinstance(critic.optimizer, torch.optim.Adam)
+    assert discriminator.param_groups[0]["lr"] == 0.125
+    assert isinstance(discriminator.optimizer, torch.optim.Adam)
 
 
 def test_clipping_bounds_the_norm():
@@ -143,7 +143,7 @@ def test_clipping_bounds_the_norm():
 def test_the_average_follows_the_generator_by_its_decay():
     module, _, _ = train(Phase("warm", 1, terms=["l1"]), batches=2, ema_decay=0.25)
     assert int(module.ema.n_averaged) == 2
-    assert not [name for name, _ in module.ema.named_parameters() if "critic" in name]
+    assert not [name for name, _ in module.ema.named_parameters() if "discriminator" in name]
     assert module.released is module.ema.module
 
 

@@ -38,19 +38,19 @@ def test_a_phase_that_trains_nothing_is_refused():
 
 
 def test_the_generator_steps_on_every_nth_batch():
-    phase = Phase("gan", 1, terms=["l1"], discriminator=True, critic_steps=3)
+    phase = Phase("gan", 1, terms=["l1"], discriminator=True, discriminator_steps=3)
     assert [phase.generator_steps(batch) for batch in range(7)] == [False, False, True, False, False, True, False]
     assert all(Phase("gan", 1, terms=["l1"]).generator_steps(batch) for batch in range(3))
-    assert not Phase("critic", 1, generator=False, discriminator=True).generator_steps(0)
+    assert not Phase("discriminator", 1, generator=False, discriminator=True).generator_steps(0)
 
 
-@pytest.mark.parametrize("options", [{"critic_steps": 0, "discriminator": True}, {"critic_steps": 2}])
-def test_impossible_critic_steps_are_refused(options):
-    with pytest.raises(InputError, match=rf"critic_steps={options['critic_steps']}: give at least 1"):
+@pytest.mark.parametrize("options", [{"discriminator_steps": 0, "discriminator": True}, {"discriminator_steps": 2}])
+def test_impossible_discriminator_steps_are_refused(options):
+    with pytest.raises(InputError, match=rf"discriminator_steps={options['discriminator_steps']}: give at least 1"):
         Phase("gan", 1, terms=["l1"], **options)
 
 
-def test_a_critic_that_steps_first_has_no_fresh_pass_to_judge():
+def test_a_discriminator_that_steps_first_has_no_fresh_pass_to_judge():
     with pytest.raises(InputError, match="fresh_completion and discriminator_first"):
         Phase("gan", 1, terms=["l1"], discriminator=True, discriminator_first=True, fresh_completion=True)
 

@@ -1,4 +1,4 @@
-"""The local view of a critic: a square around one hole of each picture (Iizuka et al. 2017, section 3.3)."""
+"""The local view of a discriminator: a square around one hole of each picture (Iizuka et al. 2017, section 3.3)."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def place_views(
 ) -> Int[Tensor, "b 2"]:
     """Draws one hole of each picture and puts a view on its middle, inside the picture.
 
-    Each hole is as likely as any other. Holes that fill the whole view are passed over, since a critic would find
-    nothing there to compare the completion with; where a picture has no other, the view moves to the nearest known
+    Each hole is as likely as any other. Holes that fill the whole view are passed over, since a discriminator would
+    find nothing there to compare the completion with; where a picture has no other, the view moves to the nearest known
     pixel.
 
     Args:
@@ -44,7 +44,8 @@ def place_views(
     height, width = mask.shape[-2:]
     if patch > min(height, width):
         raise InputError(
-            f"critic.patch={patch}: larger than the pictures of {height}x{width}; give at most {min(height, width)}"
+            f"discriminator.patch={patch}: larger than the pictures of {height}x{width}; give at most "
+            f"{min(height, width)}"
         )
     views = hole_views(mask, patch, names)
     fit = [[corner for corner, covered in own if not covered] for own in views]
@@ -81,7 +82,8 @@ def hole_views(
             name = f"picture {place}" if names is None else names[place]
             lacks = "no known pixel" if share else "no hole"
             raise InputError(
-                f"{name}: {lacks}, so the critic has no local view of it; leave it out, or take a critic without one"
+                f"{name}: {lacks}, so the discriminator has no local view of it; leave it out, or take a discriminator "
+                "without one"
             )
     starts = (_middles(label_holes(mask)) - torch.tensor([0, patch // 2, patch // 2], device=mask.device)).T
     height, width = hidden.shape[-2:]

@@ -1,1 +1,1 @@
-"""Networks: completing ones (each an `Inpainter`) and critics (pictures in, logits out)."""
+"""Networks: completing ones (each an `Inpainter`) and discriminators (pictures in, logits out)."""

@@ -118,7 +118,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, width: int = 64, size: int = 128) -> None:
         super().__init__()
-        check_form("critic", width, size)
+        check_form("discriminator", width, size)
         widths = _widths(width, size)
         blocks = [_down(a, b, normalise=place > 0) for place, (a, b) in enumerate(pairwise((3, *widths)))]
         self.features = nn.Sequential(*blocks)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 DILATIONS = (2, 4, 8, 16)
-LEAK = 0.2  # of the critics' ReLU, by the authors' release
+LEAK = 0.2  # of the discriminators' ReLU, by the authors' release
 
 
 class Generator(nn.Module):
@@ -109,8 +109,8 @@ def _decoder(inputs: int, width: int) -> list[nn.Module]:
     ]
 
 
-class Critic(nn.Module):
-    """A critic of the whole picture and one of a local view, each with a score of its own, without normalisation.
+class Discriminators(nn.Module):
+    """A global and a local discriminator, each with a score of its own, without normalisation.
 
     Args:
         width: channels of the first layers; all others scale with it.
@@ -127,14 +127,15 @@ class Critic(nn.Module):
         for key, value, least in (("width", width, 1), ("size", size, 16), ("patch", patch, 16)):
             if value < least or (key != "width" and value % 16):
                 raise InputError(
-                    f"critic.{key}={value}: must be at least {least}" + ("" if key == "width" else ", in steps of 16")
+                    f"discriminator.{key}={value}: must be at least {least}"
+                    + ("" if key == "width" else ", in steps of 16")
                 )
         if patch > size:
-            raise InputError(f"critic.patch={patch}: larger than critic.size={size}")
+            raise InputError(f"discriminator.patch={patch}: larger than discriminator.size={size}")
         self.patch: int | None = patch
         w = width
-        self.whole = _critic((3, w, 2 * w, 4 * w, 4 * w), size)
-        self.local = _critic((3, w, 2 * w, 4 * w, 8 * w), patch)
+        self.whole = _discriminator((3, w, 2 * w, 4 * w, 4 * w), size)
+        self.local = _discriminator((3, w, 2 * w, 4 * w, 8 * w), patch)
         initialise_xavier(self)
 
     def forward(
@@ -146,11 +147,11 @@ class Critic(nn.Module):
             InputError: there are no corners.
         """
         if corners is None or self.patch is None:
-            raise InputError("critic: a local view needs corners, and none were given")
+            raise InputError("discriminator: a local view needs corners, and none were given")
         return torch.cat([self.whole(pictures), self.local(crop(pictures, corners, self.patch))], dim=1)
 
 
-def _critic(widths: tuple[int, ...], size: int) -> nn.Sequential:
+def _discriminator(widths: tuple[int, ...], size: int) -> nn.Sequential:
     """5x5 convolutions of stride 2 with leaky ReLU, and a linear layer to one score."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(widths):

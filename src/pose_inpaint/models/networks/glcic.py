@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 DILATIONS = (2, 4, 8, 16)
-CRITIC_WIDTHS = (64, 128, 256, 512, 512, 512)  # table 2a; the local discriminator (2b) ends one earlier
+DISCRIMINATOR_WIDTHS = (64, 128, 256, 512, 512, 512)  # table 2a; the local discriminator (2b) ends one earlier
 SMALLEST = 4  # pixels: the side at which both discriminators flatten their features
 
 
@@ -107,13 +107,13 @@ class Discriminators(nn.Module):
         super().__init__()
         patch = size // 2 if patch is None else patch
         if width < 1:
-            raise InputError(f"critic.width={width}: must be at least 1 (the paper's is 64)")
-        sides = [SMALLEST * 2**n for n in range(1, len(CRITIC_WIDTHS) + 1)]
+            raise InputError(f"discriminator.width={width}: must be at least 1 (the paper's is 64)")
+        sides = [SMALLEST * 2**n for n in range(1, len(DISCRIMINATOR_WIDTHS) + 1)]
         for key, value in (("size", size), ("patch", patch)):
             if value not in sides:
-                raise InputError(f"critic.{key}={value}: not one of {', '.join(map(str, sides))}")
+                raise InputError(f"discriminator.{key}={value}: not one of {', '.join(map(str, sides))}")
         if patch > size:
-            raise InputError(f"critic.patch={patch}: larger than critic.size={size}")
+            raise InputError(f"discriminator.patch={patch}: larger than discriminator.size={size}")
         self.patch: int | None = patch
         self.whole, self.local = _discriminator(width, size), _discriminator(width, patch)
         self.judge = nn.Linear(2 * 16 * width, 1)
@@ -128,7 +128,7 @@ class Discriminators(nn.Module):
             InputError: there are no corners.
         """
         if corners is None or self.patch is None:
-            raise InputError("critic: a local view needs corners, and none were given")
+            raise InputError("discriminator: a local view needs corners, and none were given")
         views = [self.whole(pictures), self.local(crop(pictures, corners, self.patch))]
         logits: Tensor = self.judge(torch.cat(views, dim=1))
         return logits
@@ -137,7 +137,8 @@ class Discriminators(nn.Module):
 def _discriminator(width: int, side: int) -> nn.Sequential:
     """5x5 convolutions of stride 2 down to 4x4 pixels, and a linear layer to 1024 values (at width 64)."""
     halvings = (side // SMALLEST).bit_length() - 1
-    widths = [3, *(width * each // CRITIC_WIDTHS[0] for each in CRITIC_WIDTHS[:halvings])]
-    # By the batch's own statistics also when judging, as the 2018 system's critic, which this one was the model of.
+    widths = [3, *(width * each // DISCRIMINATOR_WIDTHS[0] for each in DISCRIMINATOR_WIDTHS[:halvings])]
+    # By the batch's own statistics also when judging, as the 2018 system's discriminator, which this one was the model
+    # of.
     blocks = [conv_block(a, b, 5, stride=2, batch_statistics=True) for a, b in pairwise(widths)]
     return nn.Sequential(*blocks, nn.Flatten(), nn.Linear(widths[-1] * SMALLEST**2, 16 * width), nn.ReLU())

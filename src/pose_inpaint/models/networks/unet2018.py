@@ -119,10 +119,10 @@ class Discriminator(nn.Module):
     def __init__(self, width: int = 64, size: int = 128) -> None:
         super().__init__()
         if width < 1:
-            raise InputError(f"critic.width={width}: must be at least 1 (the paper's is 64)")
+            raise InputError(f"discriminator.width={width}: must be at least 1 (the paper's is 64)")
         if size < 32 or size % 32:
             raise InputError(
-                f"critic.size={size}: the discriminator halves its input five times, so give a multiple of 32"
+                f"discriminator.size={size}: the discriminator halves its input five times, so give a multiple of 32"
             )
         widths = (3, width, 2 * width, 4 * width, 8 * width, 8 * width)
         self.features = nn.Sequential(

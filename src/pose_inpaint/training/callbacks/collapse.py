@@ -1,4 +1,4 @@
-"""A warning when the adversarial game has stopped: the critic's loss stays near zero, or the generator's gradient."""
+"""A warning when the discriminator's loss, or the generator's gradient, stays near zero."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ADVICE = {
-    "critic_loss": (
-        "the critic tells completions from originals without fail, and the generator has little to learn from it; try "
-        "a smaller rate for it (optim.critic_optimizer), fewer of its steps (schedule.phases: critic_steps), another "
+    "discriminator_loss": (
+        "the discriminator tells completions from originals without fail, and the generator has little to learn from "
+        "it; try "
+        "a smaller rate for it (optim.discriminator_optimizer), fewer of its steps (schedule.phases: "
+        "discriminator_steps), another "
         "form of loss (loss.discriminator.form=hinge with loss.generator.adversarial.form=linear), or a larger "
         "loss.generator.adversarial.weight"
     ),
     "generator_gradient": (
         "the generator hardly moves any more; try larger weights in loss.generator, "
-        "loss.generator.adversarial.form=non_saturating where it is saturating, or a critic that wins less: a smaller "
-        "rate for it (optim.critic_optimizer) or another form of loss (loss.discriminator.form=hinge)"
+        "loss.generator.adversarial.form=non_saturating where it is saturating, or a discriminator that wins less: a "
+        "smaller "
+        "rate for it (optim.discriminator_optimizer) or another form of loss (loss.discriminator.form=hinge)"
     ),
 }
 
@@ -78,18 +81,18 @@ class CollapseGuard(Callback):
 
     Args:
         batches: how many batches running make a stretch, of those in which the network steps.
-        critic_loss: the critic's loss is near zero below this, or None not to look. A Wasserstein critic's loss is
-            near zero when it knows nothing, so that is never looked at.
+        discriminator_loss: the discriminator's loss is near zero below this, or None not to look. A Wasserstein
+            critic's loss is near zero when it knows nothing, so that is never looked at.
         generator_gradient: the norm of the generator's gradient has vanished below this, or None not to look.
 
     Raises:
         InputError: a number is not positive.
     """
 
-    def __init__(self, batches: int, critic_loss: float | None, generator_gradient: float | None) -> None:
+    def __init__(self, batches: int, discriminator_loss: float | None, generator_gradient: float | None) -> None:
         for key, value in {
             "batches": batches,
-            "critic_loss": critic_loss,
+            "discriminator_loss": discriminator_loss,
             "generator_gradient": generator_gradient,
         }.items():
             if value is not None and not value > 0:
@@ -99,7 +102,7 @@ class CollapseGuard(Callback):
         self.watched = {
             key: (name, Stretch(threshold, batches))
             for key, name, threshold in (
-                ("critic_loss", "train/discriminator/total", critic_loss),
+                ("discriminator_loss", "train/discriminator/total", discriminator_loss),
                 ("generator_gradient", "train/generator/gradient_norm", generator_gradient),
             )
             if threshold is not None
@@ -119,7 +122,7 @@ class CollapseGuard(Callback):
         """Leaves a Wasserstein critic alone."""
         judge = pl_module.discriminator_loss
         if judge is not None and judge.form == "wasserstein":  # type: ignore[union-attr]
-            self.watched.pop("critic_loss", None)
+            self.watched.pop("discriminator_loss", None)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

@@ -84,7 +84,7 @@ def test_pictures_without_hole_or_context_are_named(mask, lacks):
 
 
 def test_views_larger_than_the_picture_are_refused():
-    with pytest.raises(InputError, match=r"critic\.patch=16: larger than the pictures of 8x12; give at most 8"):
+    with pytest.raises(InputError, match=r"discriminator\.patch=16: larger than the pictures of 8x12; give at most 8"):
         place_views(torch.zeros(1, 1, 8, 12), 16)
 
 

@@ -23,9 +23,9 @@ def test_layers_are_the_releases():
     network = Generator().to("meta")
     encoded = [(64, 64, 64), (64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4)]
     assert shapes(network, [*network.encoder, *network.decoder]) == encoded + encoded[-2::-1]
-    critic = Discriminator().to("meta")
-    assert shapes(critic, critic.features) == encoded
-    assert tuple(critic.judge.kernel_size) == (4, 4)
+    discriminator = Discriminator().to("meta")
+    assert shapes(discriminator, discriminator.features) == encoded
+    assert tuple(discriminator.judge.kernel_size) == (4, 4)
 
 
 def test_the_channelwise_layer_has_the_papers_number_of_weights():
@@ -84,7 +84,7 @@ def test_other_sizes_are_worked_on_at_its_own():
     [
         (lambda: Generator(0), r"model\.width=0"),
         (lambda: Generator(2, size=100), r"model\.size=100: must be a power of two of at least 16"),
-        (lambda: Discriminator(2, size=8), r"critic\.size=8"),
+        (lambda: Discriminator(2, size=8), r"discriminator\.size=8"),
     ],
 )
 def test_impossible_settings_are_refused(make, text):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from pose_inpaint.errors import InputError
-from pose_inpaint.models.networks.contextual_attention import Critic, Generator
+from pose_inpaint.models.networks.contextual_attention import Discriminator, Generator
 
 
 def parameters(network):
@@ -48,11 +48,15 @@ def test_parameter_count_is_the_layers_sum():
     assert parameters(Generator().coarse) == coarse == 1_448_227
 
 
-def test_the_critics_are_the_appendixs():
-    critic = Critic(size=256)
-    assert layers(critic.whole) == [(5, 2, 1, c) for c in (64, 128, 256, 256)]
-    assert layers(critic.local) == [(5, 2, 1, c) for c in (64, 128, 256, 512)]
-    assert (critic.patch, critic.whole[-1].in_features, critic.local[-1].in_features) == (128, 256 * 256, 512 * 64)
+def test_the_discriminators_are_the_appendixs():
+    discriminator = Discriminator(size=256)
+    assert layers(discriminator.whole) == [(5, 2, 1, c) for c in (64, 128, 256, 256)]
+    assert layers(discriminator.local) == [(5, 2, 1, c) for c in (64, 128, 256, 512)]
+    assert (discriminator.patch, discriminator.whole[-1].in_features, discriminator.local[-1].in_features) == (
+        128,
+        256 * 256,
+        512 * 64,
+    )
 
 
 @pytest.mark.parametrize(("height", "width"), [(8, 8), (16, 40), (64, 24)])
@@ -89,14 +93,14 @@ def test_what_holes_hide_changes_nothing():
         assert torch.equal(network(known, mask).raw, network(torch.where(mask > 0, 0.7, known), mask).raw)
 
 
-def test_each_critic_has_a_score_of_its_own():
+def test_each_discriminator_has_a_score_of_its_own():
     torch.manual_seed(0)
-    critic, pictures = Critic(2, size=32), torch.rand(2, 3, 32, 32)
+    discriminator, pictures = Discriminator(2, size=32), torch.rand(2, 3, 32, 32)
     corners = torch.tensor([[0, 0], [4, 4]])
-    before = critic(pictures, corners)
+    before = discriminator(pictures, corners)
     assert before.shape == (2, 2)
     pictures[:, :, 31, 31] = -1  # outside both views
-    after = critic(pictures, corners)
+    after = discriminator(pictures, corners)
     assert (after[:, 0] != before[:, 0]).all()
     assert torch.equal(after[:, 1], before[:, 1])
 
@@ -104,19 +108,19 @@ def test_each_critic_has_a_score_of_its_own():
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ({"width": 0}, r"critic\.width=0: must be at least 1$"),
-        ({"size": 100}, r"critic\.size=100: must be at least 16, in steps of 16"),
-        ({"size": 64, "patch": 24}, r"critic\.patch=24: must be at least 16, in steps of 16"),
-        ({"size": 32, "patch": 48}, r"critic\.patch=48: larger than critic\.size=32"),
+        ({"width": 0}, r"discriminator\.width=0: must be at least 1$"),
+        ({"size": 100}, r"discriminator\.size=100: must be at least 16, in steps of 16"),
+        ({"size": 64, "patch": 24}, r"discriminator\.patch=24: must be at least 16, in steps of 16"),
+        ({"size": 32, "patch": 48}, r"discriminator\.patch=48: larger than discriminator\.size=32"),
     ],
 )
-def test_impossible_critics_are_refused(arguments, text):
+def test_impossible_discriminators_are_refused(arguments, text):
     with pytest.raises(InputError, match=text):
-        Critic(**arguments)
+        Discriminator(**arguments)
 
 
 def test_impossible_widths_are_refused():
     with pytest.raises(InputError, match=r"model\.width=3"):
         Generator(3)
     with pytest.raises(InputError, match="a local view needs corners"):
-        Critic(2, size=32)(torch.zeros(1, 3, 32, 32))
+        Discriminator(2, size=32)(torch.zeros(1, 3, 32, 32))

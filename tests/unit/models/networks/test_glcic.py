@@ -50,12 +50,12 @@ def test_discriminators_are_the_tables():
 
 def test_the_logit_depends_on_both_views():
     torch.manual_seed(0)
-    critic, pictures = Discriminators(2, size=32), torch.rand(3, 3, 32, 32)
-    first = critic(pictures, torch.zeros(3, 2, dtype=torch.long))
+    discriminator, pictures = Discriminators(2, size=32), torch.rand(3, 3, 32, 32)
+    first = discriminator(pictures, torch.zeros(3, 2, dtype=torch.long))
     assert first.shape == (3, 1)
-    assert (critic(pictures, torch.full((3, 2), 16)) != first).any()
+    assert (discriminator(pictures, torch.full((3, 2), 16)) != first).any()
     pictures[:, :, 20:, 20:] = 0  # outside the first views
-    assert (critic(pictures, torch.zeros(3, 2, dtype=torch.long)) != first).any()
+    assert (discriminator(pictures, torch.zeros(3, 2, dtype=torch.long)) != first).any()
 
 
 def test_output_is_the_papers_sigmoid_on_our_scale():
@@ -82,9 +82,9 @@ def test_holes_have_the_fill_colour():
     [
         (lambda: CompletionNetwork(3), r"model\.width=3"),
         (lambda: CompletionNetwork(2, fill=(0, 0, 2)), r"model\.fill=\[0, 0, 2\]: give red, green and blue"),
-        (lambda: Discriminators(0), r"critic\.width=0"),
-        (lambda: Discriminators(2, size=100), r"critic\.size=100: not one of 8, 16, 32, 64, 128, 256"),
-        (lambda: Discriminators(2, size=32, patch=64), r"critic\.patch=64: larger than critic\.size=32"),
+        (lambda: Discriminators(0), r"discriminator\.width=0"),
+        (lambda: Discriminators(2, size=100), r"discriminator\.size=100: not one of 8, 16, 32, 64, 128, 256"),
+        (lambda: Discriminators(2, size=32, patch=64), r"discriminator\.patch=64: larger than discriminator\.size=32"),
         (lambda: Discriminators(2, size=32)(torch.zeros(1, 3, 32, 32)), "a local view needs corners"),
         (lambda: CompletionNetwork(2)(torch.zeros(1, 3, 9, 8), torch.zeros(1, 1, 9, 8)), "multiples of 4"),
     ],

@@ -92,7 +92,7 @@ def test_impossible_widths_are_refused(width):
 
 
 def test_discriminator_refuses_sizes_it_cannot_halve():
-    with pytest.raises(InputError, match=r"critic\.size=100"):
+    with pytest.raises(InputError, match=r"discriminator\.size=100"):
         Discriminator(2, size=100)
-    with pytest.raises(InputError, match=r"critic\.width=0"):
+    with pytest.raises(InputError, match=r"discriminator\.width=0"):
         Discriminator(0)

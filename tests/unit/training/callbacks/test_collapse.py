@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pose_inpaint.errors import InputError
 from pose_inpaint.training.callbacks.collapse import CollapseGuard, Stretch
 
-CRITIC, GENERATOR = "train/discriminator/total", "train/generator/gradient_norm"
+DISCRIMINATOR, GENERATOR = "train/discriminator/total", "train/generator/gradient_norm"
 
 
 def warned(values, batches, threshold=1.0):
@@ -89,27 +89,31 @@ def run(guard, outputs, form="logistic"):
 
 
 def test_the_warning_names_the_threshold_and_what_to_try():
-    (message,) = run(CollapseGuard(2, 1e-3, 1e-6), [{CRITIC: 1e-4, GENERATOR: 1.0}] * 4)
-    assert message.startswith("guard.critic_loss=0.001: train/discriminator/total has been below it for 2 batches")
+    (message,) = run(CollapseGuard(2, 1e-3, 1e-6), [{DISCRIMINATOR: 1e-4, GENERATOR: 1.0}] * 4)
+    assert message.startswith(
+        "guard.discriminator_loss=0.001: train/discriminator/total has been below it for 2 batches"
+    )
     assert "(batch 7)" in message
-    assert "optim.critic_optimizer" in message
-    (message,) = run(CollapseGuard(2, 1e-3, 1e-6), [{CRITIC: 1.0, GENERATOR: 1e-7}] * 4)
+    assert "optim.discriminator_optimizer" in message
+    (message,) = run(CollapseGuard(2, 1e-3, 1e-6), [{DISCRIMINATOR: 1.0, GENERATOR: 1e-7}] * 4)
     assert message.startswith("guard.generator_gradient=1e-06: train/generator/gradient_norm")
 
 
 def test_batches_in_which_a_network_does_not_step_are_not_counted():
-    assert len(run(CollapseGuard(2, 1e-3, None), [{CRITIC: 0.0}, {}, {GENERATOR: 1.0}, {CRITIC: 0.0}])) == 1
+    assert (
+        len(run(CollapseGuard(2, 1e-3, None), [{DISCRIMINATOR: 0.0}, {}, {GENERATOR: 1.0}, {DISCRIMINATOR: 0.0}])) == 1
+    )
 
 
-def test_a_wasserstein_critic_may_have_any_loss():
-    assert run(CollapseGuard(2, 1e-3, None), [{CRITIC: 0.0}] * 4, form="wasserstein") == []
+def test_a_wasserstein_discriminator_may_have_any_loss():
+    assert run(CollapseGuard(2, 1e-3, None), [{DISCRIMINATOR: 0.0}] * 4, form="wasserstein") == []
 
 
 def test_null_switches_off():
-    assert run(CollapseGuard(2, None, None), [{CRITIC: 0.0, GENERATOR: 0.0}] * 4) == []
+    assert run(CollapseGuard(2, None, None), [{DISCRIMINATOR: 0.0, GENERATOR: 0.0}] * 4) == []
 
 
-@pytest.mark.parametrize("key", ["batches", "critic_loss", "generator_gradient"])
+@pytest.mark.parametrize("key", ["batches", "discriminator_loss", "generator_gradient"])
 def test_numbers_must_be_positive(key):
     with pytest.raises(InputError, match=rf"guard\.{key}=0: must be positive"):
-        CollapseGuard(**{"batches": 1, "critic_loss": None, "generator_gradient": None, key: 0})
+        CollapseGuard(**{"batches": 1, "discriminator_loss": None, "generator_gradient": None, key: 0})
