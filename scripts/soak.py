@@ -2,7 +2,7 @@
 
     python scripts/soak.py DATA OUTPUT [--kills 100] [--ranks 1] [--seed 0] [KEY=VALUE ...]
 
-DATA holds pictures in the challenge's layout. Each kill is a SIGKILL at a random moment, of the whole run or of one of
+DATA holds images in the challenge's layout. Each kill is a SIGKILL at a random moment, of the whole run or of one of
 its processes. The run that was killed and resumed must end with the same weights, optimizer states, history and scores,
 bit for bit, and the same files; the script says so, or ends with status 1. It writes OUTPUT/soak.json.
 """
@@ -180,7 +180,7 @@ def _batches(folder: Path) -> int:
 
 
 def differences(whole: Path, killed: Path) -> list[str]:
-    """What differs between two runs: files, weights, optimizer states, history, scores of every picture."""
+    """What differs between two runs: files, weights, optimizer states, history, scores of every image."""
     names = [{str(path.relative_to(run)) for path in run.rglob("*")} for run in (whole, killed)]
     found = [f"only in one: {name}" for name in sorted(names[0] ^ names[1])]
     for name in ("last", *(path.stem for path in (whole / "checkpoints").glob("best-*.ckpt"))):

@@ -1,4 +1,4 @@
-"""The table of docs/scores.md, "What was tried": WNJD of four kinds of pictures under each choice of its definition.
+"""The table of docs/scores.md, "What was tried": WNJD of four kinds of images under each choice of its definition.
 
     python scripts/wnjd_choices.py DIR --hourglass FILE --blazepose DIR
 
@@ -23,7 +23,7 @@ from pose_inpaint.models.classical.constant_fill import MeanFill
 from pose_inpaint.models.classical.opencv import OpenCVFill
 from pose_inpaint.pose.blazepose import BlazePose
 from pose_inpaint.pose.cache import remembering
-from pose_inpaint.pose.comparison import as_saved, hidden_joints
+from pose_inpaint.pose.comparison import as_saved, masked_joints
 from pose_inpaint.pose.distances import person_scale
 from pose_inpaint.pose.hourglass import HourglassEstimator
 
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from pose_inpaint.types import Batch
 
 
-def pictures_of(batch: Batch) -> dict[str, Tensor]:
-    """The originals re-saved, two fills, and the masked pictures, (b, 3, h, w) in [-1, 1]."""
+def images_of(batch: Batch) -> dict[str, Tensor]:
+    """The originals re-saved, two fills, and the masked images, (b, 3, h, w) in [-1, 1]."""
     fills = {"Telea": OpenCVFill("telea"), "mean": MeanFill()}
-    completed = {name: fill(batch.known, batch.mask).composite(batch)[:, 0] for name, fill in fills.items()}
-    return {"re-saved": resave(batch.target, 90), **completed, "black": batch.known}
+    inpainted = {name: fill(batch.known, batch.mask).composite(batch)[:, 0] for name, fill in fills.items()}
+    return {"re-saved": resave(batch.target, 90), **inpainted, "black": batch.known}
 
 
 def torso(joints: Tensor) -> Tensor:
@@ -48,29 +48,27 @@ def torso(joints: Tensor) -> Tensor:
 
 
 def wnjd(found: Poses, reference: Poses, scale: Tensor, limit: float, weights: Tensor) -> Tensor:
-    """Each picture's WNJD under one choice; NaN where the original shows nobody."""
+    """Each image's WNJD under one choice; NaN where the original shows nobody."""
     distance = ((found.joints - reference.joints)[..., :2].norm(dim=-1) / scale[:, None]).clamp(max=limit)
     distance = torch.where(found.found[:, None], distance, 1.0)
     value = (distance * weights).sum(1) / weights.sum(1)
     return torch.where(reference.found, value, torch.nan)
 
 
-def rows_of(
-    name: str, estimator: PoseEstimator, batch: Batch, pictures: dict[str, Tensor], *, given: bool
-) -> list[str]:
+def rows_of(name: str, estimator: PoseEstimator, batch: Batch, images: dict[str, Tensor], *, given: bool) -> list[str]:
     """The table's rows of one estimator."""
     estimator = remembering(estimator)
     reference = estimator(as_saved(batch.target))
     near = reference if given else None
-    found = {which: estimator(as_saved(each), near) for which, each in pictures.items()}
+    found = {which: estimator(as_saved(each), near) for which, each in images.items()}
     confidence = reference.joints[..., 2]
-    hidden = hidden_joints(reference.joints, batch.mask).float()
+    hidden = masked_joints(reference.joints, batch.mask).float()
     box, spine = person_scale(reference.joints), torso(reference.joints)
     choices = {
         "box, limit 1, confidence (ours)": (box, 1.0, confidence),
         "box, no limit, confidence": (box, float("inf"), confidence),
         "box, limit 1, equal weights": (box, 1.0, (confidence > 0).float()),
-        "box, limit 1, confidence, hidden joints": (box, 1.0, confidence * hidden),
+        "box, limit 1, confidence, masked joints": (box, 1.0, confidence * hidden),
         "torso, limit 1, confidence": (spine, 1.0, confidence),
     }
     rows = []
@@ -94,15 +92,15 @@ def main() -> None:
     given = parser.parse_args()
     records = Chalearn(given.data).listing("test", maskdata=True).records
     batch = replace(collate([read_record(record, MaskData(), 128) for record in records]), pose=None)
-    pictures = pictures_of(batch)
+    images = images_of(batch)
     blazepose, hourglass = BlazePose(given.blazepose), HourglassEstimator(given.hourglass)
-    print(f"| estimator | choice | {' | '.join(pictures)} | black less mean |\n|{'---|' * (3 + len(pictures))}")
+    print(f"| estimator | choice | {' | '.join(images)} | black less mean |\n|{'---|' * (3 + len(images))}")
     for name, estimator, place in (
         ("BlazePose, person found anew", blazepose, False),
         ("BlazePose, place given", blazepose, True),
         ("hourglass", hourglass, True),
     ):
-        print("\n".join(rows_of(name, estimator, batch, pictures, given=place)))
+        print("\n".join(rows_of(name, estimator, batch, images, given=place)))
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def held_by_another(folder):
 
 
 def write_split(folder, count, height=48, width=40, seed=0):
-    """Smooth random pictures and blocks in the challenge's layout."""
+    """Smooth random images and blocks in the challenge's layout."""
     random = np.random.default_rng(seed)
     (folder / "Y").mkdir(parents=True)
     blocks = {}
@@ -98,7 +98,7 @@ def write_split(folder, count, height=48, width=40, seed=0):
 
 @pytest.fixture
 def tiny_data(tmp_path):
-    """A data set in the challenge's layout: 12, 4 and 4 pictures of 48 rows and 40 columns."""
+    """A data set in the challenge's layout: 12, 4 and 4 images of 48 rows and 40 columns."""
     for place, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
         write_split(tmp_path / "tiny" / split, count, seed=place)
     return tmp_path / "tiny"
@@ -117,7 +117,7 @@ TINY = (
     "loss.generator.perceptual.weight=0", "trainer.enable_progress_bar=false", "trainer.log_every_n_steps=1",
     "batchnorm.batches=2", "schedule.phases.0.epochs=2", "schedule.phases.1.epochs=2", "samples.count=2",
 )  # fmt: skip
-"""The 2018 system at its smallest: seconds of training."""
+"""The 2018 method at its smallest: seconds of training."""
 
 
 @pytest.fixture(scope="session")
@@ -141,11 +141,11 @@ def tiny_checkpoint(tiny_run):
 
 
 def add_joints(root, names=JOINTS):
-    """Lists a joint of each name for every picture of a data set: the same for all, so that it can be learnt."""
+    """Lists a joint of each name for every image of a data set: the same for all, so that it can be learnt."""
     for split in ("train", "val", "test"):
         joints = [[4 + 2.0 * number, 6 + 2.5 * number, 1] for number in range(len(names))]
-        pictures = sorted(path.name for path in (root / split / "Y").iterdir())
-        content = {"joint_names": list(names), "joints": dict.fromkeys(pictures, joints)}
+        images = sorted(path.name for path in (root / split / "Y").iterdir())
+        content = {"joint_names": list(names), "joints": dict.fromkeys(images, joints)}
         (root / split / "joints.json").write_text(json.dumps(content))
 
 

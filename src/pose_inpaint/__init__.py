@@ -1,6 +1,6 @@
 """Restores missing parts of photos of people.
 
-The system of Pandey and Patel (ChaLearn LAP Inpainting 2018, Track 1) and what it is measured against, as a PyTorch
+The method of Pandey and Patel (ChaLearn LAP Inpainting 2018, Track 1) and what it is measured against, as a PyTorch
 Lightning experiment package with Hydra configs. Start with ``python -m pose_inpaint.train +experiment=quickstart``.
 """
 

@@ -1,4 +1,4 @@
-"""`python -m pose_inpaint.benchmark +experiment=slides_systems output=DIR`: trains and scores systems, and reports."""
+"""`python -m pose_inpaint.benchmark +experiment=slides_methods output=DIR`: trains and scores methods, and reports."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pose_inpaint.config.settings import read_settings
 from pose_inpaint.errors import InputError
 from pose_inpaint.multirun.benchmark.plan import REPORT, make_plans, named
 from pose_inpaint.multirun.benchmark.preflight import check_plans
-from pose_inpaint.multirun.benchmark.record import demand_ours, stages_done
-from pose_inpaint.multirun.benchmark.stages import complete_system
+from pose_inpaint.multirun.benchmark.record import check_ours, stages_done
+from pose_inpaint.multirun.benchmark.stages import complete_method
 from pose_inpaint.reporting.report import run as report
 from pose_inpaint.runtime.signals import BY_CTRL_C, ending_by_exception
 from pose_inpaint.training.trainer import quieten
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """The command; exits with 1 if a system failed."""
+    """The command; exits with 1 if a method failed."""
     run_command("benchmark", run)
 
 
@@ -48,7 +48,7 @@ def run(config: DictConfig) -> None:
         with ending_by_exception():
             for place, plan in enumerate(plans, 1):
                 label = f"[{place}/{len(plans)}] {plan.name}"
-                fault = complete_system(plan, output, label, redo=plan.name in settings.redo)
+                fault = complete_method(plan, output, label, redo=plan.name in settings.redo)
                 if fault is not None:
                     faults[plan.name] = fault
     except KeyboardInterrupt:
@@ -56,7 +56,7 @@ def run(config: DictConfig) -> None:
         raise SystemExit(BY_CTRL_C) from None
     scored = [output / plan.name / "evaluate" for plan in plans if plan.name not in faults]
     complete = write_report(reporting, scored)
-    print(f"{len(scored)} of {len(plans)} systems scored: {output}")
+    print(f"{len(scored)} of {len(plans)} methods scored: {output}")
     for name, fault in faults.items():
         print(f"failed: {name}: {fault}", file=sys.stderr)
     if faults or not complete:
@@ -64,13 +64,13 @@ def run(config: DictConfig) -> None:
 
 
 def is_left(plan: Plan, output: Path, *, redo: bool) -> bool:
-    """Whether anything of a system is still to be done.
+    """Whether anything of a method is still to be done.
 
     Raises:
         InputError: its folder holds something else, which `redo` doesn't remove, or other settings.
     """
     folder = output / plan.name
-    demand_ours(folder, plan.key)
+    check_ours(folder, plan.key)
     return redo or stages_done(folder, plan.key, plan.settings) != plan.stages
 
 
@@ -88,7 +88,7 @@ def compose_report(settings: BenchmarkSettings) -> DictConfig:
 
 
 def write_report(config: DictConfig, folders: list[Path]) -> bool:
-    """Compares the systems that are scored; whether all of it could be done."""
+    """Compares the methods that are scored; whether all of it could be done."""
     if not folders:
         return False
     config.runs = [str(folder) for folder in folders]

@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from pose_inpaint.config.schema import DataSettings, PoseSettings
     from pose_inpaint.data.masks import Masks
     from pose_inpaint.data.sources import Source
-    from pose_inpaint.metrics import PictureMetric
+    from pose_inpaint.metrics import ImageMetric
     from pose_inpaint.pose.comparison import ReferenceKind
     from pose_inpaint.types import Inpainter
 
 
 def build_inpainter(model: Mapping[str, Any]) -> Inpainter:
-    """A system that completes pictures."""
+    """A method that inpaints images."""
     return cast("Inpainter", build("model", model))
 
 
 def build_postprocess(block: Mapping[str, Any], inpainter: Inpainter) -> Inpainter:
-    """The system with what comes after it, if anything does."""
+    """The method with what comes after it, if anything does."""
     if not block.get("_target_"):
         return inpainter
     try:
@@ -41,28 +41,28 @@ def build_postprocess(block: Mapping[str, Any], inpainter: Inpainter) -> Inpaint
 
 
 def build_data(data: DataSettings, mask: Mapping[str, Any], seed: int) -> InpaintingData:
-    """Pictures and masks."""
+    """Images and masks."""
     masks: Masks = build("mask", mask)
     source: Source = build("data.source", data.source)
     return InpaintingData(source, masks, data.size, data.batch_size, data.workers, seed, data.limit, data.names)
 
 
-def build_metric(name: str, blocks: Mapping[str, Any], **arguments: Any) -> PictureMetric:
-    """A score by its full name METRIC_PICTURE_REGION, such as `mse_composite_hole`.
+def build_metric(name: str, blocks: Mapping[str, Any], **arguments: Any) -> ImageMetric:
+    """A score by its full name METRIC_IMAGE_REGION, such as `mse_composite_hole`.
 
     Raises:
-        InputError: there is no such metric, picture or region.
+        InputError: there is no such metric, image or region.
     """
     parts = name.rsplit("_", 2)
     if len(parts) != 3 or parts[0] not in blocks:
-        raise InputError(f"{name}: no such score; give METRIC_PICTURE_REGION with a metric of {', '.join(blocks)}")
-    return cast("PictureMetric", build("metric", blocks[parts[0]], picture=parts[1], region=parts[2], **arguments))
+        raise InputError(f"{name}: no such score; give METRIC_IMAGE_REGION with a metric of {', '.join(blocks)}")
+    return cast("ImageMetric", build("metric", blocks[parts[0]], image=parts[1], region=parts[2], **arguments))
 
 
 def build_metrics(
-    blocks: Mapping[str, Any], pictures: Sequence[str], regions: Sequence[str], **arguments: Any
+    blocks: Mapping[str, Any], images: Sequence[str], regions: Sequence[str], **arguments: Any
 ) -> dict[str, Metric]:
-    """Every score of every picture and region asked for that it has values for, by its full name.
+    """Every score of every image and region asked for that it has values for, by its full name.
 
     Raises:
         InputError: a score can't be built.
@@ -70,10 +70,10 @@ def build_metrics(
     found: dict[str, Metric] = {}
     for metric, block in blocks.items():
         kind = find_class(f"metric.{metric}", block)
-        for picture in pictures:
+        for image in images:
             for region in regions:
                 if region in getattr(kind, "regions", REGIONS):
-                    name = f"{metric}_{picture}_{region}"
+                    name = f"{metric}_{image}_{region}"
                     found[name] = build_metric(name, blocks, **arguments)
     return found
 

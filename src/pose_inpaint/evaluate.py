@@ -1,4 +1,4 @@
-"""`python -m pose_inpaint.evaluate checkpoint=PATH data=...`, `model=mean` or `predictions=DIR`: scores a system."""
+"""`python -m pose_inpaint.evaluate checkpoint=PATH data=...`, `model=mean` or `predictions=DIR`: scores a method."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pose_inpaint.config.command import run_command
 from pose_inpaint.config.schema import EvaluateSettings
 from pose_inpaint.config.settings import plain_config, read_settings
 from pose_inpaint.errors import InputError
-from pose_inpaint.evaluation.candidates import choose_system, read_predictions
+from pose_inpaint.evaluation.candidates import choose_method, read_predictions
 from pose_inpaint.evaluation.checks import JOINTS, build_scores, check_settings, find_originals
 from pose_inpaint.evaluation.cost import describe_cost
 from pose_inpaint.evaluation.evaluator import score, timed
@@ -38,42 +38,42 @@ def run(config: DictConfig) -> None:
     settings = read_settings(config, EvaluateSettings)
     check_settings(settings)
     device = choose_device(settings.device)
-    system = choose_system(settings, device) if settings.predictions is None else None
+    method = choose_method(settings, device) if settings.predictions is None else None
     judge = build.build_judge(settings.pose, device)
     data = build.build_data(settings.data, settings.mask, settings.seed)
-    pictures = data.pictures(settings.split)
-    metrics = build_scores(settings, judge, len(pictures))
+    images = data.images(settings.split)
+    metrics = build_scores(settings, judge, len(images))
     seconds: dict[str, float] = {}
     with timed(seconds, "checking"):
         inspections = data.inspect(settings.split)
     if inspections[0].blind:
         raise InputError(
-            f"split={settings.split}: {inspections[0].blind} pictures have no original to score against; use predict"
+            f"split={settings.split}: {inspections[0].blind} images have no original to score against; use predict"
         )
-    system = system or read_predictions(settings, data)
+    method = method or read_predictions(settings, data)
     batches = data.split_dataloader(settings.split)
     if judge is not None:
         with timed(seconds, "poses of originals"):
             find_originals(judge, batches)
-    scores = score(system.complete, batches, metrics, device, seed=settings.seed, title=f"Scoring {settings.split}")
+    scores = score(method.inpaint, batches, metrics, device, seed=settings.seed, title=f"Scoring {settings.split}")
     seconds |= scores.seconds
     bounds = None
     if judge is not None and settings.pose.bounds:
         with timed(seconds, "pose bounds"):
             bounds = score_bounds(judge, settings.pose, JOINTS[settings.pose.joints], batches, settings.seed)
-    summary = scores.summary(settings.share_edges)
+    summary = scores.summary(settings.mask_ratio_edges)
     read = settings.predictions is not None
     summary["cost"] = describe_cost(
-        scores.meter, system.network, settings.data.size, settings.data.batch_size, reads_files=read
+        scores.meter, method.network, settings.data.size, settings.data.batch_size, reads_files=read
     )
-    write_results(settings, plain_config(config), system, scores, summary, inspections, data, device, judge, bounds)
+    write_results(settings, plain_config(config), method, scores, summary, inspections, data, device, judge, bounds)
     with timed(seconds, "drawing"):
-        draw_ranked(system.complete, pictures, settings.sheet, scores, device, settings.run_dir)
-        write_examples(system.complete, pictures, settings.examples, device, settings.run_dir)
-    print(score_table(summary, settings.sheet.rank_by, None if judge is None else judge.describe(), bounds))
+        draw_ranked(method.inpaint, images, settings.contact_sheet, scores, device, settings.run_dir)
+        write_examples(method.inpaint, images, settings.examples, device, settings.run_dir)
+    print(score_table(summary, settings.contact_sheet.rank_by, None if judge is None else judge.describe(), bounds))
     print(f"\n{describe_seconds(seconds, summary['n'])}")
     print(describe_cost_briefly(summary["cost"]))
-    print(f"{summary['n']} pictures, {summary['mean_hidden_share']:.1%} hidden on average: {settings.run_dir}")
+    print(f"{summary['n']} images, {summary['mean_mask_ratio']:.1%} hidden on average: {settings.run_dir}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`python -m pose_inpaint.predict checkpoint=PATH input=DIR_OR_FILE mask=... output=DIR`: completes pictures."""
+"""`python -m pose_inpaint.predict checkpoint=PATH input=DIR_OR_FILE mask=... output=DIR`: inpaints images."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from pose_inpaint.build import build_postprocess
 from pose_inpaint.config.command import run_command
 from pose_inpaint.config.schema import PredictSettings
 from pose_inpaint.config.settings import read_settings
-from pose_inpaint.data.images import list_pictures, read_picture, save_picture, to_image
-from pose_inpaint.data.input_masks import hidden_pixels
+from pose_inpaint.data.images import list_images, read_image, save_image, to_image
+from pose_inpaint.data.input_masks import masked_pixels
 from pose_inpaint.errors import InputError
 from pose_inpaint.evaluation.candidates import choose_inpainter
-from pose_inpaint.models.inference import complete
+from pose_inpaint.models.inference import inpaint_image
 from pose_inpaint.runtime.devices import choose_device
 from pose_inpaint.types import check_choice
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from pose_inpaint.data.input_masks import HiddenPixels
+    from pose_inpaint.data.input_masks import MaskedPixels
     from pose_inpaint.types import Inpainter
 
 Form = Literal["photo", "challenge"]
@@ -33,19 +33,19 @@ SHORT = {"mask": "mask.source", "output": "output.dir"}
 
 
 def main() -> None:
-    """The command; exits with 1 if a picture had to be skipped."""
+    """The command; exits with 1 if an image had to be skipped."""
     run_command("predict", run, SHORT)
 
 
 def run(config: DictConfig) -> None:
-    """Completes as configured.
+    """Inpaints as configured.
 
     Raises:
-        InputError: something that the user gave can't be used at all; a single bad picture is reported and skipped.
+        InputError: something that the user gave can't be used at all; a single bad image is reported and skipped.
     """
     settings = read_settings(config, PredictSettings)
     if settings.size is not None and (settings.size < 4 or settings.size % 4):
-        raise InputError(f"size={settings.size}: must be a multiple of 4, or null for the picture's own resolution")
+        raise InputError(f"size={settings.size}: must be a multiple of 4, or null for the image's own resolution")
     check_choice("output.form", settings.output.form, Form)
     challenge = settings.output.form == "challenge"
     size = CHALLENGE_SIZE if challenge and settings.size is None else settings.size
@@ -53,12 +53,12 @@ def run(config: DictConfig) -> None:
     device = choose_device(settings.device)
     inpainter, _ = choose_inpainter(settings.model, settings.checkpoint, device)
     inpainter = build_postprocess(settings.postprocess, inpainter)
-    hidden = hidden_pixels(settings.mask.source, invert=settings.mask.invert)
+    hidden = masked_pixels(settings.mask.source, invert=settings.mask.invert)
     jobs = plan(settings.input, Path(settings.output.dir))
-    _demand_writable(Path(settings.output.dir))
+    _check_writable(Path(settings.output.dir))
     done = skipped = 0
     faults = []
-    for name, source, target in tqdm(jobs, desc="Completing", unit="picture", leave=False, disable=None):
+    for name, source, target in tqdm(jobs, desc="Inpainting", unit="image", leave=False, disable=None):
         if target.exists() and not settings.output.overwrite:
             skipped += 1
             continue
@@ -69,40 +69,40 @@ def run(config: DictConfig) -> None:
             reason = str(error) if name in str(error) else f"{source}: {str(error).splitlines()[0]}"
             faults.append(reason)
             tqdm.write(f"skipped: {reason}", file=sys.stderr)
-    print(f"{done} pictures completed, {skipped} were there already, {len(faults)} skipped: {settings.output.dir}")
+    print(f"{done} images inpainted, {skipped} were there already, {len(faults)} skipped: {settings.output.dir}")
     if faults:
         raise SystemExit(1)
 
 
 def plan(source: str, folder: Path) -> list[tuple[str, Path, Path]]:
-    """Name, file and output file of each picture; the output is a PNG, which alone keeps known pixels as they are.
+    """Name, file and output file of each image; the output is a PNG, which alone keeps known pixels as they are.
 
     Raises:
-        InputError: there is no picture, or two would be written to one file.
+        InputError: there is no image, or two would be written to one file.
     """
     path = Path(source)
     if path.is_dir():
-        pictures = list_pictures(path, recursive=True)
+        images = list_images(path, recursive=True)
         if path.resolve() in folder.resolve().parents:  # an earlier run's output is no input
-            pictures = {name: file for name, file in pictures.items() if folder.resolve() not in file.resolve().parents}
+            images = {name: file for name, file in images.items() if folder.resolve() not in file.resolve().parents}
     elif path.is_file():
-        pictures = {path.name: path}
+        images = {path.name: path}
     else:
         raise InputError(f"input={source}: no such file or folder")
-    if not pictures:
-        raise InputError(f"input={source}: no picture in it")
+    if not images:
+        raise InputError(f"input={source}: no image in it")
     targets: dict[Path, str] = {}
-    for name in pictures:
+    for name in images:
         target = (folder / name).with_suffix(".png")
         if target in targets:
             raise InputError(
                 f"input={source}: {targets[target]} and {name} would both be written to {target}; rename one"
             )
         targets[target] = name
-    return [(name, pictures[name], target) for target, name in targets.items()]
+    return [(name, images[name], target) for target, name in targets.items()]
 
 
-def _demand_writable(folder: Path) -> None:
+def _check_writable(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"
@@ -117,16 +117,16 @@ def _complete_file(
     name: str,
     source: Path,
     target: Path,
-    hidden: HiddenPixels,
+    hidden: MaskedPixels,
     size: int | None,
     device: torch.device,
     *,
     as_raw: bool,
 ) -> None:
-    picture = read_picture(source)
-    holes = hidden(name, picture)
-    raw = complete(inpainter, picture, holes, size, device)
-    save_picture(to_image(raw if as_raw else torch.where(holes, raw, picture)), target)
+    image = read_image(source)
+    holes = hidden(name, image)
+    raw = inpaint_image(inpainter, image, holes, size, device)
+    save_image(to_image(raw if as_raw else torch.where(holes, raw, image)), target)
 
 
 if __name__ == "__main__":

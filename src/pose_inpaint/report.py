@@ -1,4 +1,4 @@
-"""`python -m pose_inpaint.report runs=[DIR,...] output=DIR`: one table, sheet and chart of any number of systems."""
+"""`python -m pose_inpaint.report runs=[DIR,...] output=DIR`: one table, sheet and chart of any number of methods."""
 
 from __future__ import annotations
 

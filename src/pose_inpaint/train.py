@@ -30,10 +30,10 @@ from pose_inpaint.tracking.status import FINISHED, read_status, recorded_status
 from pose_inpaint.tracking.wandb_scores import log_scores
 from pose_inpaint.tracking.wandb_session import recorded
 from pose_inpaint.training.callbacks.checkpoints import BestOfPhase
-from pose_inpaint.training.checkpoint import demand_same_settings, load_weights, read_checkpoint
+from pose_inpaint.training.checkpoint import check_same_settings, load_weights, read_checkpoint
 from pose_inpaint.training.factory import build_module
 from pose_inpaint.training.resume import find_resumption
-from pose_inpaint.training.sanity_check import demand_views, rehearse
+from pose_inpaint.training.sanity_check import check_views, rehearse
 from pose_inpaint.training.setup import describe_training, make_trainer, read_checked, write_training
 from pose_inpaint.training.trainer import quieten
 
@@ -105,7 +105,7 @@ def _train(settings: TrainSettings, plain: dict[str, Any], folder: Path) -> floa
     inspections = data.inspect(*splits)
     data.train_dataloader()  # refuses a batch size that the split can't fill, before anything is written
     trainer = make_trainer(settings, module, data, folder, resumption)
-    demand_views(module, data)
+    check_views(module, data)
     rehearse(module, data)
     records = describe_training(plain, settings, module, inspections, trainer, resumption)
     overrides, writes = list(HydraConfig.get().overrides.task), trainer.is_global_zero
@@ -122,14 +122,14 @@ def _train(settings: TrainSettings, plain: dict[str, Any], folder: Path) -> floa
             scored = score_test(settings, data, inspections[-1], folder, wanted, trainer.strategy.root_device)
             log_scores(trainer.loggers, scored)
         result.scores = best.scores
-        result.value = _demand_finite(settings.optimized_metric, best.scores)
+        result.value = _check_finite(settings.optimized_metric, best.scores)
     return result.value
 
 
 def _take_weights(settings: TrainSettings, module: InpaintingModule, plain: dict[str, Any]) -> None:
     if settings.init_from is not None:
         checkpoint = read_checkpoint(settings.init_from, "init_from")
-        demand_same_settings(checkpoint, plain, "init_from", ["model"])
+        check_same_settings(checkpoint, plain, "init_from", ["model"])
         load_weights(module, checkpoint)
 
 
@@ -137,7 +137,7 @@ def _fit(trainer: pl.Trainer, module: InpaintingModule, data: InpaintingData, re
     """Trains.
 
     Raises:
-        InputError: a process that reads pictures was ended.
+        InputError: a process that reads images was ended.
         LostRankError: another rank ended.
     """
     checkpoint = str(resumption.checkpoint.path) if resumption is not None else None
@@ -146,7 +146,7 @@ def _fit(trainer: pl.Trainer, module: InpaintingModule, data: InpaintingData, re
     except RuntimeError as error:
         if "DataLoader worker" in str(error):
             raise InputError(
-                f"data.workers: a process that reads pictures was ended ({str(error).splitlines()[-1].strip()}); if "
+                f"data.workers: a process that reads images was ended ({str(error).splitlines()[-1].strip()}); if "
                 "for want of memory, give fewer; go on with resume=auto"
             ) from error
         lost = isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
@@ -155,7 +155,7 @@ def _fit(trainer: pl.Trainer, module: InpaintingModule, data: InpaintingData, re
         raise
 
 
-def _demand_finite(metric: str, scores: Mapping[str, float]) -> float:
+def _check_finite(metric: str, scores: Mapping[str, float]) -> float:
     value = scores.get(metric, math.nan)
     if not math.isfinite(value):
         raise InputError(

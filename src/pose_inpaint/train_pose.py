@@ -55,7 +55,7 @@ def run(config: DictConfig) -> float:
     data = build.build_data(settings.data, settings.mask, settings.seed)
     splits = ["train", "val", *(["test"] if data.source.has("test") else [])]
     for split in splits:
-        _demand_joints(data, split)
+        _check_joints(data, split)
     inspections = data.inspect(*splits)
     network = StackedHourglass(len(JOINTS), **vars(settings.network))
     with torch.no_grad():
@@ -93,12 +93,12 @@ def _check(settings: TrainPoseSettings) -> None:
         raise InputError(f"weight_decay={settings.weight_decay}: must be at least 0")
 
 
-def _demand_joints(data: InpaintingData, split: str) -> None:
-    """Raises `InputError`, before anything is trained, unless every picture has joints."""
-    lacking = [record.name for record in data.pictures(split).records if record.joints is None]
+def _check_joints(data: InpaintingData, split: str) -> None:
+    """Raises `InputError`, before anything is trained, unless every image has joints."""
+    lacking = [record.name for record in data.images(split).records if record.joints is None]
     if lacking:
         raise InputError(
-            f"{split}: {lacking[0]} and {len(lacking) - 1} more pictures have no joints; list them in joints.json, or "
+            f"{split}: {lacking[0]} and {len(lacking) - 1} more images have no joints; list them in joints.json, or "
             "leave them out with data.names=PATTERN"
         )
 

@@ -1,4 +1,4 @@
-"""The three contracts that hold the package together: `Batch`, `Completion` and `Inpainter`."""
+"""The three contracts that hold the package together: `Batch`, `InpaintingOutput` and `Inpainter`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 EMPTY = -1.0
-"""What stands in a hole of `Batch.known`: black on the scale [-1, 1], as in the challenge's masked pictures."""
+"""What stands in a hole of `Batch.known`: black on the scale [-1, 1], as in the challenge's masked images."""
 
-Picture = Literal["raw", "composite", "coarse"]
+ImageKind = Literal["raw", "composite", "coarse"]
 Region = Literal["whole", "hole", "known"]
 
 
@@ -29,7 +29,7 @@ def check_choice(key: str, value: object, choices: object) -> None:
 
 @dataclass  # not frozen: Lightning's precision plugins set the fields of a copy
 class Batch:
-    """Pictures with holes.
+    """Images with holes.
 
     Attributes:
         target: the originals, (b, 3, h, w), in [-1, 1]. NaN in the holes where a blind test split keeps them back.
@@ -67,11 +67,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class Source:
-    """Another picture that a completion took its pixels from.
+    """Another image that an output took its pixels from.
 
     Attributes:
-        name: of that picture.
-        distance: how badly it fits the known pixels around the holes, in the system's own units.
+        name: of that image.
+        distance: how badly it fits the known pixels around the holes, in the method's own units.
         near_duplicate: whether it fits so well that it probably shows the same scene.
     """
 
@@ -81,14 +81,14 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Completion:
+class InpaintingOutput:
     """What an `Inpainter` answers.
 
     Attributes:
-        raw: s completed pictures each, as the system made them, (b, s, 3, h, w), in [-1, 1].
-        predicted_mask: the system's own guess of the mask, (b, 1, h, w), in [0, 1], where it makes one.
-        coarse: the first draft of a system that works in two stages, of the form of `raw`.
-        sources: for each picture and sample where its pixels came from, of systems that copy from other pictures.
+        raw: s inpainted images each, as the method made them, (b, s, 3, h, w), in [-1, 1].
+        predicted_mask: the method's own guess of the mask, (b, 1, h, w), in [0, 1], where it makes one.
+        coarse: the first draft of a method that works in two stages, of the form of `raw`.
+        sources: for each image and sample where its pixels came from, of methods that copy from other images.
     """
 
     raw: Float[Tensor, "b s 3 h w"]
@@ -100,50 +100,50 @@ class Completion:
         """`raw` inside the holes and the input elsewhere."""
         return torch.where(batch.mask[:, None] > 0, self.raw, batch.known[:, None])
 
-    def picture(self, which: Picture, batch: Batch) -> Float[Tensor, "b s 3 h w"]:
-        """`raw`, the composite or the coarse picture, by name.
+    def image(self, which: ImageKind, batch: Batch) -> Float[Tensor, "b s 3 h w"]:
+        """`raw`, the composite or the coarse image, by name.
 
         Raises:
-            InputError: the system makes no coarse picture.
+            InputError: the method makes no coarse image.
         """
         if which == "coarse":
             if self.coarse is None:
                 raise InputError(
-                    "picture=coarse: the model makes none; choose raw or composite, or a model of two stages"
+                    "image=coarse: the model makes none; choose raw or composite, or a model of two stages"
                 )
             return self.coarse
         return self.raw if which == "raw" else self.composite(batch)
 
-    def detach(self) -> Completion:
-        """The same completion, cut off from the graph that made it."""
+    def detach(self) -> InpaintingOutput:
+        """The same output, cut off from the graph that made it."""
         predicted_mask = None if self.predicted_mask is None else self.predicted_mask.detach()
         coarse = None if self.coarse is None else self.coarse.detach()
         return dataclasses.replace(self, raw=self.raw.detach(), predicted_mask=predicted_mask, coarse=coarse)
 
 
 class Discriminator(Protocol):
-    """Judges pictures, whole and, if it has a local view, around a hole.
+    """Judges images, whole and, if it has a local view, around a hole.
 
     Attributes:
-        patch: side of the local view in pixels; None for a discriminator that sees whole pictures only.
+        patch: side of the local view in pixels; None for a discriminator that sees whole images only.
     """
 
     patch: int | None
 
     def __call__(
-        self, pictures: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
+        self, images: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
     ) -> Float[Tensor, "n k"]:
-        """Scores of each picture, k of them: logits of "real", or what a Wasserstein critic finds.
+        """Scores of each image, k of them: logits of "real", or what a Wasserstein critic finds.
 
         Args:
-            pictures: in [-1, 1].
+            images: in [-1, 1].
             corners: row and column of the top left corner of each local view; None for a discriminator without one.
         """
         ...
 
 
 class Inpainter(Protocol):
-    """Any system that completes pictures: a network, a mean fill, an algorithm. It never sees the target."""
+    """Any method that inpaints images: a network, a mean fill, an algorithm. It never sees the target."""
 
     def __call__(
         self,
@@ -152,14 +152,14 @@ class Inpainter(Protocol):
         *,
         samples: int = 1,
         generator: torch.Generator | None = None,
-    ) -> Completion:
-        """Completes `known` (in [-1, 1], holes at `EMPTY`) where `mask` is 1.
+    ) -> InpaintingOutput:
+        """Inpaints `known` (in [-1, 1], holes at `EMPTY`) where `mask` is 1.
 
         Args:
-            known: the pictures with emptied holes.
+            known: the images with emptied holes.
             mask: 1 = hidden.
-            samples: how many completions to give of each picture; a system that knows but one gives one.
-            generator: the source of randomness for systems that draw.
+            samples: how many outputs to give of each image; a method that knows but one gives one.
+            generator: the source of randomness for methods that draw.
         """
         ...
 

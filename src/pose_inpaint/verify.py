@@ -37,8 +37,8 @@ def run(config: DictConfig) -> None:
         if split == "test" and not data.source.has(split):
             print("test: there is none; training will not be scored")
             continue
-        with tqdm(desc=f"Reading {split}", unit="picture", leave=False, disable=None) as bar:
-            found = inspect(data.source, data.masks, settings.data.size, split, on_picture=bar.update)
+        with tqdm(desc=f"Reading {split}", unit="image", leave=False, disable=None) as bar:
+            found = inspect(data.source, data.masks, settings.data.size, split, on_image=bar.update)
         print(describe(found))
         problems += found.problems
     for problem in problems:
@@ -49,14 +49,14 @@ def run(config: DictConfig) -> None:
 
 
 def describe(found: Inspection) -> str:
-    """Counts and hidden shares of a split, in a line."""
-    line = f"{found.split}: {found.pictures} pictures"
+    """Counts and mask ratios of a split, in a line."""
+    line = f"{found.split}: {found.images} images"
     if found.blind:
         line += f", {found.blind} without an original"
     if found.hidden:
         low, median, high = np.quantile(found.hidden, (0, 0.5, 1))
         mean = sum(found.hidden) / len(found.hidden)
-        line += f"; hidden share: mean {mean:.1%}, median {median:.1%}, from {low:.1%} to {high:.1%}"
+        line += f"; mask ratio: mean {mean:.1%}, median {median:.1%}, from {low:.1%} to {high:.1%}"
     return f"{line}; {len(found.problems)} problems; data {found.digest[:12]}"
 
 

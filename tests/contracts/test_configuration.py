@@ -27,7 +27,7 @@ from pose_inpaint.config.settings import read_settings
 from pose_inpaint.errors import InputError
 from pose_inpaint.training.factory import build_module
 from pose_inpaint.training.trainer import build_trainer
-from pose_inpaint.types import Completion
+from pose_inpaint.types import InpaintingOutput
 
 ROOTS = {
     "train": TrainSettings, "evaluate": EvaluateSettings, "predict": PredictSettings, "verify": VerifySettings,
@@ -77,19 +77,19 @@ def test_schema_and_roots_name_the_same_keys():
         assert {key for key in set(fields) - keys if fields[key].default is not None} == set(), root
 
 
-BENCHMARKS = [name for name in options("experiment") if "systems" in OmegaConf.load(CONF / f"experiment/{name}.yaml")]
+BENCHMARKS = [name for name in options("experiment") if "methods" in OmegaConf.load(CONF / f"experiment/{name}.yaml")]
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_every_benchmark_names_what_is_there(name):
     found = settings("benchmark", f"+experiment={name}", "output=o")
-    for system in filter(None, found.systems.values()):
-        if system.model is not None:
-            assert system.model in options("model")
-            assert isinstance(settings("evaluate", f"model={system.model}", *system.overrides), EvaluateSettings)
+    for method in filter(None, found.methods.values()):
+        if method.model is not None:
+            assert method.model in options("model")
+            assert isinstance(settings("evaluate", f"model={method.model}", *method.overrides), EvaluateSettings)
         else:
-            assert system.experiment in set(options("experiment")) - set(BENCHMARKS)
-            assert isinstance(settings("train", f"+experiment={system.experiment}", *system.overrides), TrainSettings)
+            assert method.experiment in set(options("experiment")) - set(BENCHMARKS)
+            assert isinstance(settings("train", f"+experiment={method.experiment}", *method.overrides), TrainSettings)
 
 
 @pytest.mark.parametrize("name", [name for name in options("experiment") if name not in BENCHMARKS])
@@ -118,11 +118,11 @@ def test_every_model_is_an_inpainter(name, tiny_index):
     if isinstance(inpainter, nn.Module):
         inpainter.eval()
     with torch.no_grad():
-        completion = inpainter(torch.where(mask > 0, -1, known), mask, samples=1, generator=torch.Generator())
-    assert isinstance(completion, Completion)
-    assert completion.raw.shape == (2, 1, 3, 16, 24)
-    assert completion.raw.abs().max() <= 1 + 1e-6
-    assert completion.raw.isfinite().all()
+        output = inpainter(torch.where(mask > 0, -1, known), mask, samples=1, generator=torch.Generator())
+    assert isinstance(output, InpaintingOutput)
+    assert output.raw.shape == (2, 1, 3, 16, 24)
+    assert output.raw.abs().max() <= 1 + 1e-6
+    assert output.raw.isfinite().all()
 
 
 @pytest.mark.parametrize("name", options("mask"))
@@ -141,7 +141,7 @@ def test_every_data_set_builds(name, tiny_data):
         "chalearn": [f"data.root={tiny_data}"],
     }[name]
     found = settings("verify", f"data={name}", *extra)
-    assert len(build.build_data(found.data, found.mask, 0).pictures("train")) > 0
+    assert len(build.build_data(found.data, found.mask, 0).images("train")) > 0
 
 
 @pytest.mark.parametrize("name", options("metric"))
@@ -153,7 +153,7 @@ def test_every_metric_builds_by_its_full_name(name):
         if metric in ("fid", "kid", "lpips"):  # need downloads: tests/unit/test_perceptual.py
             continue
         found = build.build_metric(f"{metric}_raw_hole", blocks)
-        assert (found.picture, found.region) == ("raw", "hole")
+        assert (found.image, found.region) == ("raw", "hole")
 
 
 def offline(*_, **__):
@@ -206,7 +206,7 @@ def test_the_numbers_of_the_slides():
     assert (terms["reconstruction"]["weight"], terms["reconstruction"]["region"]) == (1.0, "whole")
     assert terms["mask"]["weight"] == 1e-6
     assert found.loss.discriminator["beta"] == 0.01
-    assert (terms["perceptual"]["picture"], found.loss.features.weights) == ("raw", "coco")
+    assert (terms["perceptual"]["image"], found.loss.features.weights) == ("raw", "coco")
     assert found.model["predict_mask"] is True
 
 
@@ -214,13 +214,13 @@ def test_the_numbers_of_the_release():
     found = settings("train", "+experiment=authors2018")
     terms = found.loss.generator
     assert (terms["hole"]["weight"], terms["known"]["weight"]) == (6, 1)
-    assert (terms["adversarial"]["weight"], terms["adversarial"]["picture"]) == (1e-3, "composite")
-    assert (terms["perceptual"]["weight"], terms["perceptual"]["picture"]) == (1e-12, "composite")
+    assert (terms["adversarial"]["weight"], terms["adversarial"]["image"]) == (1e-3, "composite")
+    assert (terms["perceptual"]["weight"], terms["perceptual"]["image"]) == (1e-12, "composite")
     assert terms["perceptual"]["scale"] == "-255..255"
     assert found.loss.features.layers == ["conv2_2", "conv3_3", "conv4_3", "conv5_3"]
-    assert (found.loss.beta, found.loss.discriminator["picture"]) == (6, "composite")
+    assert (found.loss.beta, found.loss.discriminator["image"]) == (6, "composite")
     assert (found.optim.lr, found.data.batch_size, found.model["predict_mask"]) == (1e-3, 12, False)
-    assert [(p.epochs, p.discriminator, p.fresh_completion, p.terms) for p in found.schedule.phases] == [
+    assert [(p.epochs, p.discriminator, p.fresh_output, p.terms) for p in found.schedule.phases] == [
         (5, False, False, ["hole", "known", "perceptual"]),
         (15, True, True, ["hole", "known", "adversarial", "perceptual"]),
     ]

@@ -46,7 +46,7 @@ def test_the_two_commands_stand_first_under_their_headings():
         assert blocks(part, "bash")[0] == text
 
 
-def test_links_and_pictures_are_there():
+def test_links_and_images_are_there():
     for document in DOCUMENTS:
         for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
             if not target.startswith("http"):
@@ -73,7 +73,7 @@ def add_part(tmp_path, monkeypatch, place, group, name):
     return f"hydra.searchpath=[file://{tmp_path}/conf]"
 
 
-def test_a_system_is_added_by_one_module_and_one_file(command, tiny_data, tmp_path, monkeypatch):
+def test_a_method_is_added_by_one_module_and_one_file(command, tiny_data, tmp_path, monkeypatch):
     search = add_part(tmp_path, monkeypatch, 0, "model", "small")
     text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
     lines = [shlex.split(line)[3:] for line in blocks(text, "text")[0].splitlines()]

@@ -33,7 +33,7 @@ def refused(outcome, *words):
         (["loss.beta=much"], ["loss.beta", "much"]),
         (["data.batch_size=few"], ["data.batch_size", "few"]),
         (["data.batch_size=0"], ["data.batch_size=0"]),
-        (["data.batch_size=13"], ["data.batch_size=13", "12 training pictures"]),
+        (["data.batch_size=13"], ["data.batch_size=13", "12 training images"]),
         (["data.size=0"], ["data.size=0"]),
         (["schedule.phases.0.epochs=0"], ["'reconstruction'", "epochs=0"]),
         (
@@ -109,7 +109,7 @@ def damage_truncate(data):
 
 def damage_text(data):
     path = data / "train/Y/003.png"
-    path.write_text("not a picture")
+    path.write_text("not an image")
     return path
 
 
@@ -257,8 +257,8 @@ def test_a_folder_that_cannot_be_written(command, tiny_data, tmp_path, name):
         (["checkpoint=/no.ckpt"], ["checkpoint=/no.ckpt", "no such file"]),
         (["model=mean", "data.size=8"], ["data.size=8", "at least 16"]),
         (["model=mean", "split=exam"], ["split=exam", "train, val, test"]),
-        (["model=mean", "pictures=[sketch]", "sheet.rank_by=mse_sketch_hole"], ["sketch"]),
-        (["model=mean", "sheet.rank_by=beauty"], ["sheet.rank_by=beauty"]),
+        (["model=mean", "images=[sketch]", "contact_sheet.rank_by=mse_sketch_hole"], ["sketch"]),
+        (["model=mean", "contact_sheet.rank_by=beauty"], ["contact_sheet.rank_by=beauty"]),
         (["model=mean", "device=cuda:99"], ["device=cuda:99", "device=cpu"]),
         (["model=telea", "model.radius=0"], ["model.radius=0"]),
         (["model=patchmatch", "model.patch=4"], ["model.patch=4", "odd"]),
@@ -285,4 +285,4 @@ def test_evaluating_a_blind_split_is_refused(command, tiny_data, tmp_path):
     (tiny_data / "test/Y").rename(tiny_data / "test/X")
     data = ["data=chalearn", f"data.root={tiny_data}", "data.size=32", "data.workers=0"]
     outcome = command("evaluate", "model=mean", *data, f"hydra.run.dir={tmp_path}/run")
-    refused(outcome, "split=test", "4 pictures have no original", "predict")
+    refused(outcome, "split=test", "4 images have no original", "predict")

@@ -17,24 +17,24 @@ LEARNING = [
     "batchnorm.batches=2", "trainer.enable_progress_bar=false", "schedule.phases.0.epochs=1",
     "schedule.phases.1.epochs=1", "samples.count=2",
 ]  # fmt: skip
-SYSTEMS = [
-    "+systems.mean={model: mean}",
-    "+systems.wide={model: telea, overrides: ['model.radius=5']}",
-    "+systems.net={experiment: authors2018}",
+METHODS = [
+    "+methods.mean={model: mean}",
+    "+methods.wide={model: telea, overrides: ['model.radius=5']}",
+    "+methods.net={experiment: authors2018}",
 ]
 
 
 def arguments(root, output, *more):
     data = ["data=chalearn", f"data.root={root}/data", "data.size=32", "data.workers=0", "device=cpu"]
-    return [*data, f"output={output}", f"train={json.dumps(LEARNING)}", *SYSTEMS, *more]
+    return [*data, f"output={output}", f"train={json.dumps(LEARNING)}", *METHODS, *more]
 
 
-BAD = "+systems.bad={experiment: authors2018, overrides: ['optim.lr=1e30']}"
+BAD = "+methods.bad={experiment: authors2018, overrides: ['optim.lr=1e30']}"
 
 
 @pytest.fixture(scope="session")
 def done(tmp_path_factory):
-    """A finished benchmark of three systems, and one whose training raised. Real commands: six seconds each."""
+    """A finished benchmark of three methods, and one whose training raised. Real commands: six seconds each."""
     root = tmp_path_factory.mktemp("benchmark")
     for place, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
         write_split(root / "data" / split, count, seed=place)
@@ -76,13 +76,13 @@ def refused(outcome, *words):
         assert word in outcome.err, outcome.err
 
 
-def test_the_rest_is_reported_when_one_system_fails(done):
+def test_the_rest_is_reported_when_one_method_fails(done):
     report = done / "out/report"
     assert {path.name for path in report.iterdir()} == {
-        "table.md", "table.csv", "table.tex", "differences.csv", "sheet.png", "curves.png",
+        "table.md", "table.csv", "table.tex", "differences.csv", "contact_sheet.png", "curves.png",
     }  # fmt: skip
     with (report / "table.csv").open() as file:
-        rows = {row["system"]: row for row in csv.DictReader(file)}
+        rows = {row["method"]: row for row in csv.DictReader(file)}
     assert list(rows) == ["mean", "wide", "net"]
     records = {name: json.loads((done / "out" / name / "evaluate/scores.json").read_text()) for name in rows}
     assert len({record["masks_sha256"] for record in records.values()}) == 1
@@ -97,15 +97,15 @@ def test_the_rest_is_reported_when_one_system_fails(done):
 
 def test_what_is_done_is_not_done_again(command, done, started):
     before = files(done / "out")
-    outcome = command("benchmark", *arguments(done, done / "out", BAD, "systems.bad=null"))
+    outcome = command("benchmark", *arguments(done, done / "out", BAD, "methods.bad=null"))
     assert outcome.status == 0, outcome.err
     assert started == []
     assert outcome.out.count("already scored") == 3
-    assert "3 of 3 systems scored" in outcome.out
+    assert "3 of 3 methods scored" in outcome.out
     assert files(done / "out") == before
 
 
-def test_a_failed_system_is_tried_again_and_its_last_words_are_shown(command, copy, done, monkeypatch):
+def test_a_failed_method_is_tried_again_and_its_last_words_are_shown(command, copy, done, monkeypatch):
     def fail(command, log):
         log.write_text("long ago\nerror: no memory\n")
         return 2
@@ -115,28 +115,28 @@ def test_a_failed_system_is_tried_again_and_its_last_words_are_shown(command, co
     assert outcome.status == 1
     assert "  error: no memory\n" in outcome.err
     assert outcome.err.splitlines()[-1] == f"failed: bad: training, exit status 2; see {copy}/bad/log.txt"
-    assert "3 of 4 systems scored" in outcome.out
+    assert "3 of 4 methods scored" in outcome.out
     assert "| net |" in outcome.out
 
 
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["data.size=48"], ["systems.mean:", "evaluate.data.size=32 (now 48)", "redo=[mean]"]),
-        (["systems.net.overrides=['optim.lr=1e-4']"], ["systems.net:", "train.optim.lr=0.001 (now 0.0001)"]),
-        (["seed=1"], ["systems.mean:", "evaluate.seed=2018 (now 1)"]),
+        (["data.size=48"], ["methods.mean:", "evaluate.data.size=32 (now 48)", "redo=[mean]"]),
+        (["methods.net.overrides=['optim.lr=1e-4']"], ["methods.net:", "train.optim.lr=0.001 (now 0.0001)"]),
+        (["seed=1"], ["methods.mean:", "evaluate.seed=2018 (now 1)"]),
     ],
 )
 def test_changed_settings_are_refused_by_key_and_values(command, done, started, more, words):
     before = files(done / "out")
-    more = [each.replace("systems.net.overrides", "+systems.net.overrides") for each in more]
+    more = [each.replace("methods.net.overrides", "+methods.net.overrides") for each in more]
     refused(command("benchmark", *arguments(done, done / "out", *more)), *words, "give another output")
     assert started == []
     assert files(done / "out") == before
 
 
-def test_redo_removes_a_system_and_does_it_again_with_new_settings(command, done, copy, started):
-    more = ["+systems.net.overrides=['optim.lr=1e-4']", "redo=[net]"]
+def test_redo_removes_a_method_and_does_it_again_with_new_settings(command, done, copy, started):
+    more = ["+methods.net.overrides=['optim.lr=1e-4']", "redo=[net]"]
     command("benchmark", *arguments(done, copy, *more))
     assert [words[2] for words in started] == ["pose_inpaint.train", "pose_inpaint.evaluate"]
     assert "optim.lr=1e-4" in started[0]
@@ -146,7 +146,7 @@ def test_redo_removes_a_system_and_does_it_again_with_new_settings(command, done
 
 
 def cut_off(folder, epoch):
-    """Makes a finished system one whose training was cut off after an epoch."""
+    """Makes a finished method one whose training was cut off after an epoch."""
     record = json.loads((folder / "benchmark.json").read_text())
     (folder / "benchmark.json").write_text(json.dumps(record | {"done": []}))
     shutil.rmtree(folder / "evaluate")
@@ -190,41 +190,41 @@ def test_printed_commands_can_be_pasted(command, done, tmp_path, started):
 def test_a_checkpoint_is_known_by_its_digest(command, done, tiny_checkpoint, tmp_path, started):
     theirs = tmp_path / "theirs.ckpt"
     shutil.copy(tiny_checkpoint, theirs)
-    given = [f"+systems.theirs={{checkpoint: {theirs}}}", "systems.net=null"]
+    given = [f"+methods.theirs={{checkpoint: {theirs}}}", "methods.net=null"]
     command("benchmark", *arguments(done, tmp_path / "out", *given))
     assert f"checkpoint={theirs}" in started[-1]
     theirs = theirs.rename(tmp_path / "moved.ckpt")
-    given[0] = f"+systems.theirs={{checkpoint: {theirs}}}"
+    given[0] = f"+methods.theirs={{checkpoint: {theirs}}}"
     count = len(started)
     outcome = command("benchmark", *arguments(done, tmp_path / "out", *given))
     assert "theirs: already scored" in outcome.out
     assert len(started) == count
     content = torch.load(theirs, weights_only=True)
     torch.save(content | {"more": 1}, theirs)
-    refused(command("benchmark", *arguments(done, tmp_path / "out", *given)), "systems.theirs:", "checkpoint.sha256=")
+    refused(command("benchmark", *arguments(done, tmp_path / "out", *given)), "methods.theirs:", "checkpoint.sha256=")
 
 
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["+systems.x={experiment: autors2018}"], ["systems.x: ", "experiment/autors2018", "quickstart"]),
-        (["+systems.x={model: tealea}"], ["systems.x: ", "model/tealea", "telea"]),
-        (["+systems.x={modell: telea}"], ["systems.x.modell"]),
-        (["+systems.x={model: telea, experiment: authors2018}"], ["systems.x: give one of"]),
-        (["+systems.x={}"], ["systems.x: give one of"]),
-        (["+systems.report={model: telea}"], ["systems.report: it names a folder"]),
-        (["+systems.x={checkpoint: /no.ckpt}"], ["systems.x: checkpoint=/no.ckpt", "no such file"]),
-        (["+systems.x={model: unet2018}"], ["systems.x: model: a network without weights"]),
-        (["+systems.x={model: telea, overrides: ['model.radius=0']}"], ["systems.x: model.radius=0"]),
-        (["+systems.x={model: mean, overrides: ['modle=1']}"], ["systems.x: ", "modle"]),
-        (["+systems.x={experiment: authors2018, overrides: ['discriminator=none']}"], ["systems.x: discriminator"]),
-        (["+systems.x={experiment: authors2018, overrides: ['trainer.accelerator=abacus']}"], ["systems.x: trainer"]),
+        (["+methods.x={experiment: autors2018}"], ["methods.x: ", "experiment/autors2018", "quickstart"]),
+        (["+methods.x={model: tealea}"], ["methods.x: ", "model/tealea", "telea"]),
+        (["+methods.x={modell: telea}"], ["methods.x.modell"]),
+        (["+methods.x={model: telea, experiment: authors2018}"], ["methods.x: give one of"]),
+        (["+methods.x={}"], ["methods.x: give one of"]),
+        (["+methods.report={model: telea}"], ["methods.report: it names a folder"]),
+        (["+methods.x={checkpoint: /no.ckpt}"], ["methods.x: checkpoint=/no.ckpt", "no such file"]),
+        (["+methods.x={model: unet2018}"], ["methods.x: model: a network without weights"]),
+        (["+methods.x={model: telea, overrides: ['model.radius=0']}"], ["methods.x: model.radius=0"]),
+        (["+methods.x={model: mean, overrides: ['modle=1']}"], ["methods.x: ", "modle"]),
+        (["+methods.x={experiment: authors2018, overrides: ['discriminator=none']}"], ["methods.x: discriminator"]),
+        (["+methods.x={experiment: authors2018, overrides: ['trainer.accelerator=abacus']}"], ["methods.x: trainer"]),
         (["evaluate=['split=exam']"], ["split=exam"]),
         (["report=['scors=[]']"], ["report: ", "scors"]),
         (["redo=[tealea]"], ["redo=[tealea]", "mean, wide, net"]),
         (["data.root=/no/such"], ["data.root=/no/such"]),
         (["metric=[beauty]"], ["metric/beauty"]),
-        (["systems.mean=null", "systems.wide=null", "systems.net=null"], ["systems: none to score"]),
+        (["methods.mean=null", "methods.wide=null", "methods.net=null"], ["methods: none to score"]),
         (["trainer=cpu"], ["trainer"]),
         (["+experiment=authors2018"], ["experiment/authors2018"]),
     ],
@@ -239,15 +239,15 @@ def test_a_folder_of_somebody_elses_is_left_alone(command, done, tmp_path, start
     (tmp_path / "out/mean").mkdir(parents=True)
     (tmp_path / "out/mean/thesis.txt").write_text("precious")
     for more in ([], ["redo=[mean]"]):
-        refused(command("benchmark", *arguments(done, tmp_path / "out", *more)), "systems.mean:", "is in the way")
+        refused(command("benchmark", *arguments(done, tmp_path / "out", *more)), "methods.mean:", "is in the way")
     assert (tmp_path / "out/mean/thesis.txt").read_text() == "precious"
     assert started == []
 
 
 def test_other_commands_say_whose_experiment_it_is(command, tmp_path):
     for name in ("train", "evaluate"):
-        outcome = command(name, "+experiment=slides_systems", f"hydra.run.dir={tmp_path}/run")
-        refused(outcome, "systems: ", "python -m pose_inpaint.benchmark +experiment=NAME")
+        outcome = command(name, "+experiment=slides_methods", f"hydra.run.dir={tmp_path}/run")
+        refused(outcome, "methods: ", "python -m pose_inpaint.benchmark +experiment=NAME")
     assert not (tmp_path / "run").exists()
 
 

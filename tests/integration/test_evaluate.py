@@ -17,7 +17,7 @@ FILLS = {  # MSE, MSE in holes, PSNR, DSSIM on the 549 test photos, by scikit-im
 @pytest.mark.parametrize("name", FILLS)
 def test_simple_fills_reproduce_their_table_on_real_photos(command, shared, tmp_path, name):
     arguments = [f"model={name}", "data=chalearn", f"data.root={shared}/people", "data.workers=0"]
-    outcome = command("evaluate", *arguments, "pictures=[composite]", f"hydra.run.dir={tmp_path}/run")
+    outcome = command("evaluate", *arguments, "images=[composite]", f"hydra.run.dir={tmp_path}/run")
     assert outcome.status == 0, outcome.err
     scores = json.loads((tmp_path / "run/scores.json").read_text())
     found = scores["scores"]
@@ -31,7 +31,7 @@ def test_simple_fills_reproduce_their_table_on_real_photos(command, shared, tmp_
 @pytest.mark.slow
 def test_patchmatch_reproduces_its_row_on_real_photos_with_its_librarys_own_seed(command, shared, tmp_path):
     arguments = ["model=patchmatch", "data=chalearn", f"data.root={shared}/people", "data.workers=0", "seed=1212"]
-    outcome = command("evaluate", *arguments, "pictures=[composite]", f"hydra.run.dir={tmp_path}/run")
+    outcome = command("evaluate", *arguments, "images=[composite]", f"hydra.run.dir={tmp_path}/run")
     assert outcome.status == 0, outcome.err
     found = json.loads((tmp_path / "run/scores.json").read_text())["scores"]
     assert (
@@ -51,15 +51,15 @@ def test_a_checkpoint_is_scored_raw_and_composite_whole_and_in_holes(command, ti
     scores = json.loads((tmp_path / "run/scores.json").read_text())
     metrics = ("mse", "psnr", "psnr_pooled", "ssim", "dssim")
     assert set(scores["scores"]) == {
-        f"{metric}_{picture}_{region}"
+        f"{metric}_{image}_{region}"
         for metric in metrics
-        for picture in ("raw", "composite")
+        for image in ("raw", "composite")
         for region in ("whole", "hole")
     }
     assert (scores["split"], scores["batchnorm"], scores["model"]["width"]) == ("test", "recalibrated", 2)
     assert len(scores["checkpoint"]["sha256"]) == len(scores["masks_sha256"]) == 64
-    assert sum(group["n"] for group in scores["by_hidden_share"].values()) == 4
-    for row in ("composite, whole", "composite, hole", "raw, whole", "raw, hole", "mse_composite_hole by hidden share"):
+    assert sum(group["n"] for group in scores["by_mask_ratio"].values()) == 4
+    for row in ("composite, whole", "composite, hole", "raw, whole", "raw, hole", "mse_composite_hole by mask ratio"):
         assert row in outcome.out
 
 
@@ -74,8 +74,8 @@ def test_the_rows_of_the_csv_have_the_scores_mean(command, tiny_data, tmp_path):
 
 
 def test_the_sheet_shows_best_median_and_worst(command, tiny_data, tmp_path):
-    assert run(command, tiny_data, tmp_path, "model=mean", "sheet.each=1").status == 0
-    sheet = Image.open(tmp_path / "run/sheet.png")
+    assert run(command, tiny_data, tmp_path, "model=mean", "contact_sheet.each=1").status == 0
+    sheet = Image.open(tmp_path / "run/contact_sheet.png")
     assert sheet.width == 4 * (128 + 4) + 4
     assert sheet.height > 3 * (128 + 4)
 
@@ -91,7 +91,7 @@ def test_batch_size_changes_no_score(command, tiny_data, tiny_checkpoint, tmp_pa
     assert first == pytest.approx(second, abs=1e-5)
 
 
-def test_any_folder_of_pictures_is_scored(command, tiny_data, tmp_path):
+def test_any_folder_of_images_is_scored(command, tiny_data, tmp_path):
     more = ["data=folder", f"data.root={tiny_data}/train/Y", "mask=squares", "model=mean"]
     more += ["data.source.fractions=[0.3,0.2,0.5]"]
     assert run(command, tiny_data, tmp_path, *more).status == 0
@@ -104,7 +104,7 @@ def test_what_a_network_costs_is_measured(command, tiny_data, tiny_checkpoint, t
     network = load_generator(read_checkpoint(tiny_checkpoint))
     assert cost["parameters"] == sum(p.numel() for p in network.parameters())
     assert cost["gflop"] == pytest.approx(multiply_adds(network, 32) * 2e-9)
-    assert 0 < cost["seconds_a_picture"] < 1
+    assert 0 < cost["seconds_per_image"] < 1
     assert (cost["batch_size"], cost["device"], cost["threads"]) == (3, "cpu", torch.get_num_threads())
     assert cost["peak_memory_of"] == "the whole process, resident"
     assert 2**27 < cost["peak_memory_bytes"] < 2**35  # PyTorch alone takes more than the first
@@ -114,15 +114,15 @@ def test_what_a_network_costs_is_measured(command, tiny_data, tiny_checkpoint, t
     assert (trained["parameters"], trained["gflop"], trained["batch_size"]) == (cost["parameters"], cost["gflop"], 4)
 
 
-def test_a_fill_has_no_arithmetic_and_read_pictures_no_time_of_their_own(command, tiny_data, tmp_path):
+def test_a_fill_has_no_arithmetic_and_read_images_no_time_of_their_own(command, tiny_data, tmp_path):
     found = {}
     for name, what in {"fill": "model=mean", "read": f"predictions={tiny_data}/test/Y"}.items():
         assert run(command, tiny_data, tmp_path, what, f"hydra.run.dir={tmp_path}/{name}").status == 0
         found[name] = json.loads((tmp_path / name / "scores.json").read_text())["cost"]
     for cost in found.values():
         assert (cost["parameters"], cost["gflop"]) == (None, None)
-    assert found["fill"]["seconds_a_picture"] > 0
-    assert (found["read"]["seconds_a_picture"], found["read"]["peak_memory_bytes"]) == (None, None)
+    assert found["fill"]["seconds_per_image"] > 0
+    assert (found["read"]["seconds_per_image"], found["read"]["peak_memory_bytes"]) == (None, None)
 
 
 def multiply_adds(network, size):

@@ -32,9 +32,9 @@ def test_poses_are_scored_with_floor_and_ceiling(command, tiny_data, tiny_pose, 
     for words in (
         "Poses: hourglass",
         "Floor of WNJD over all joints (originals re-saved as JPEG, quality 90)",
-        "Ceiling of WNJD over hidden joints (masked pictures, not restored)",
+        "Ceiling of WNJD over masked joints (masked images, not restored)",
         "WNJD: distance of the joints",
-        "ms a picture",
+        "ms an image",
     ):
         assert words in outcome.out
     with (tmp_path / "run/scores.csv").open() as file:
@@ -84,9 +84,12 @@ def test_annotated_joints_are_a_reference(command, tiny_data, tiny_pose, tmp_pat
         (["pose.resave_quality=0"], "pose.resave_quality=0: must be in 1..100"),
         (["examples=-1"], "examples=-1"),
         (["metric=[distortion,beauty]"], "metric/beauty"),
-        (["sheet.each=0"], "sheet.each=0: must be at least 1"),
-        (["metric=[distortion,frechet]", "data.limit=1"], "frechet_vgg16_composite_whole needs at least 2 pictures"),
-        (["metric=[frechet]", "sheet.rank_by=frechet_vgg16_composite_whole"], "sheet.rank_by=frechet_vgg16"),
+        (["contact_sheet.each=0"], "contact_sheet.each=0: must be at least 1"),
+        (["metric=[distortion,frechet]", "data.limit=1"], "frechet_vgg16_composite_whole needs at least 2 images"),
+        (
+            ["metric=[frechet]", "contact_sheet.rank_by=frechet_vgg16_composite_whole"],
+            "contact_sheet.rank_by=frechet_vgg16",
+        ),
     ],
 )
 def test_settings_that_cannot_be_used(command, tiny_data, tmp_path, arguments, says):

@@ -8,23 +8,23 @@ from test_bad_input import refused
 DATA = ("data=chalearn", "data.size=32", "data.workers=0")
 
 
-def test_an_index_completes_pictures_whose_sources_are_recorded_and_reported(command, tiny_data, tiny_index, tmp_path):
+def test_an_index_completes_images_whose_sources_are_recorded_and_reported(command, tiny_data, tiny_index, tmp_path):
     content = torch.load(tiny_index, weights_only=True)
     assert len(content["names"]) == 12
-    shared = [*DATA, f"data.root={tiny_data}", "pictures=[composite]"]
+    shared = [*DATA, f"data.root={tiny_data}", "images=[composite]"]
     model = ["model=scene_completion", f"model.index={tiny_index}", "model.near_duplicate=1000"]
     outcome = command("evaluate", *shared, *model, f"hydra.run.dir={tmp_path}/scenes")
     assert outcome.status == 0, outcome.err
     record = json.loads((tmp_path / "scenes/scores.json").read_text())["sources"]
     assert record["near_duplicates"] == 4
-    assert sorted(record["of_pictures"]) == ["000.png", "001.png", "002.png", "003.png"]
-    assert record["of_pictures"]["000.png"]["name"] in content["names"]
+    assert sorted(record["of_images"]) == ["000.png", "001.png", "002.png", "003.png"]
+    assert record["of_images"]["000.png"]["name"] in content["names"]
     assert command("evaluate", *shared, "model=mean", f"hydra.run.dir={tmp_path}/mean").status == 0
     assert "sources" not in json.loads((tmp_path / "mean/scores.json").read_text())
     runs = f"runs=[{tmp_path}/scenes,{tmp_path}/mean]"
     assert command("report", runs, f"output={tmp_path}/report").status == 0
     table = (tmp_path / "report/table.md").read_text()
-    assert "scene_completion: 4 of 4 pictures were completed from a near-duplicate." in table
+    assert "scene_completion: 4 of 4 images were inpainted from a near-duplicate." in table
 
 
 def test_a_single_photo_is_completed(command, tiny_data, tiny_index, tmp_path):
@@ -54,7 +54,7 @@ def test_collections_that_cannot_be_indexed(command, tiny_data, tmp_path):
     build = ["index", *DATA, f"data.root={tiny_data}"]
     refused(command(*build), "output")
     refused(command(*build, f"output={tmp_path}"), f"output={tmp_path}", "a folder")
-    (tiny_data / "train/Y/003.png").write_text("no picture")
+    (tiny_data / "train/Y/003.png").write_text("no image")
     refused(command(*build, f"output={tmp_path}/x"), "003.png")
     shutil.rmtree(tiny_data / "train/Y")
     refused(command(*build, f"output={tmp_path}/x"), "empty split")

@@ -16,13 +16,13 @@ PLAIN = (
     "loss=authors2018", "schedule=authors2018", "model=contextual_attention", "discriminator=contextual_attention",
     "discriminator.width=2", "discriminator.patch=32", "mask=squares", "optim.clip_norm=1", "ema.decay=0.9",
 )  # fmt: skip
-"""No layer mixes pictures, and nothing is drawn but masks: the one local view is the whole picture."""
+"""No layer mixes images, and nothing is drawn but masks: the one local view is the whole image."""
 TWO = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
 
 
 @pytest.fixture
 def people(tmp_path):
-    """More pictures than `tiny_data` has: 25 to train on, which neither 6 nor 12 divide, and 5 to validate on."""
+    """More images than `tiny_data` has: 25 to train on, which neither 6 nor 12 divide, and 5 to validate on."""
     for place, (split, count) in enumerate({"train": 25, "val": 5, "test": 4}.items()):
         write_split(tmp_path / "people" / split, count, seed=place)
     return tmp_path / "people"
@@ -63,7 +63,7 @@ def test_two_ranks_train_and_score_as_one_with_batches_twice_as_large(command, p
     one = command("train", *data, *alone)
     out, err = two.communicate(timeout=200)
     assert (one.status, two.returncode) == (0, 0), one.err + err
-    assert "2 devices x data.batch_size=6 = 12 pictures a step; optim.lr=0.001 x 1 = 0.001" in out
+    assert "2 devices x data.batch_size=6 = 12 images per step; optim.lr=0.001 x 1 = 0.001" in out
     assert out.count("Done:") == 1
     ours, theirs = weights(tmp_path / "one"), weights(tmp_path / "two")
     assert int(ours["batches_seen"]) == int(theirs["batches_seen"]) == 8

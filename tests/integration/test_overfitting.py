@@ -1,4 +1,4 @@
-"""Every learning system can learn: eight real photos by heart, with its own losses and optimizers."""
+"""Every learning method can learn: eight real photos by heart, with its own losses and optimizers."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from pose_inpaint.models.classical.constant_fill import MeanFill
 from pose_inpaint.models.layers.batchnorm_recalibration import recalibrate
 from pose_inpaint.training.factory import build_module
 
-SYSTEMS = {
+METHODS = {
     "authors2018": ["model.width=16", "loss.generator.perceptual.weight=0"],
     "slides2018": ["model.width=16", "loss.features.weights=random", "loss.features.layers=[conv1_2]"],
     "context_encoder": ["model.width=32"],
@@ -31,13 +31,13 @@ STEPS = 400
 def prepared(name, shared):
     arguments = [
         f"+experiment={name}", "data=chalearn", f"data.root={shared}/people", "data.size=64", "data.limit=8",
-        "data.batch_size=8", "data.workers=0", "mask=maskdata", "run_dir=unused", *SYSTEMS[name],
+        "data.batch_size=8", "data.workers=0", "mask=maskdata", "run_dir=unused", *METHODS[name],
     ]  # fmt: skip
     with initialize_config_dir(str(CONF), version_base="1.3"):
         settings = read_settings(compose("train", arguments), TrainSettings)
     torch.manual_seed(settings.seed)
     data = build.build_data(settings.data, settings.mask, settings.seed)
-    return build_module(settings, data, {}), collate([data.pictures("train")[i] for i in range(8)])
+    return build_module(settings, data, {}), collate([data.images("train")[i] for i in range(8)])
 
 
 def hole_error(inpainter, batch):
@@ -47,7 +47,7 @@ def hole_error(inpainter, batch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("name", METHODS)
 def test_eight_photos_are_learnt_to_a_tenth_of_the_mean_fills_error(shared, name):
     module, batch = prepared(name, shared)
     generators = module.optimizer(module.generator.parameters())
@@ -57,13 +57,13 @@ def test_eight_photos_are_learnt_to_a_tenth_of_the_mean_fills_error(shared, name
     # The last phase with a pixel error: what the slides' second phase asks for need not look like the original.
     terms = next(p.terms for p in reversed(module.schedule.phases) if set(p.terms) - {"adversarial", "perceptual"})
     for _ in range(STEPS):
-        completion = module.generator(batch.known, batch.mask)
+        output = module.generator(batch.known, batch.mask)
         if discriminators is not None:
             discriminators.zero_grad()
-            module.discriminator_loss(batch, completion.detach(), module.discriminator)["total"].backward()
+            module.discriminator_loss(batch, output.detach(), module.discriminator)["total"].backward()
             discriminators.step()
         generators.zero_grad()
-        module.generator_loss(batch, completion, module.discriminator, terms)["total"].backward()
+        module.generator_loss(batch, output, module.discriminator, terms)["total"].backward()
         generators.step()
     recalibrate(module.generator, [batch], "cpu")
     assert hole_error(module.generator.eval(), batch) < 0.1 * hole_error(MeanFill(), batch)

@@ -6,16 +6,16 @@ import pytest
 import torch
 from PIL import Image
 
-from pose_inpaint.models.inference import complete
+from pose_inpaint.models.inference import inpaint_image
 from pose_inpaint.predict import plan
-from pose_inpaint.types import EMPTY, Completion
+from pose_inpaint.types import EMPTY, InpaintingOutput
 
 HEIGHT, WIDTH = 37, 53
 HOLE = (slice(5, 17), slice(20, 32))
 MEAN = "model=mean"
 
 
-def picture(seed=0, height=HEIGHT, width=WIDTH):
+def image(seed=0, height=HEIGHT, width=WIDTH):
     return np.random.default_rng(seed).integers(1, 256, (height, width, 3), dtype=np.uint8)
 
 
@@ -38,9 +38,9 @@ def load(path):
 
 @pytest.fixture
 def job(tmp_path):
-    """A folder of three pictures in any size, one of them below it; a folder of masks; an output folder to be made."""
+    """A folder of three images in any size, one of them below it; a folder of masks; an output folder to be made."""
     for number, name in enumerate(("a", "b", "sub/a")):
-        save(tmp_path / "in" / f"{name}.png", picture(number))
+        save(tmp_path / "in" / f"{name}.png", image(number))
         save(tmp_path / "masks" / f"{name}.png", hole().astype(np.uint8) * 255)
     return tmp_path
 
@@ -66,7 +66,7 @@ def test_a_trained_network_completes_any_size_and_keeps_known_pixels_to_the_byte
 def test_a_fill_needs_no_checkpoint_and_fills_with_the_mean_of_what_is_known(job, command):
     found = command("predict", MEAN, *arguments(job))
     assert found.status == 0
-    assert "3 pictures completed, 0 were there already, 0 skipped" in found.out
+    assert "3 images inpainted, 0 were there already, 0 skipped" in found.out
     for name in files(job / "out"):
         before, after = load(job / "in" / name), load(job / "out" / name)
         assert (after == before)[~hole()].all()
@@ -76,7 +76,7 @@ def test_a_fill_needs_no_checkpoint_and_fills_with_the_mean_of_what_is_known(job
 @pytest.mark.parametrize("suffix", [".jpg", ".bmp"])
 def test_other_formats_become_png_with_the_decoded_pixels(job, command, suffix):
     (job / "in" / "a.png").unlink()
-    save(job / "in" / f"a{suffix}", picture())
+    save(job / "in" / f"a{suffix}", image())
     assert command("predict", MEAN, *arguments(job)).status == 0
     with Image.open(job / "out" / "a.png") as written:
         assert written.format == "PNG"
@@ -118,13 +118,13 @@ def test_inverted_masks_hide_what_is_dark(job, command):
     assert (load(job / "out" / "a.png") == load(job / "in" / "a.png")).all(axis=2)[~hole()].all()
 
 
-def test_a_single_picture_is_completed_by_itself(job, command):
+def test_a_single_image_is_completed_by_itself(job, command):
     found = command("predict", MEAN, f"input={job}/in/sub/a.png", one_mask(job), f"output={job}/out")
     assert found.status == 0
     assert files(job / "out") == ["a.png"]
 
 
-def test_raw_output_is_the_networks_own_picture_everywhere(job, command, tiny_checkpoint):
+def test_raw_output_is_the_networks_own_image_everywhere(job, command, tiny_checkpoint):
     for output, raw in (("raw", "true"), ("composite", "false")):
         found = command("predict", f"checkpoint={tiny_checkpoint}", *arguments(job, output=output), f"output.raw={raw}")
         assert found.status == 0
@@ -148,7 +148,7 @@ def test_a_second_run_completes_what_is_missing_and_leaves_the_rest(job, command
     before = {name: (job / "out" / name).stat().st_mtime_ns for name in ("a.png", "sub/a.png")}
     found = command("predict", MEAN, *arguments(job))
     assert found.status == 0
-    assert "1 pictures completed, 2 were there already" in found.out
+    assert "1 images inpainted, 2 were there already" in found.out
     assert files(job / "out") == ["a.png", "b.png", "sub/a.png"]
     assert {name: (job / "out" / name).stat().st_mtime_ns for name in before} == before
 
@@ -157,7 +157,7 @@ def test_overwriting_is_done_if_asked_for(job, command):
     command("predict", MEAN, *arguments(job))
     (job / "out" / "a.png").write_bytes(b"edited by hand")
     found = command("predict", MEAN, *arguments(job), "output.overwrite=true")
-    assert "3 pictures completed, 0 were there already" in found.out
+    assert "3 images inpainted, 0 were there already" in found.out
     assert load(job / "out" / "a.png").shape == (HEIGHT, WIDTH, 3)
 
 
@@ -167,17 +167,17 @@ def test_output_below_the_input_is_no_input_of_the_next_run(job, command):
     assert files(job / "in" / "out") == ["a.png", "b.png", "sub/a.png"]
 
 
-def test_bad_pictures_are_told_and_skipped_and_the_others_written(job, command):
+def test_bad_images_are_told_and_skipped_and_the_others_written(job, command):
     (job / "in" / "a.png").write_text("a letter")
     save(job / "masks" / "b.png", np.zeros((2, 2), dtype=np.uint8))
-    save(job / "in" / "unmasked.png", picture())
+    save(job / "in" / "unmasked.png", image())
     found = command("predict", MEAN, *arguments(job))
     assert found.status == 1
     assert files(job / "out") == ["sub/a.png"]
-    assert "1 pictures completed, 0 were there already, 3 skipped" in found.out
-    assert f"skipped: {job}/in/a.png: not a picture that Pillow knows" in found.err
-    assert f"skipped: b.png: its mask {job}/masks/b.png has 2x2 pixels, the picture {HEIGHT}x{WIDTH}" in found.err
-    assert f"skipped: unmasked.png: no mask picture unmasked.* in {job}/masks; add one" in found.err
+    assert "1 images inpainted, 0 were there already, 3 skipped" in found.out
+    assert f"skipped: {job}/in/a.png: not an image that Pillow knows" in found.err
+    assert f"skipped: b.png: its mask {job}/masks/b.png has 2x2 pixels, the image {HEIGHT}x{WIDTH}" in found.err
+    assert f"skipped: unmasked.png: no mask image unmasked.* in {job}/masks; add one" in found.err
     assert "Traceback" not in found.err
 
 
@@ -185,7 +185,7 @@ def test_bad_pictures_are_told_and_skipped_and_the_others_written(job, command):
     ("change", "says"),
     [
         ({"input": "{job}/none"}, "error: input={job}/none: no such file or folder"),
-        ({"input": "{job}/empty"}, "error: input={job}/empty: no picture in it"),
+        ({"input": "{job}/empty"}, "error: input={job}/empty: no image in it"),
         ({"mask": "{job}/none"}, "error: mask={job}/none: no such file or folder"),
         ({"mask": "{job}/none.json"}, "error: mask={job}/none.json: no such file or folder"),
         ({"mask": "{job}/broken.json"}, "error: {job}/broken.json: not JSON"),
@@ -216,8 +216,8 @@ def test_faults_of_the_command_line_are_one_line_and_write_nothing(job, command,
     assert list(Path.cwd().iterdir()) == []
 
 
-def test_two_pictures_for_one_output_are_refused(job, command):
-    save(job / "in" / "a.jpg", picture())
+def test_two_images_for_one_output_are_refused(job, command):
+    save(job / "in" / "a.jpg", image())
     found = command("predict", MEAN, *arguments(job))
     assert found.status == 2
     assert f"a.jpg and a.png would both be written to {job}/out/a.png; rename one" in found.err
@@ -225,7 +225,7 @@ def test_two_pictures_for_one_output_are_refused(job, command):
 
 
 def test_the_plan_keeps_names_and_turns_suffixes_to_png(job):
-    save(job / "in" / "c.d.JPG", picture(), format="JPEG")
+    save(job / "in" / "c.d.JPG", image(), format="JPEG")
     assert [(name, str(target.relative_to(job))) for name, _, target in plan(str(job / "in"), job / "out")] == [
         ("a.png", "out/a.png"),
         ("b.png", "out/b.png"),
@@ -241,7 +241,7 @@ class Watcher:
 
     def __call__(self, known, mask, *, samples=1, generator=None):
         self.known, self.mask = known, mask
-        return Completion(torch.zeros_like(known)[:, None])
+        return InpaintingOutput(torch.zeros_like(known)[:, None])
 
 
 @pytest.mark.parametrize("size", [None, 32])
@@ -251,7 +251,7 @@ def test_a_network_sees_multiples_of_its_stride_and_gives_the_own_size_back(size
     hidden = torch.zeros(height, width, dtype=torch.bool)
     hidden[-1, -1] = True
     pixels = torch.full((3, height, width), 200, dtype=torch.uint8)
-    raw = complete(watcher, pixels, hidden, size)
+    raw = inpaint_image(watcher, pixels, hidden, size)
     assert raw.shape == (3, height, width)
     assert (raw == 128).all()
     assert watcher.known.shape[-2:] == watcher.mask.shape[-2:]
@@ -259,13 +259,13 @@ def test_a_network_sees_multiples_of_its_stride_and_gives_the_own_size_back(size
 
 
 @pytest.mark.parametrize("size", [None, 32])
-def test_a_network_sees_the_mask_wherever_the_picture_is_emptied_and_nothing_of_what_is_hidden(size):
+def test_a_network_sees_the_mask_wherever_the_image_is_emptied_and_nothing_of_what_is_hidden(size):
     watcher = Watcher()
     pixels = torch.full((3, 37, 53), 200, dtype=torch.uint8)
     hidden = torch.zeros(37, 53, dtype=torch.bool)
     hidden[30:, 40:] = True  # up to the edges, where pixels are added
     pixels[:, hidden] = 90
-    complete(watcher, pixels, hidden, size)
+    inpaint_image(watcher, pixels, hidden, size)
     emptied = watcher.mask.bool().expand(-1, 3, -1, -1)
     assert (watcher.known[emptied] == EMPTY).all()
     assert (watcher.known[~emptied] - (200 / 127.5 - 1)).abs().max() < 1e-5

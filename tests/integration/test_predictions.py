@@ -1,4 +1,4 @@
-"""Any folder of completed pictures can be scored; the challenge's own form goes out and comes back."""
+"""Any folder of inpainted images can be scored; the challenge's own form goes out and comes back."""
 
 import json
 import shutil
@@ -25,29 +25,29 @@ def predictions(tiny_data, tmp_path):
     return tmp_path / "theirs"
 
 
-def test_predictions_of_this_package_score_like_the_system(command, tmp_path):
-    """At the pictures' own resolution nothing but rounding to 8 bits lies between."""
+def test_predictions_of_this_package_score_like_the_method(command, tmp_path):
+    """At the images' own resolution nothing but rounding to 8 bits lies between."""
     write_split(tmp_path / "square/test", 4, height=48, width=48)
     data = tmp_path / "square"
     mask = f"mask={data}/test/maskdata.json"
     assert command("predict", "model=mean", f"input={data}/test/Y", mask, f"output={tmp_path}/out").status == 0
     assert evaluate(command, data, tmp_path, f"predictions={tmp_path}/out", "data.size=48").status == 0
-    assert evaluate(command, data, tmp_path, "model=mean", "data.size=48", run="system").status == 0
-    found, system = scores(tmp_path), scores(tmp_path, "system")
+    assert evaluate(command, data, tmp_path, "model=mean", "data.size=48", run="method").status == 0
+    found, method = scores(tmp_path), scores(tmp_path, "method")
     assert (found["name"], found["n"]) == ("out", 4)
-    assert found["masks_sha256"] == system["masks_sha256"]
+    assert found["masks_sha256"] == method["masks_sha256"]
     for name in ("mse_composite_hole", "mse_raw_whole", "dssim_composite_whole"):
-        assert found["scores"][name]["value"] == pytest.approx(system["scores"][name]["value"], rel=2e-3)
+        assert found["scores"][name]["value"] == pytest.approx(method["scores"][name]["value"], rel=2e-3)
 
 
 def test_the_challenges_form_is_raw_at_128_pixels_and_back(command, tiny_data, tiny_checkpoint, tmp_path):
     (tmp_path / "X").mkdir()
     blocks = json.loads((tiny_data / "test/maskdata.json").read_text())
     for name, squares in blocks.items():
-        picture = np.array(Image.open(tiny_data / "test/Y" / name))
+        image = np.array(Image.open(tiny_data / "test/Y" / name))
         for row, column, size in squares:
-            picture[row : row + size, column : column + size] = 0
-        Image.fromarray(picture).save(tmp_path / "X" / name)
+            image[row : row + size, column : column + size] = 0
+        Image.fromarray(image).save(tmp_path / "X" / name)
     arguments = [f"checkpoint={tiny_checkpoint}", f"input={tmp_path}/X", f"mask={tiny_data}/test/maskdata.json"]
     for form, more in {
         "challenge": ["output.form=challenge"],
@@ -79,7 +79,7 @@ def test_an_unknown_form_is_refused(command, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_pictures_that_are_not_scored_may_lie_there_too(command, tiny_data, predictions, tmp_path):
+def test_images_that_are_not_scored_may_lie_there_too(command, tiny_data, predictions, tmp_path):
     for number, more in enumerate((["data.limit=2"], ["data.names=*3.png"])):
         outcome = evaluate(command, tiny_data, tmp_path, f"predictions={predictions}", *more, run=number)
         assert outcome.status == 0, outcome.err
@@ -111,7 +111,7 @@ def spoil_size(folder):
 
 
 def spoil_file(folder):
-    (folder / "001.png").write_text("no picture")
+    (folder / "001.png").write_text("no image")
 
 
 def spoil_nan(folder):
@@ -124,12 +124,12 @@ def spoil_nan(folder):
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (spoil_missing, "has no picture for 001; add it"),
-        (spoil_extra, "has a picture too many: extra; remove it"),
-        (spoil_double, "001.bmp and 001.png are of one picture"),
+        (spoil_missing, "has no image for 001; add it"),
+        (spoil_extra, "has an image too many: extra; remove it"),
+        (spoil_double, "001.bmp and 001.png are of one image"),
         (spoil_size, "001.png: 40x48 pixels (height x width), but its original has 48x40"),
-        (spoil_file, "001.png: not a picture that can be read"),
-        (spoil_nan, "001.tif: damaged or truncated picture (has pixels that are not finite)"),
+        (spoil_file, "001.png: not an image that can be read"),
+        (spoil_nan, "001.tif: damaged or truncated image (has pixels that are not finite)"),
     ],
 )
 def test_folders_that_do_not_fit_are_refused(command, tiny_data, predictions, tmp_path, spoil, says):
@@ -150,10 +150,10 @@ def test_originals_that_differ_in_their_ending_alone_are_refused(command, tiny_d
     (tiny_data / "test/maskdata.json").write_text(json.dumps({**listed, "001.bmp": listed["001.png"]}))
     outcome = evaluate(command, tiny_data, tmp_path, f"predictions={predictions}")
     assert outcome.status == 2
-    assert "two pictures of the split differ in their ending alone" in outcome.err
+    assert "two images of the split differ in their ending alone" in outcome.err
 
 
-def test_predictions_and_a_system_exclude_each_other(command, tiny_data, predictions, tmp_path):
+def test_predictions_and_a_method_exclude_each_other(command, tiny_data, predictions, tmp_path):
     outcome = evaluate(command, tiny_data, tmp_path, f"predictions={predictions}", "model=mean")
     assert outcome.status == 2
     assert "give predictions=DIR alone" in outcome.err

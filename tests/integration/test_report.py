@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 
 from pose_inpaint.evaluation.scored_run import read_scored_run
-from pose_inpaint.reporting.paired_differences import best_system, compare, paired_difference
+from pose_inpaint.reporting.paired_differences import best_method, compare, paired_difference
 
 
 @pytest.fixture(scope="session")
 def scored(tmp_path_factory):
-    """Three systems scored on the same four pictures, and one on other masks."""
+    """Three methods scored on the same four images, and one on other masks."""
     import importlib
 
     from conftest import write_split
@@ -44,31 +44,31 @@ def test_a_report_holds_table_differences_sheet_and_curves(command, scored, tmp_
     outcome = report(command, scored, tmp_path, "mean", "telea", "originals")
     assert outcome.status == 0, outcome.err
     assert {path.name for path in (tmp_path / "report").iterdir()} == {
-        "table.md", "table.csv", "table.tex", "differences.csv", "sheet.png", "curves.png",
+        "table.md", "table.csv", "table.tex", "differences.csv", "contact_sheet.png", "curves.png",
     }  # fmt: skip
     with (tmp_path / "report/table.csv").open() as file:
         rows = list(csv.DictReader(file))
     for row in rows:
-        kept = json.loads((scored / row["system"].replace("Y", "originals") / "scores.json").read_text())
-        expected = kept["scores"][f"{row['score']}_{row['picture']}_{row['region']}"]
+        kept = json.loads((scored / row["method"].replace("Y", "originals") / "scores.json").read_text())
+        expected = kept["scores"][f"{row['score']}_{row['image']}_{row['region']}"]
         assert row["value"] == ("" if expected["value"] is None else str(expected["value"]))
         assert (row["n"], row["split"], row["masks_sha256"]) == ("4", "test", kept["masks_sha256"])
     table = (tmp_path / "report/table.md").read_text()
-    assert table.startswith("| system | checkpoint | MSE, composite, whole | MSE, composite, hole | PSNR (dB)")
+    assert table.startswith("| method | checkpoint | MSE, composite, whole | MSE, composite, hole | PSNR (dB)")
     assert "| Y | - | **0.0000 [0.0000, 0.0000]** |" in table
-    assert "Means over 4 pictures (data, split test" in table
+    assert "Means over 4 images (data, split test" in table
     tex = (tmp_path / "report/table.tex").read_text()
-    assert tex.count(r"\\") == 8  # a heading and three systems, twice
+    assert tex.count(r"\\") == 8  # a heading and three methods, twice
     assert r"\textbf{0.0000 [0.0000, 0.0000]}" in tex
 
 
-def test_the_sheet_shows_the_same_pictures_of_every_system(command, scored, tmp_path):
+def test_the_sheet_shows_the_same_images_of_every_method(command, scored, tmp_path):
     report(command, scored, tmp_path, "mean", "originals")
-    sheet = Image.open(tmp_path / "report/sheet.png")
-    assert sheet.width == 4 * (128 + 4) + 4  # input, two systems, original
+    sheet = Image.open(tmp_path / "report/contact_sheet.png")
+    assert sheet.width == 4 * (128 + 4) + 4  # input, two methods, original
     pixels = np.asarray(sheet)
     columns = [pixels[:, 4 + place * 132 : 132 + place * 132] for place in range(4)]
-    rows = slice(60, 140)  # within the first picture, which is enlarged four times
+    rows = slice(60, 140)  # within the first image, which is enlarged four times
     assert (columns[2][rows] == columns[3][rows]).all()  # the originals as predictions
     assert (columns[0][rows] != columns[3][rows]).any()
 
@@ -85,7 +85,7 @@ def test_differences_are_paired(command, scored, tmp_path):
     assert rows[name]["better"] == "telea"
 
 
-def test_a_lead_on_every_picture_is_marked_and_a_draw_is_not():
+def test_a_lead_on_every_image_is_marked_and_a_draw_is_not():
     """A paired interval sees what two intervals of means that overlap don't."""
     spread = torch.linspace(0, 1, 50, dtype=torch.float64)
 
@@ -94,17 +94,17 @@ def test_a_lead_on_every_picture_is_marked_and_a_draw_is_not():
             self.values = {"mse_raw_whole": values}
 
     lead = [Run(spread), Run(spread + 0.01), Run(spread + 0.02)]
-    assert best_system("mse_raw_whole", compare(lead, ["mse_raw_whole"], 0), 3) == 0
+    assert best_method("mse_raw_whole", compare(lead, ["mse_raw_whole"], 0), 3) == 0
     noise = torch.linspace(-1, 1, 50, dtype=torch.float64).flip(0)
-    assert best_system("mse_raw_whole", compare(lead[::-1], ["mse_raw_whole"], 0), 3) == 2
+    assert best_method("mse_raw_whole", compare(lead[::-1], ["mse_raw_whole"], 0), 3) == 2
     draw = [Run(spread), Run(spread + noise)]
-    assert best_system("mse_raw_whole", compare(draw, ["mse_raw_whole"], 0), 2) is None
+    assert best_method("mse_raw_whole", compare(draw, ["mse_raw_whole"], 0), 2) is None
     psnr = [type("Run", (), {"values": {"psnr_raw_whole": run.values["mse_raw_whole"]}})() for run in lead]
-    assert best_system("psnr_raw_whole", compare(psnr, ["psnr_raw_whole"], 0), 3) == 2
-    assert best_system("psnr_raw_whole", compare(psnr[::-1], ["psnr_raw_whole"], 0), 3) == 0
+    assert best_method("psnr_raw_whole", compare(psnr, ["psnr_raw_whole"], 0), 3) == 2
+    assert best_method("psnr_raw_whole", compare(psnr[::-1], ["psnr_raw_whole"], 0), 3) == 0
 
 
-def test_a_picture_that_one_system_has_no_value_for_is_left_out_of_the_pair():
+def test_an_image_that_one_method_has_no_value_for_is_left_out_of_the_pair():
     a, b = torch.tensor([1.0, 2.0, torch.nan]), torch.tensor([0.0, torch.nan, 1.0])
     found = paired_difference(a, b, 0)
     assert (found["value"], found["n"]) == (1, 1)
@@ -112,24 +112,24 @@ def test_a_picture_that_one_system_has_no_value_for_is_left_out_of_the_pair():
 
 def test_costs_stand_in_all_three_tables_with_a_dash_for_what_was_not_measured(command, scored, tmp_path):
     cost = {
-        "parameters": 6890400, "gflop": 20.236, "seconds_a_picture": 0.01234, "batch_size": 12,
-        "peak_memory_bytes": 3 * 2**29, "peak_memory_of": "completing", "device": "cuda (H100)", "threads": 1,
+        "parameters": 6890400, "gflop": 20.236, "seconds_per_image": 0.01234, "batch_size": 12,
+        "peak_memory_bytes": 3 * 2**29, "peak_memory_of": "inpainting", "device": "cuda (H100)", "threads": 1,
     }  # fmt: skip
     known = altered(scored, tmp_path, "known", lambda record: record.update(name="known", cost=cost))
     older = altered(scored, tmp_path, "older", lambda record: [record.update(name="older"), record.pop("cost")])
     outcome = report(command, scored, tmp_path, known, older, "telea")
     assert outcome.status == 0, outcome.err
     table = (tmp_path / "report/table.md").read_text()
-    assert "| system | parameters | GFLOP a picture | ms a picture | peak memory (MiB) | device |" in table
+    assert "| method | parameters | GFLOP an image | ms an image | peak memory (MiB) | device |" in table
     assert "| known | 6,890,400 | 20.24 | 12.3 | 1,536 | cuda (H100) |" in table
     assert "| older | - | - | - | - | - |" in table
     tex = (tmp_path / "report/table.tex").read_text()
     assert r"known & 6,890,400 & 20.24 & 12.3 & 1,536 & cuda (H100) \\" in tex
     with (tmp_path / "report/table.csv").open() as file:
-        rows = {row["system"]: row for row in csv.DictReader(file)}
-    assert (rows["known"]["gflop"], rows["known"]["seconds_a_picture"]) == ("20.236", "0.01234")
+        rows = {row["method"]: row for row in csv.DictReader(file)}
+    assert (rows["known"]["gflop"], rows["known"]["seconds_per_image"]) == ("20.236", "0.01234")
     assert (rows["older"]["gflop"], rows["older"]["device"]) == ("", "")
-    assert float(rows["telea"]["seconds_a_picture"]) > 0
+    assert float(rows["telea"]["seconds_per_image"]) > 0
 
 
 def test_runs_of_older_versions_alone_have_no_table_of_costs(command, scored, tmp_path):
@@ -149,7 +149,7 @@ def test_runs_that_do_not_fit_are_left_out_and_the_others_reported(command, scor
     assert "empty: no scores.json in it" in faults[1]
     assert "none: no such folder" in faults[2]
     with (tmp_path / "report/table.csv").open() as file:
-        assert {row["system"] for row in csv.DictReader(file)} == {"mean", "telea"}
+        assert {row["method"] for row in csv.DictReader(file)} == {"mean", "telea"}
 
 
 def test_scores_that_are_broken_are_named(command, scored, tmp_path):
@@ -165,7 +165,7 @@ def test_scores_that_are_broken_are_named(command, scored, tmp_path):
     ("more", "says"),
     [
         (["scores=[beauty_raw_whole]"], "scores: beauty_raw_whole was taken in no run; there are mse_composite_whole"),
-        (["pictures=masked"], "pictures=masked: not one of raw, composite"),
+        (["images=masked"], "images=masked: not one of raw, composite"),
         (["shares=1"], "shares"),
     ],
 )
@@ -182,7 +182,7 @@ def test_a_run_named_twice_is_refused(command, scored, tmp_path):
     assert "the same folder twice" in outcome.err
 
 
-def test_systems_of_one_name_are_told_apart_by_their_folders(command, scored, tmp_path):
+def test_methods_of_one_name_are_told_apart_by_their_folders(command, scored, tmp_path):
     shutil.copytree(scored / "mean", tmp_path / "again")
     assert report(command, scored, tmp_path, "mean", f"{tmp_path}/again").status == 0
     table = (tmp_path / "report/table.md").read_text()
@@ -206,7 +206,7 @@ def test_a_finished_training_run_is_reported_as_it_is(command, tiny_run, tmp_pat
     assert "| authors2018 | " in (tmp_path / "report/table.md").read_text()
 
 
-def test_wandb_gets_the_table_and_the_pictures(command, scored, tmp_path):
+def test_wandb_gets_the_table_and_the_images(command, scored, tmp_path):
     more = ["logger=wandb", "logger.mode=offline"]
     outcome = report(command, scored, tmp_path, "mean", "telea", more=more)
     assert outcome.status == 0, outcome.err
@@ -215,7 +215,7 @@ def test_wandb_gets_the_table_and_the_pictures(command, scored, tmp_path):
     assert media == {".json", ".png"}
     (table,) = (run / "files/media/table").rglob("table*.json")
     content = json.loads(table.read_text())
-    assert content["columns"][0] == "system"
+    assert content["columns"][0] == "method"
     assert [row[0] for row in content["data"]] == ["mean", "telea"]
     (costs,) = (run / "files/media/table").rglob("cost*.json")
     assert [row[:3] for row in json.loads(costs.read_text())["data"]] == [["mean", "-", "-"], ["telea", "-", "-"]]
@@ -227,7 +227,7 @@ def test_a_missing_chart_library_is_named(command, scored, tmp_path, monkeypatch
     assert outcome.status == 1
     assert "pip install 'pose-inpaint[charts]'" in outcome.err
     assert (tmp_path / "report/table.md").is_file()
-    assert (tmp_path / "report/sheet.png").is_file()
+    assert (tmp_path / "report/contact_sheet.png").is_file()
 
 
 def altered(scored, tmp_path, name, change):
@@ -266,7 +266,7 @@ def test_poses_of_two_estimators_are_not_compared_even_after_a_run_without_any(c
     assert f"runs: {b}: poses by b, estimated reference, those of {a} by a, estimated reference" in outcome.err
 
 
-def test_scores_without_a_value_a_picture_have_no_curves(command, scored, tmp_path):
+def test_scores_without_a_value_an_image_have_no_curves(command, scored, tmp_path):
     report(command, scored, tmp_path, "mean")
     assert (tmp_path / "report/curves.png").is_file()
     outcome = report(command, scored, tmp_path, "mean", more=["scores=[psnr_pooled_raw_whole]"])
@@ -274,7 +274,7 @@ def test_scores_without_a_value_a_picture_have_no_curves(command, scored, tmp_pa
     assert not (tmp_path / "report/curves.png").exists()
 
 
-def test_systems_keep_their_colour_in_panels_that_others_are_missing_from(scored, tmp_path, monkeypatch):
+def test_methods_keep_their_colour_in_panels_that_others_are_missing_from(scored, tmp_path, monkeypatch):
     from matplotlib.axes import Axes
 
     from pose_inpaint.reporting.curves import draw_curves

@@ -18,7 +18,7 @@ import pytest
 import torch
 from conftest import TINY, held_by_another
 
-from pose_inpaint.data.dataset import Pictures
+from pose_inpaint.data.dataset import ImageDataset
 from pose_inpaint.runtime.signals import StopRequestedError
 from pose_inpaint.training.callbacks.timed_checkpoint import ProgressKeeper
 from pose_inpaint.training.lightning_module import InpaintingModule
@@ -85,7 +85,7 @@ def ask(monkeypatch):
         (1, ["ema.decay=0.9"]),
         (2, []),  # the last batch of an epoch is still to come
         (3, []),  # the first of the next epoch is
-        (7, ["data.workers=2"]),  # in the adversarial phase; pictures are read ahead by other processes
+        (7, ["data.workers=2"]),  # in the adversarial phase; images are read ahead by other processes
         (11, ["ema.decay=0.9", "batchnorm.statistics=running"]),
     ],
 )
@@ -159,7 +159,7 @@ def test_ctrl_c_saves_too_and_has_its_own_status(command, ask, tiny_data, tmp_pa
     outcome = command("train", *arguments(tiny_data, tmp_path / "run"))
     assert outcome.status == 130
     assert torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)["InpaintingData"] == {
-        "epoch": 1, "batches": 1, "pictures": 4,
+        "epoch": 1, "batches": 1, "images": 4,
     }  # fmt: skip
 
 
@@ -290,7 +290,7 @@ def test_phases_that_are_to_come_may_change(command, tiny_data, tmp_path):
     one = ["test.enabled=false", "trainer.max_epochs=1"]
     assert command("train", *arguments(tiny_data, tmp_path / "run", *one)).status == 0
     other = ["schedule.phases.0.epochs=1", "schedule.phases.1.terms=[hole,known]", "test.enabled=false"]
-    other += ["schedule.phases.1.discriminator=false", "schedule.phases.1.fresh_completion=false"]
+    other += ["schedule.phases.1.discriminator=false", "schedule.phases.1.fresh_output=false"]
     outcome = command("train", *arguments(tiny_data, tmp_path / "run", *other, "resume=auto"))
     assert outcome.status == 0, outcome.err
     assert "1 of 3 epochs done" in outcome.out
@@ -303,7 +303,7 @@ def test_resuming_with_larger_batches_is_refused_and_leaves_the_run_as_it_was(co
     files = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
     outcome = command("train", *arguments(tiny_data, tmp_path / "run", "resume=auto", "data.batch_size=6"))
     assert outcome.status == 2
-    assert "4 pictures a step, but data.batch_size=6 on 1 devices makes 6" in outcome.err
+    assert "4 images per step, but data.batch_size=6 on 1 devices makes 6" in outcome.err
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == files
 
 
@@ -363,7 +363,7 @@ def test_a_data_folder_that_vanishes_ends_the_run_by_name(command, ask, tiny_dat
 
 
 def test_a_reading_process_that_is_killed_ends_the_run_with_a_line(command, tiny_data, tmp_path, monkeypatch):
-    whole = Pictures.__getitem__
+    whole = ImageDataset.__getitem__
 
     def die(self, key):
         """Within a batch, so that it is missed: a reader that has handed on all of its epoch may end as it likes."""
@@ -373,16 +373,16 @@ def test_a_reading_process_that_is_killed_ends_the_run_with_a_line(command, tiny
 
     more = ["data.workers=2", "test.enabled=false", "checkpoint.every_minutes=0"]
     with monkeypatch.context() as patch:
-        patch.setattr(Pictures, "__getitem__", die)
+        patch.setattr(ImageDataset, "__getitem__", die)
         outcome = command("train", *arguments(tiny_data, tmp_path / "run", *more))
     assert outcome.status == 2
-    assert outcome.err.splitlines()[-1].startswith("error: data.workers: a process that reads pictures was ended")
+    assert outcome.err.splitlines()[-1].startswith("error: data.workers: a process that reads images was ended")
     assert command("train", *arguments(tiny_data, tmp_path / "run", *more, "resume=auto")).status == 0
 
 
 def test_a_reading_process_ends_with_its_parent():
     code = (
-        "import multiprocessing, time\nfrom pose_inpaint.runtime.signals import follow_parent\n"
+        "import multiprocessing, time\nfrom pose_inpaint.runtime.workers import follow_parent\n"
         "def read():\n    follow_parent()\n    print('ready', flush=True)\n    time.sleep(1000)\n"
         "child = multiprocessing.get_context('fork').Process(target=read)\nchild.start()\n"
         "print(child.pid, flush=True)\ntime.sleep(1000)"
@@ -402,8 +402,9 @@ def test_readers_that_a_fault_leaves_over_do_not_keep_the_process(tiny_data):
 import sys
 from hydra import compose, initialize_config_dir
 from pose_inpaint.build import build_data
-from pose_inpaint.cli import CONF
-from pose_inpaint.config import TrainSettings, read_settings
+from pose_inpaint.config.command import CONF
+from pose_inpaint.config.schema import TrainSettings
+from pose_inpaint.config.settings import read_settings
 with initialize_config_dir(str(CONF), version_base="1.3"):
     config = compose("train", ["data=chalearn", "data.root={tiny_data}", "data.workers=1", "run_dir=x", "data.size=32"])
 settings = read_settings(config, TrainSettings)

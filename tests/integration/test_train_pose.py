@@ -27,13 +27,13 @@ def test_a_seed_gives_the_same_weights(command, tiny_data, tmp_path):
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
-def test_pictures_can_be_chosen_by_name(command, tiny_data, tmp_path):
+def test_images_can_be_chosen_by_name(command, tiny_data, tmp_path):
     add_joints(tiny_data)
     outcome = train_pose(command, tiny_data, tmp_path, "data.names=00*", "data.batch_size=10", "epochs=1")
     assert outcome.status == 0, outcome.err
     outcome = train_pose(command, tiny_data, tmp_path / "other", "data.names=lspet_*")
     assert outcome.status == 2
-    assert outcome.err.startswith("error: data.names=lspet_*: fits none of the 12 pictures of train")
+    assert outcome.err.startswith("error: data.names=lspet_*: fits none of the 12 images of train")
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_pictures_can_be_chosen_by_name(command, tiny_data, tmp_path):
         (["data.batch_size=1"], "data.batch_size=1: batch normalisation needs at least 2"),
         (["network.width=6"], "network.width=6"),
         (["network.height=6"], "network.height"),
-        (["data.size=36"], "multiples of 16 pixels, these pictures have 36x36"),
-        (["data.batch_size=13"], "data.batch_size=13: only 12 training pictures"),
+        (["data.size=36"], "multiples of 16 pixels, these images have 36x36"),
+        (["data.batch_size=13"], "data.batch_size=13: only 12 training images"),
     ],
 )
 def test_settings_that_cannot_be_used(command, tiny_data, tmp_path, arguments, says):
@@ -63,7 +63,7 @@ def test_settings_that_cannot_be_used(command, tiny_data, tmp_path, arguments, s
 def test_data_without_joints_are_refused(command, tiny_data, tmp_path):
     outcome = train_pose(command, tiny_data, tmp_path)
     assert outcome.status == 2
-    assert "train: 000.png and 11 more pictures have no joints; list them in joints.json" in outcome.err
+    assert "train: 000.png and 11 more images have no joints; list them in joints.json" in outcome.err
 
 
 def test_joints_of_an_unknown_set_are_refused(command, tiny_data, tmp_path):

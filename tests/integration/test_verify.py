@@ -37,28 +37,28 @@ def faulty(tiny_data):
         path.unlink()
     return tiny_data, {
         f"{train}/Y/000.png": "empty file (0 bytes); replace or remove it",
-        f"{train}/Y/001.png": "not a picture that Pillow knows; replace or remove it",
-        f"{train}/Y/002.png": "damaged or truncated picture",
-        f"{train}/maskdata.json: lists 003.png": "which isn't there; add the picture or remove the entry",
+        f"{train}/Y/001.png": "not an image that Pillow knows; replace or remove it",
+        f"{train}/Y/002.png": "damaged or truncated image",
+        f"{train}/maskdata.json: lists 003.png": "which isn't there; add the image or remove the entry",
         f"{train}/maskdata.json: 004.png": "block [1, 2] is not [row, column, size] in whole numbers; correct or",
-        f"{train}/Y/005.png": "block [47, 0, 16] leaves the picture of 48 rows and 40 columns; correct or remove it",
+        f"{train}/Y/005.png": "block [47, 0, 16] leaves the image of 48 rows and 40 columns; correct or remove it",
         f"{train}/Y/006.png": "lists no block: nothing is hidden; correct or remove it",
         f"{train}/maskdata.json: 007.png": "is not listed; add its blocks",
         f"{val}/X/000.png": f"47x40 pixels, but its original {val}/Y/000.png has 48x40; make them the same size",
-        f"{val}/Y/001.png": f"no masked picture {val}/X/001.png; add it or remove its partner",
+        f"{val}/Y/001.png": f"no masked image {val}/X/001.png; add it or remove its partner",
         f"{val}/X/002.png": f"no original {val}/Y/002.png; add it or remove its partner",
         f"{test}": "empty split",
     }
 
 
-def test_good_data_exit_with_0_and_say_counts_and_hidden_shares(tiny_data, command):
+def test_good_data_exit_with_0_and_say_counts_and_mask_ratios(tiny_data, command):
     for split in ("train", "val", "test"):
         edit(tiny_data, split, lambda b: {name: [[0, 0, 24]] for name in b} | {"000.png": [[0, 0, 12]]})
     found = command("verify", "data=chalearn", f"data.root={tiny_data}", "data.size=48")
     assert found.status == 0
     lines = found.out.splitlines()
     assert [line.split(";")[0] for line in lines] == [
-        "train: 12 pictures", "val: 4 pictures", "test: 4 pictures", "no problem found",
+        "train: 12 images", "val: 4 images", "test: 4 images", "no problem found",
     ]  # fmt: skip
     shares = re.search(r"mean ([\d.]+)%, median ([\d.]+)%, from ([\d.]+)% to ([\d.]+)%; 0 problems", lines[1])
     low, high = 100 * 12 * 12 / (48 * 40), 100 * 24 * 24 / (48 * 40)  # before the columns are stretched to the square
@@ -82,7 +82,7 @@ def test_a_blind_test_split_is_no_problem(tiny_data, command):
     (tiny_data / "test" / "Y").rename(tiny_data / "test" / "X")
     found = command("verify", "data=chalearn", f"data.root={tiny_data}")
     assert found.status == 0
-    assert "test: 4 pictures, 4 without an original;" in found.out
+    assert "test: 4 images, 4 without an original;" in found.out
 
 
 def test_every_fault_is_named_with_what_to_do_and_nothing_else_is(faulty, command):
@@ -94,7 +94,7 @@ def test_every_fault_is_named_with_what_to_do_and_nothing_else_is(faulty, comman
         assert [words in line for line in told if line.startswith((f"{start}:", f"{start},", f"{start} is"))] == [True]
     assert len(told) == len(expected)
     assert f"{len(expected)} problems found" in found.out
-    assert "train: 11 pictures" in found.out
+    assert "train: 11 images" in found.out
 
 
 def test_training_refuses_faulty_data_in_the_same_words_and_writes_nothing(faulty, command):
@@ -122,7 +122,7 @@ def test_masks_of_a_folder_are_verified_too(tiny_data, command, tmp_path):
     found = command("verify", "data=chalearn", f"data.root={tiny_data}", "mask=folder",
                     f"mask.root={tmp_path}/masks", "splits=[val]")  # fmt: skip
     assert found.status == 1
-    assert f"003.png: no mask picture 003.* in {tmp_path}/masks; add one" in found.err
+    assert f"003.png: no mask image 003.* in {tmp_path}/masks; add one" in found.err
     assert "1 problem found" in found.out
 
 
@@ -130,7 +130,7 @@ def test_any_folder_is_verified_with_drawn_squares(tiny_data, command):
     found = command("verify", "data=folder", f"data.root={tiny_data}/train/Y", "mask=squares",
                     "data.source.fractions=[0.5,0.25,0.25]", "splits=[train]")  # fmt: skip
     assert found.status == 0
-    assert re.match(r"train: \d+ pictures; hidden share: mean", found.out)
+    assert re.match(r"train: \d+ images; mask ratio: mean", found.out)
 
 
 @pytest.mark.parametrize(

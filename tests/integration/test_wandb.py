@@ -115,7 +115,7 @@ def test_the_configuration_is_that_of_the_run(logged, place):
     assert "data.root=~/data" in run.config["run"]["command"]
 
 
-def test_the_pictures_are_the_sample_sheets(logged):
+def test_the_images_are_the_sample_sheets(logged):
     run, folder = logged
     shown = [row["samples"] for row in run.history if "samples" in row]
     assert [one["captions"] for one in shown] == [[f"epoch {epoch}: 000.png, 001.png"] for epoch in range(4)]
@@ -140,11 +140,11 @@ def test_the_final_table_and_the_curves_are_those_of_the_scores(logged):
     ]
     (last,) = [row for row in run.history if "test/psnr_composite_whole" in row]
     assert last["test/psnr_composite_whole"] == scores["scores"]["psnr_composite_whole"]["value"]
-    curve = run.table("hidden_share/mse_composite_hole_table")
-    assert curve["columns"] == ["hidden share (%)", "value", "low", "high", "n", "group"]
+    curve = run.table("mask_ratio/mse_composite_hole_table")
+    assert curve["columns"] == ["mask ratio (%)", "value", "low", "high", "n", "group"]
     groups = {row[-1]: row for row in curve["data"]}
-    assert set(groups) == set(scores["by_hidden_share"])
-    for label, group in scores["by_hidden_share"].items():
+    assert set(groups) == set(scores["by_mask_ratio"])
+    for label, group in scores["by_mask_ratio"].items():
         estimate = group["scores"]["mse_composite_hole"]
         assert groups[label][1:5] == [estimate[key] for key in ("value", "low", "high", "n")]
         low, high = (float(edge) for edge in label.removesuffix("%").split("-"))

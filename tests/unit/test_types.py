@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from pose_inpaint.errors import InputError
-from pose_inpaint.types import EMPTY, Batch, Completion, Picture, check_choice, region_weight
+from pose_inpaint.types import EMPTY, Batch, ImageKind, InpaintingOutput, check_choice, region_weight
 
 
 @pytest.fixture
@@ -22,35 +22,35 @@ def test_known_hides_what_a_blind_split_lacks():
 
 
 def test_composite_takes_raw_in_holes_only(batch):
-    completion = Completion(raw=torch.full((1, 1, 3, 2, 2), -0.25))
-    assert completion.composite(batch)[0, 0, 0].tolist() == [[0.5, -0.25], [0.5, 0.5]]
-    assert completion.picture("raw", batch)[0, 0, 0].tolist() == [[-0.25, -0.25], [-0.25, -0.25]]
+    output = InpaintingOutput(raw=torch.full((1, 1, 3, 2, 2), -0.25))
+    assert output.composite(batch)[0, 0, 0].tolist() == [[0.5, -0.25], [0.5, 0.5]]
+    assert output.image("raw", batch)[0, 0, 0].tolist() == [[-0.25, -0.25], [-0.25, -0.25]]
 
 
-def test_the_coarse_picture_is_had_by_name_and_cut_off_with_the_rest(batch):
+def test_the_coarse_image_is_had_by_name_and_cut_off_with_the_rest(batch):
     raw = torch.zeros(1, 1, 3, 2, 2, requires_grad=True)
-    completion = Completion(raw, coarse=raw + 0.5)
-    assert completion.picture("coarse", batch)[0, 0, 0].tolist() == [[0.5, 0.5], [0.5, 0.5]]
-    assert not completion.detach().coarse.requires_grad
-    with pytest.raises(InputError, match="picture=coarse: the model makes none"):
-        Completion(raw).picture("coarse", batch)
+    output = InpaintingOutput(raw, coarse=raw + 0.5)
+    assert output.image("coarse", batch)[0, 0, 0].tolist() == [[0.5, 0.5], [0.5, 0.5]]
+    assert not output.detach().coarse.requires_grad
+    with pytest.raises(InputError, match="image=coarse: the model makes none"):
+        InpaintingOutput(raw).image("coarse", batch)
 
 
 def test_composite_keeps_samples_apart(batch):
     raw = torch.stack([torch.zeros(3, 2, 2), torch.ones(3, 2, 2)])[None]
-    assert Completion(raw).composite(batch)[0, :, 0, 0, 1].tolist() == [0, 1]
+    assert InpaintingOutput(raw).composite(batch)[0, :, 0, 0, 1].tolist() == [0, 1]
 
 
-def test_regions_part_the_picture(batch):
+def test_regions_part_the_image(batch):
     hole, known = region_weight(batch.mask, "hole"), region_weight(batch.mask, "known")
     assert hole.sum() == 1
     assert (hole + known == region_weight(batch.mask, "whole")).all()
 
 
-def test_detached_completion_has_no_graph(batch):
+def test_detached_output_has_no_graph(batch):
     raw = torch.zeros(1, 1, 3, 2, 2, requires_grad=True) * 2
     mask = torch.zeros(1, 1, 2, 2, requires_grad=True) * 2
-    detached = Completion(raw, mask).detach()
+    detached = InpaintingOutput(raw, mask).detach()
     assert not detached.raw.requires_grad
     assert not detached.predicted_mask.requires_grad
 
@@ -63,7 +63,7 @@ def test_moving_keeps_names_and_pose(batch):
 
 def test_unknown_choice_names_key_value_and_choices():
     with pytest.raises(InputError, match=r"loss\.x=sketch: not one of raw, composite"):
-        check_choice("loss.x", "sketch", Picture)
+        check_choice("loss.x", "sketch", ImageKind)
 
 
 def test_input_errors_are_one_line():

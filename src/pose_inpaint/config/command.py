@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Command = Callable[[DictConfig], Any]
 
 INPUT_FAULT = 2  # exit status
-SHOWING = {"-h", "--help", "--hydra-help", "-c", "--cfg", "-i", "--info", "-sc", "--shell-completion"}
+SHOWING = {"-h", "--help", "--hydra-help", "-c", "--cfg", "-i", "--info", "-sc", "--shell-output"}
 
 PACKAGED = Path(__file__).parents[1] / "conf"
 CONF = PACKAGED if PACKAGED.is_dir() else Path(__file__).parents[3] / "conf"

@@ -47,7 +47,7 @@ def leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield key, value
 
 
-def demand_same_config(config: Mapping[str, Any]) -> None:
+def check_same_config(config: Mapping[str, Any]) -> None:
     """Compares the ranks' configurations, so that none trains with other settings than the first one's.
 
     Raises:

@@ -19,7 +19,7 @@ AUTO = "auto"  # of `resume`: from the run's own last checkpoint, if there is on
 
 @dataclass
 class DataSettings:
-    """`data`: a source of pictures and how they come in batches."""
+    """`data`: a source of images and how they come in batches."""
 
     size: int
     batch_size: int
@@ -59,7 +59,7 @@ class PhaseSettings:
     terms: list[str]
     generator: bool = True
     discriminator: bool = False
-    fresh_completion: bool = False
+    fresh_output: bool = False
     discriminator_first: bool = False
     discriminator_steps: int = 1
 
@@ -115,7 +115,7 @@ class TestSettings:
 
 @dataclass
 class SampleSettings:
-    """`samples`: the sheet of sample pictures."""
+    """`samples`: the sheet of sample images."""
 
     count: int
 
@@ -194,8 +194,8 @@ class TrainPoseSettings:
 
 
 @dataclass
-class SheetSettings:
-    """`sheet`: the sheet of best, median and worst pictures."""
+class ContactSheetSettings:
+    """`sheet`: the sheet of best, median and worst images."""
 
     rank_by: str
     each: int
@@ -207,7 +207,7 @@ class PoseSettings:
 
     reference: str
     joints: str
-    pictures: list[str]
+    images: list[str]
     bounds: bool
     resave_quality: int
     scores: dict[str, Any]
@@ -228,10 +228,10 @@ class EvaluateSettings:
     device: str
     postprocess: dict[str, Any]
     run_dir: str
-    pictures: list[str]
+    images: list[str]
     regions: list[str]
-    share_edges: list[float]
-    sheet: SheetSettings
+    mask_ratio_edges: list[float]
+    contact_sheet: ContactSheetSettings
     pose: PoseSettings
     examples: int
     name: Optional[str] = None
@@ -249,15 +249,15 @@ class ReportSettings:
     output: str
     run_dir: str
     seed: int
-    share_edges: list[float]
-    pictures: str
+    mask_ratio_edges: list[float]
+    images: str
     logger: dict[str, Any]
     scores: Optional[list[str]] = None
 
 
 @dataclass
-class SystemSettings:
-    """An entry of `systems`: a model that needs no training, an experiment to train, or a checkpoint."""
+class MethodSettings:
+    """An entry of `methods`: a model that needs no training, an experiment to train, or a checkpoint."""
 
     model: Optional[str] = None
     experiment: Optional[str] = None
@@ -273,7 +273,7 @@ class BenchmarkSettings:
     mask: dict[str, Any]
     metric: dict[str, Any]
     pose: PoseSettings
-    systems: dict[str, Optional[SystemSettings]]
+    methods: dict[str, Optional[MethodSettings]]
     output: str
     seed: int
     device: str

@@ -19,9 +19,9 @@ def read_settings(config: DictConfig, schema: type[Settings]) -> Settings:
     Raises:
         InputError: a key is unknown, missing, or has a value of another type.
     """
-    if "systems" in config and schema is not BenchmarkSettings:
+    if "methods" in config and schema is not BenchmarkSettings:
         raise InputError(
-            "systems: settings of a benchmark; run them with python -m pose_inpaint.benchmark +experiment=NAME"
+            "methods: settings of a benchmark; run them with python -m pose_inpaint.benchmark +experiment=NAME"
         )
     try:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)

@@ -1,4 +1,4 @@
-"""Pictures, masks, and how they come to the network in batches.
+"""Images, masks, and how they come to the network in batches.
 
 Nothing is imported here: processes that draw mannequins shall not wait for PyTorch.
 """

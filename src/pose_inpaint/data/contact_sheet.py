@@ -1,4 +1,4 @@
-"""Sheets of pictures side by side."""
+"""Sheets of images side by side."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-    from pose_inpaint.types import Batch, Completion
+    from pose_inpaint.types import Batch, InpaintingOutput
 
 COLUMNS = ("input", "raw", "composite", "original")
-GAP = 4  # pixels between pictures
-SMALLEST = 128  # pixels: narrower pictures are shown at a whole multiple of their size
+GAP = 4  # pixels between images
+SMALLEST = 128  # pixels: narrower images are shown at a whole multiple of their size
 
 
-def panels(batch: Batch, completion: Completion) -> Float[Tensor, "b 4 3 h w"]:
-    """Input, raw, composite and original of each picture (the first sample)."""
+def panels(batch: Batch, output: InpaintingOutput) -> Float[Tensor, "b 4 3 h w"]:
+    """Input, raw, composite and original of each image (the first sample)."""
     return torch.stack(
-        [batch.known, completion.raw[:, 0], completion.composite(batch)[:, 0], batch.target.nan_to_num(-1)], dim=1
+        [batch.known, output.raw[:, 0], output.composite(batch)[:, 0], batch.target.nan_to_num(-1)], dim=1
     )
 
 
@@ -42,13 +42,13 @@ def _shorten(line: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.Ima
     return next((cut for cut in cuts if font.getlength(cut) <= width), line[:1])
 
 
-def draw_sheet(
+def draw_contact_sheet(
     rows: Float[Tensor, "r c 3 h w"], columns: Sequence[str] = COLUMNS, captions: Sequence[str] = ()
 ) -> Image.Image:
-    """A sheet with a heading above each column and, if given, a caption above each row; small pictures are enlarged."""
+    """A sheet with a heading above each column and, if given, a caption above each row; small images are enlarged."""
     scale = max(1, SMALLEST // rows.shape[-1])
-    pictures = to_bytes(rows.float().cpu()).repeat_interleave(scale, dim=-1).repeat_interleave(scale, dim=-2)
-    count, width, _, height, breadth = pictures.shape
+    images = to_bytes(rows.float().cpu()).repeat_interleave(scale, dim=-1).repeat_interleave(scale, dim=-2)
+    count, width, _, height, breadth = images.shape
     letters = max(10, min(14, breadth // 8))
     font = ImageFont.load_default(size=letters)
     line = letters + 6
@@ -65,5 +65,5 @@ def draw_sheet(
         if captions:
             draw.text((GAP, top + 2), captions[row], fill="black", font=font)
         for column in range(width):
-            sheet.paste(to_image(pictures[row, column]), (GAP + column * (breadth + GAP), top + caption))
+            sheet.paste(to_image(images[row, column]), (GAP + column * (breadth + GAP), top + caption))
     return sheet

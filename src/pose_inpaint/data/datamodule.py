@@ -1,4 +1,4 @@
-"""One LightningDataModule over every source of pictures."""
+"""One LightningDataModule over every source of images."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Sampler, Subset
 
-from pose_inpaint.data.dataset import Pictures, collate
-from pose_inpaint.data.inspection import demand_sound, inspect_once
+from pose_inpaint.data.dataset import ImageDataset, collate
+from pose_inpaint.data.inspection import check_sound, inspect_once
 from pose_inpaint.data.samplers import EpochSampler, PartSampler
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.workers import end_readers_at_exit, follow_parent
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 
 class InpaintingData(LightningDataModule):
-    """Batches of pictures with holes, for training, validation and test.
+    """Batches of images with holes, for training, validation and test.
 
     Args:
-        source: where the pictures are.
+        source: where the images are.
         masks: where their holes are.
-        size: side of the network's pictures in pixels.
-        batch_size: pictures a batch, on each device.
-        workers: processes that read pictures; 0 reads in the training process.
-        seed: of the order of training pictures.
-        limit: use at most this many pictures of each split (the first ones by name); None uses all.
-        names: use only pictures whose name fits this pattern ("lspet_*").
+        size: side of the network's images in pixels.
+        batch_size: images a batch, on each device.
+        workers: processes that read images; 0 reads in the training process.
+        seed: of the order of training images.
+        limit: use at most this many images of each split (the first ones by name); None uses all.
+        names: use only images whose name fits this pattern ("lspet_*").
 
     Raises:
         InputError: an argument is out of range.
@@ -61,13 +61,13 @@ class InpaintingData(LightningDataModule):
                 raise InputError(f"{key}={value}: must be at least {least}")
         self.source, self.masks, self.size = source, masks, size
         self.batch_size, self.workers, self.seed, self.limit, self.names = batch_size, workers, seed, limit, names
-        self._pictures: dict[str, Pictures] = {}
+        self._images: dict[str, ImageDataset] = {}
         self._start = {"epoch": 0, "batches": 0}
 
     def inspect(self, *splits: str) -> list[Inspection]:
         """Reads every file of the splits; raises `InputError` if one of them is faulty."""
         inspections = [inspect_once(self.source, self.masks, self.size, split) for split in splits]
-        demand_sound(inspections)
+        check_sound(inspections)
         return inspections
 
     def records(self, split: str) -> list[Record]:
@@ -81,55 +81,53 @@ class InpaintingData(LightningDataModule):
             raise InputError(listing.problems[0])
         return listing.records
 
-    def pictures(self, split: str) -> Pictures:
-        """The pictures of a split that are used, listed once.
+    def images(self, split: str) -> ImageDataset:
+        """The images of a split that are used, listed once.
 
         Raises:
             InputError: the split's lists are faulty.
         """
-        if split not in self._pictures:
+        if split not in self._images:
             every = self.records(split)
             chosen = [record for record in every if fnmatch.fnmatch(record.name, self.names)]
             if not chosen:
-                raise InputError(f"data.names={self.names}: fits none of the {len(every)} pictures of {split}")
-            self._pictures[split] = Pictures(chosen[: self.limit], self.masks, self.size)
-        return self._pictures[split]
+                raise InputError(f"data.names={self.names}: fits none of the {len(every)} images of {split}")
+            self._images[split] = ImageDataset(chosen[: self.limit], self.masks, self.size)
+        return self._images[split]
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled anew in each epoch; the last batch is dropped if it is not full, for the sake of batch norm."""
-        pictures = self.pictures("train")
+        images = self.images("train")
         ranks, rank = self._ranks()
         start = (self._start["epoch"], self._start["batches"] * self.batch_size)
-        sampler = EpochSampler(pictures, ranks, rank, self.seed, start)
+        sampler = EpochSampler(images, ranks, rank, self.seed, start)
         if len(sampler) < self.batch_size:
-            share = f"{len(sampler)} training pictures" + (f" for each of {ranks} devices" if ranks > 1 else "")
+            share = f"{len(sampler)} training images" + (f" for each of {ranks} devices" if ranks > 1 else "")
             raise InputError(f"data.batch_size={self.batch_size}: only {share}; give a smaller one")
-        return self._loader(pictures, sampler=sampler, drop_last=True)
+        return self._loader(images, sampler=sampler, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """Validation pictures in the order of their names; each rank has its part, and none has padding.
+        """Validation images in the order of their names; each rank has its part, and none has padding.
 
         Raises:
-            InputError: there are fewer pictures than ranks.
+            InputError: there are fewer images than ranks.
         """
-        pictures = self.pictures("val")
+        images = self.images("val")
         ranks, rank = self._ranks()
-        if len(pictures) < ranks:
-            raise InputError(
-                f"trainer.devices: {ranks} devices, but only {len(pictures)} validation pictures; use fewer"
-            )
-        return self._loader(pictures, sampler=PartSampler(pictures, ranks, rank))
+        if len(images) < ranks:
+            raise InputError(f"trainer.devices: {ranks} devices, but only {len(images)} validation images; use fewer")
+        return self._loader(images, sampler=PartSampler(images, ranks, rank))
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        """Test pictures in the order of their names."""
+        """Test images in the order of their names."""
         return self.split_dataloader("test")
 
     def split_dataloader(self, split: str) -> DataLoader[Batch]:
-        """Pictures of a split in the order of their names, with the masks that never vary."""
-        return self._loader(self.pictures(split))
+        """Images of a split in the order of their names, with the masks that never vary."""
+        return self._loader(self.images(split))
 
     def state_dict(self) -> dict[str, int]:
-        """How far training is: epochs done, batches done in the next one, pictures of a batch over all ranks."""
+        """How far training is: epochs done, batches done in the next one, images of a batch over all ranks."""
         if self.trainer is None:
             return {}
         loop = self.trainer.fit_loop
@@ -137,7 +135,7 @@ class InpaintingData(LightningDataModule):
         return {
             "epoch": cast("_ProcessedTracker", loop.epoch_progress.current).processed,
             "batches": batches,
-            "pictures": self.batch_size * self._ranks()[0],
+            "images": self.batch_size * self._ranks()[0],
         }
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
@@ -149,18 +147,18 @@ class InpaintingData(LightningDataModule):
         return (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
 
     def calibration_dataloader(self, batches: int) -> DataLoader[Batch]:
-        """The same few training pictures every time, spread over the split: for batch normalisation's statistics."""
-        pictures = self.pictures("train")
-        count = min(len(pictures) // self.batch_size, batches) * self.batch_size
-        spread = torch.linspace(0, len(pictures) - 1, count).long().tolist()
-        return self._loader(Subset(pictures, spread))
+        """The same few training images every time, spread over the split: for batch normalisation's statistics."""
+        images = self.images("train")
+        count = min(len(images) // self.batch_size, batches) * self.batch_size
+        spread = torch.linspace(0, len(images) - 1, count).long().tolist()
+        return self._loader(Subset(images, spread))
 
     def _loader(
-        self, pictures: Pictures | Subset[Batch], sampler: Sampler[Any] | None = None, *, drop_last: bool = False
+        self, images: ImageDataset | Subset[Batch], sampler: Sampler[Any] | None = None, *, drop_last: bool = False
     ) -> DataLoader[Batch]:
         end_readers_at_exit()
         return DataLoader(
-            pictures,
+            images,
             batch_size=self.batch_size,
             sampler=sampler,
             drop_last=drop_last,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.utils.data import Dataset
 
-from pose_inpaint.data.images import read_picture, resize, to_signed
+from pose_inpaint.data.images import read_image, resize, to_signed
 from pose_inpaint.data.maskdata import draw_blocks
 from pose_inpaint.errors import InputError
 from pose_inpaint.types import Batch
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 def read_record(record: Record, masks: Masks, size: int, epoch: int | None = None) -> Batch:
-    """One picture as a batch of one, at the network's resolution.
+    """One image as a batch of one, at the network's resolution.
 
-    Where the masked picture (X) is there too, it counts outside the holes and the original inside, as in the release.
+    Where the masked image (X) is there too, it counts outside the holes and the original inside, as in the release.
 
     Args:
-        record: the picture.
+        record: the image.
         masks: where its holes are.
         size: side in pixels.
         epoch: the epoch of training, or None.
@@ -38,13 +38,13 @@ def read_record(record: Record, masks: Masks, size: int, epoch: int | None = Non
     """
     first = record.original or record.masked
     if first is None:
-        raise InputError(f"{record.name}: neither original nor masked picture")
-    picture = read_picture(first)
-    shape = (picture.shape[-2], picture.shape[-1])
+        raise InputError(f"{record.name}: neither original nor masked image")
+    image = read_image(first)
+    shape = (image.shape[-2], image.shape[-1])
     hidden = masks.hidden(record, shape, size, epoch)
     if record.original and record.masked:
-        picture = _join(picture, read_picture(record.masked), record)
-    target = to_signed(resize(picture, size, size))
+        image = _join(image, read_image(record.masked), record)
+    target = to_signed(resize(image, size, size))
     if record.original is None:
         target = torch.where(hidden, torch.full_like(target, torch.nan), target)
     return Batch(target[None], hidden[None, None].float(), (record.name,), _pose(record, shape, size))
@@ -56,7 +56,7 @@ def _join(original: UInt8[Tensor, "3 h w"], masked: UInt8[Tensor, "3 h w"], reco
             f"{record.masked}: {masked.shape[1]}x{masked.shape[2]} pixels, but its original {record.original} has "
             f"{original.shape[1]}x{original.shape[2]}; make them the same size"
         )
-    # X has black where the challenge hid the picture, whatever masks we draw: only there does Y count.
+    # X has black where the challenge hid the image, whatever masks we draw: only there does Y count.
     if record.blocks is None:
         return original
     return torch.where(draw_blocks(record.blocks, original.shape[1], original.shape[2]), original, masked)
@@ -80,8 +80,8 @@ def collate(batches: Sequence[Batch]) -> Batch:
     )
 
 
-class Pictures(Dataset[Batch]):
-    """Pictures of a split by (epoch, index), or by index alone for masks that don't vary.
+class ImageDataset(Dataset[Batch]):
+    """Images of a split by (epoch, index), or by index alone for masks that don't vary.
 
     The epoch travels with the index because loader processes keep their own copy of the data set.
     """

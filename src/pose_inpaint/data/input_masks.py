@@ -1,4 +1,4 @@
-"""Which pixels of a picture to complete, for the predict command: mask pictures, `maskdata.json`, or black squares."""
+"""Which pixels of an image to complete, for the predict command: mask images, `maskdata.json`, or black squares."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, UInt8
     from torch import Tensor
 
-    HiddenPixels = Callable[[str, UInt8[Tensor, "3 h w"]], Bool[Tensor, "h w"]]
+    MaskedPixels = Callable[[str, UInt8[Tensor, "3 h w"]], Bool[Tensor, "h w"]]
 
-SMALLEST_BLACK_SQUARE = 4  # pixels: smaller black places are part of the picture
+SMALLEST_BLACK_SQUARE = 4  # pixels: smaller black places are part of the image
 
 
-def hidden_pixels(source: str, *, invert: bool = False) -> HiddenPixels:
-    """The way from a picture's name and pixels to its hidden pixels.
+def masked_pixels(source: str, *, invert: bool = False) -> MaskedPixels:
+    """The way from an image's name and pixels to its masked pixels.
 
     Args:
-        source: "black", a `maskdata.json`, a folder of mask pictures of the same names, or one mask for all.
-        invert: of mask pictures: False: light is hidden; True: dark is hidden.
+        source: "black", a `maskdata.json`, a folder of mask images of the same names, or one mask for all.
+        invert: of mask images: False: light is hidden; True: dark is hidden.
 
     Raises:
         InputError: there is no such file or folder, or it can't be read.
@@ -40,26 +40,26 @@ def hidden_pixels(source: str, *, invert: bool = False) -> HiddenPixels:
         return _from_maskdata(path)
     if path.is_dir():
         masks = list_by_stem(path)
-        return lambda name, picture: _from_picture(_lookup(masks, name, path), picture, name, invert=invert)
+        return lambda name, image: _from_image(_lookup(masks, name, path), image, name, invert=invert)
     if path.is_file():
-        return lambda name, picture: _from_picture(path, picture, name, invert=invert)
+        return lambda name, image: _from_image(path, image, name, invert=invert)
     raise InputError(
-        f"mask={source}: no such file or folder; give a folder of mask pictures, one picture, a .json, or black"
+        f"mask={source}: no such file or folder; give a folder of mask images, one image, a .json, or black"
     )
 
 
-def find_black(picture: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
+def find_black(image: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
     """The pixels that are part of a wholly black (0, 0, 0) square of at least 4x4 pixels."""
     side = SMALLEST_BLACK_SQUARE
-    if min(picture.shape[-2:]) < side:
-        return picture.amax(0) > 255  # nothing
-    black = (picture.amax(0) == 0).float()[None, None]
+    if min(image.shape[-2:]) < side:
+        return image.amax(0) > 255  # nothing
+    black = (image.amax(0) == 0).float()[None, None]
     squares = -F.max_pool2d(-black, side, stride=1)  # 1 at the top left corner of each black square
     return F.max_pool2d(F.pad(squares, (side - 1,) * 4), side, stride=1)[0, 0] > 0
 
 
-def _black(name: str, picture: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
-    hidden = find_black(picture)
+def _black(name: str, image: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
+    hidden = find_black(image)
     if not hidden.any():
         raise InputError(
             f"{name}: no black square of {SMALLEST_BLACK_SQUARE} pixels or more in it; JPEG blurs black, give a mask"
@@ -67,41 +67,39 @@ def _black(name: str, picture: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
     return _demand(hidden, name)
 
 
-def _from_maskdata(path: Path) -> HiddenPixels:
+def _from_maskdata(path: Path) -> MaskedPixels:
     blocks, faults = read_maskdata(path)
     reasons = {fault.name: fault.message for fault in faults}
 
-    def find(name: str, picture: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
+    def find(name: str, image: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
         if name not in blocks:
             raise InputError(f"{path}: {name}: {reasons.get(name, 'not listed; add its blocks')}")
         try:
-            check_blocks(blocks[name], picture.shape[1], picture.shape[2])
+            check_blocks(blocks[name], image.shape[1], image.shape[2])
         except InputError as error:
             raise InputError(f"{path}: {name}: {error}") from error
-        return draw_blocks(blocks[name], picture.shape[1], picture.shape[2])
+        return draw_blocks(blocks[name], image.shape[1], image.shape[2])
 
     return find
 
 
 def _lookup(masks: dict[str, Path], name: str, folder: Path) -> Path:
     if stem(name) not in masks:
-        raise InputError(f"{name}: no mask picture {stem(name)}.* in {folder}; add one")
+        raise InputError(f"{name}: no mask image {stem(name)}.* in {folder}; add one")
     return masks[stem(name)]
 
 
-def _from_picture(path: Path, picture: Tensor, name: str, *, invert: bool) -> Bool[Tensor, "h w"]:
+def _from_image(path: Path, image: Tensor, name: str, *, invert: bool) -> Bool[Tensor, "h w"]:
     hidden = read_mask(path, invert=invert)
-    if hidden.shape != picture.shape[1:]:
+    if hidden.shape != image.shape[1:]:
         raise InputError(
-            f"{name}: its mask {path} has {hidden.shape[0]}x{hidden.shape[1]} pixels, the picture {picture.shape[1]}x"
-            f"{picture.shape[2]}; make them the same size"
+            f"{name}: its mask {path} has {hidden.shape[0]}x{hidden.shape[1]} pixels, the image {image.shape[1]}x"
+            f"{image.shape[2]}; make them the same size"
         )
     return _demand(hidden, name)
 
 
 def _demand(hidden: Bool[Tensor, "h w"], name: str) -> Bool[Tensor, "h w"]:
     if hidden.all():
-        raise InputError(
-            f"{name}: its mask hides the whole picture; is the polarity right (mask.invert=true turns it)?"
-        )
+        raise InputError(f"{name}: its mask hides the whole image; is the polarity right (mask.invert=true turns it)?")
     return hidden

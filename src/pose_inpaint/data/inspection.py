@@ -29,15 +29,15 @@ class Inspection:
 
     Attributes:
         split: "train", "val" or "test".
-        pictures: how many are listed.
+        images: how many are listed.
         blind: how many of them have no original.
         digest: SHA-256 over names, file contents and masks, in hexadecimal.
-        hidden: the hidden share of each good picture, at the network's resolution.
+        hidden: the mask ratio of each good image, at the network's resolution.
         problems: one line for each fault.
     """
 
     split: str
-    pictures: int
+    images: int
     blind: int
     digest: str
     hidden: list[float] = field(default_factory=list)
@@ -45,16 +45,16 @@ class Inspection:
 
 
 def inspect(
-    source: Source, masks: Masks, size: int, split: str, on_picture: Callable[[], object] | None = None
+    source: Source, masks: Masks, size: int, split: str, on_image: Callable[[], object] | None = None
 ) -> Inspection:
-    """Reads every picture and mask of a split.
+    """Reads every image and mask of a split.
 
     Args:
         source: the data set.
         masks: the masks that will be used.
-        size: side of the network's pictures in pixels.
+        size: side of the network's images in pixels.
         split: "train", "val" or "test".
-        on_picture: called after each picture, for progress.
+        on_image: called after each image, for progress.
     """
     listing = source.listing(split, maskdata=masks.uses_maskdata(split))
 
@@ -62,13 +62,13 @@ def inspect(
         try:
             batch = read_record(record, masks, size, epoch=None)
             share = float(batch.mask.mean())
-            fault = f"{record.path}: its mask hides {'nothing' if share == 0 else 'the whole picture'}; change it"
+            fault = f"{record.path}: its mask hides {'nothing' if share == 0 else 'the whole image'}; change it"
             return _digest(record, batch.mask.numpy().tobytes()), share, fault if share in (0, 1) else None
         except InputError as error:
             return "", None, str(error)
         finally:
-            if on_picture:
-                on_picture()
+            if on_image:
+                on_image()
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding releases the interpreter's lock
         looks = list(pool.map(look, listing.records))
@@ -77,7 +77,7 @@ def inspect(
         faults = [fault for fault in faults if "maskdata.json has no entry" not in fault]
     return Inspection(
         split=split,
-        pictures=len(listing.records),
+        images=len(listing.records),
         blind=sum(record.original is None for record in listing.records),
         digest=hashlib.sha256("".join(digest for digest, _, _ in looks).encode()).hexdigest(),
         hidden=[share for _, share, fault in looks if share is not None and not fault],
@@ -93,7 +93,7 @@ def _digest(record: Record, mask: bytes) -> str:
     return found.hexdigest()
 
 
-def demand_sound(inspections: Sequence[Inspection]) -> None:
+def check_sound(inspections: Sequence[Inspection]) -> None:
     """Raises `InputError` with the first problem, and says how many more there are."""
     problems = [problem for inspection in inspections for problem in inspection.problems]
     if problems:

@@ -37,7 +37,7 @@ class MaskDataFault(NamedTuple):
 
 
 def read_maskdata(path: Path) -> tuple[dict[str, tuple[Block, ...]], list[MaskDataFault]]:
-    """The blocks of each picture, and the entries that are no blocks.
+    """The blocks of each image, and the entries that are no blocks.
 
     Raises:
         InputError: the file is missing, can't be read, is not JSON, or not an object of lists.
@@ -89,16 +89,16 @@ def _parse_block(block: object) -> Block:
 
 
 def check_blocks(blocks: Sequence[Block], height: int, width: int) -> None:
-    """Raises `InputError` if a block leaves a picture of `height` x `width` pixels, or there is none."""
+    """Raises `InputError` if a block leaves an image of `height` x `width` pixels, or there is none."""
     if not blocks:
         raise InputError("lists no block: nothing is hidden")
     for block in blocks:
         if block.row + block.size > height or block.column + block.size > width:
-            raise InputError(f"block {list(block)} leaves the picture of {height} rows and {width} columns")
+            raise InputError(f"block {list(block)} leaves the image of {height} rows and {width} columns")
 
 
 def draw_blocks(blocks: Sequence[Block], height: int, width: int) -> Bool[Tensor, "h w"]:
-    """True where a block hides the picture."""
+    """True where a block hides the image."""
     hidden = torch.zeros(height, width, dtype=torch.bool)
     for row, column, size in blocks:
         hidden[row : row + size, column : column + size] = True

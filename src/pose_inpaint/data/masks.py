@@ -1,4 +1,4 @@
-"""Where the holes of a picture are. Everywhere in the package 1 (True) = hidden and 0 (False) = known."""
+"""Where the holes of an image are. Everywhere in the package 1 (True) = hidden and 0 (False) = known."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from pose_inpaint.data.images import list_by_stem, open_picture, stem
+from pose_inpaint.data.images import list_by_stem, open_image, stem
 from pose_inpaint.data.maskdata import Block, check_blocks, draw_blocks
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.hashing import digest
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Masks(Protocol):
-    """A way to hide parts of pictures."""
+    """A way to hide parts of images."""
 
     paths: tuple[Path, ...]
     """Folders and files that it reads, beside the data set's own."""
@@ -31,20 +31,20 @@ class Masks(Protocol):
     """Whether each epoch of training sees other holes."""
 
     def uses_maskdata(self, split: str) -> bool:
-        """Whether the pictures of `split` must have blocks in `maskdata.json`."""
+        """Whether the images of `split` must have blocks in `maskdata.json`."""
         ...
 
     def hidden(self, record: Record, shape: tuple[int, int], size: int, epoch: int | None) -> Bool[Tensor, "s s"]:
-        """The mask of a picture, at the network's resolution.
+        """The mask of an image, at the network's resolution.
 
         Args:
-            record: the picture.
+            record: the image.
             shape: its height and width in pixels.
             size: side of the mask in pixels.
             epoch: the epoch of training, for masks that vary; None for validation and test.
 
         Raises:
-            InputError: the picture has no mask that can be used.
+            InputError: the image has no mask that can be used.
         """
         ...
 
@@ -73,7 +73,7 @@ class MaskData:
         size: int,
         epoch: int | None,
     ) -> Bool[Tensor, "s s"]:
-        """The blocks, drawn at the picture's own resolution."""
+        """The blocks, drawn at the image's own resolution."""
         if record.blocks is None:
             raise InputError(
                 f"{record.path}: maskdata.json has no entry for it; add one, or make masks with mask=squares"
@@ -91,8 +91,8 @@ class Squares:
     Args:
         seed: of the whole run.
         count: fewest and most squares.
-        side: shortest and longest side, as shares of the picture's.
-        max_share: squares that would hide more than this share of the picture are left out.
+        side: shortest and longest side, as shares of the image's.
+        max_share: squares that would hide more than this share of the image are left out.
         vary: draw new ones for each epoch of training.
         evaluate_on: which masks validation and test use: "squares" drawn here, or the data set's "maskdata".
 
@@ -129,14 +129,14 @@ class Squares:
         return self.evaluate_on == "maskdata" and split != "train"
 
     def hidden(self, record: Record, shape: tuple[int, int], size: int, epoch: int | None) -> Bool[Tensor, "s s"]:
-        """Squares drawn at the network's resolution, whatever the picture's."""
+        """Squares drawn at the network's resolution, whatever the image's."""
         if epoch is None and self.evaluate_on == "maskdata" and record.blocks is not None:  # training needs none
             return MaskData().hidden(record, shape, size, epoch)
         key = (self.seed, record.name, epoch) if self.varies and epoch is not None else (self.seed, record.name)
         return draw_blocks(self.blocks(key, size), size, size)
 
     def blocks(self, key: tuple[object, ...], size: int) -> list[Block]:
-        """The squares for a key in a picture of `size` x `size` pixels: at least one, `max_share` never passed."""
+        """The squares for a key in an image of `size` x `size` pixels: at least one, `max_share` never passed."""
         draw = np.random.Generator(np.random.PCG64(digest(*key)))
         shortest = max(1, int(self.side[0] * size))
         longest = max(shortest, int(self.side[1] * size))
@@ -152,7 +152,7 @@ class Squares:
 
 
 class MaskFolder:
-    """A folder with a mask picture for each picture, of the same name but for the suffix, and the same size.
+    """A folder with a mask image for each image, of the same name but for the suffix, and the same size.
 
     Args:
         root: the folder.
@@ -168,8 +168,8 @@ class MaskFolder:
         self.root, self.invert = Path(root), invert
         self.paths: tuple[Path, ...] = (self.root,)
         if not self.root.is_dir():
-            raise InputError(f"mask.root={root}: no such folder; give one with a mask picture for each picture")
-        self.pictures = list_by_stem(self.root)
+            raise InputError(f"mask.root={root}: no such folder; give one with a mask image for each image")
+        self.images = list_by_stem(self.root)
 
     def uses_maskdata(self, split: str) -> bool:
         """Never."""
@@ -182,20 +182,20 @@ class MaskFolder:
         size: int,
         epoch: int | None,
     ) -> Bool[Tensor, "s s"]:
-        """The mask picture, made binary at its own resolution."""
+        """The mask image, made binary at its own resolution."""
         key = stem(record.name)
-        if key not in self.pictures:
-            raise InputError(f"{record.name}: no mask picture {key}.* in {self.root}; add one")
-        hidden = read_mask(self.pictures[key], invert=self.invert)
+        if key not in self.images:
+            raise InputError(f"{record.name}: no mask image {key}.* in {self.root}; add one")
+        hidden = read_mask(self.images[key], invert=self.invert)
         if hidden.shape != shape:
             raise InputError(
-                f"{self.pictures[key]}: mask of {hidden.shape[0]}x{hidden.shape[1]} pixels for a picture of "
+                f"{self.images[key]}: mask of {hidden.shape[0]}x{hidden.shape[1]} pixels for an image of "
                 f"{shape[0]}x{shape[1]}; make them the same size"
             )
         return shrink(hidden, size)
 
 
 def read_mask(path: Path, *, invert: bool = False) -> Bool[Tensor, "h w"]:
-    """A mask picture: light is hidden, or dark with `invert`."""
-    light = torch.from_numpy(np.array(open_picture(path).convert("L"))) >= 128
+    """A mask image: light is hidden, or dark with `invert`."""
+    light = torch.from_numpy(np.array(open_image(path).convert("L"))) >= 128
     return ~light if invert else light

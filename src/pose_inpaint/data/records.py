@@ -15,7 +15,7 @@ Joints = tuple[tuple[float, float, float], ...]
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a picture before any file but the lists is opened.
+    """What is known of an image before any file but the lists is opened.
 
     Attributes:
         name: its file name, unique in the split.
@@ -39,7 +39,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Listing:
-    """The pictures of a split, and what is wrong with its lists, a line each."""
+    """The images of a split, and what is wrong with its lists, a line each."""
 
     records: list[Record]
     problems: list[str] = field(default_factory=list)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch.utils.data import DistributedSampler, Sampler
 
-from pose_inpaint.data.dataset import Pictures
+from pose_inpaint.data.dataset import ImageDataset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 class EpochSampler(DistributedSampler[int]):
     """A shuffled order of (epoch, index) that follows from seed and epoch alone; each rank gets its own part.
 
-    Together the ranks get each picture once, but for a last few that can't be shared equally.
+    Together the ranks get each image once, but for a last few that can't be shared equally.
 
     Args:
-        pictures: the data set.
+        images: the data set.
         ranks: processes that train together.
         rank: which of them this is.
         seed: of the order.
-        start: the epoch, and the pictures of this rank in it, that were seen before the run was resumed.
+        start: the epoch, and the images of this rank in it, that were seen before the run was resumed.
     """
 
-    def __init__(self, pictures: Pictures, ranks: int, rank: int, seed: int, start: tuple[int, int] = (0, 0)) -> None:
-        super().__init__(pictures, num_replicas=ranks, rank=rank, shuffle=True, seed=seed, drop_last=True)
+    def __init__(self, images: ImageDataset, ranks: int, rank: int, seed: int, start: tuple[int, int] = (0, 0)) -> None:
+        super().__init__(images, num_replicas=ranks, rank=rank, shuffle=True, seed=seed, drop_last=True)
         self.start = start
         self.set_epoch(start[0])  # a loader with processes fetches its first batches before Lightning sets the epoch
 
@@ -37,10 +37,10 @@ class EpochSampler(DistributedSampler[int]):
 
 
 class PartSampler(Sampler[int]):
-    """Each rank's part of the pictures in their order: all of them once, so that parts may differ by one in length."""
+    """Each rank's part of the images in their order: all of them once, so that parts may differ by one in length."""
 
-    def __init__(self, pictures: Pictures, ranks: int, rank: int) -> None:
-        self.part = range(rank, len(pictures), ranks)
+    def __init__(self, images: ImageDataset, ranks: int, rank: int) -> None:
+        self.part = range(rank, len(images), ranks)
 
     def __len__(self) -> int:
         return len(self.part)

@@ -1,4 +1,4 @@
-"""Where pictures come from: the challenge's layout, or any folder."""
+"""Where images come from: the challenge's layout, or any folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from tqdm import tqdm
 
-from pose_inpaint.data.images import list_pictures
+from pose_inpaint.data.images import list_images
 from pose_inpaint.data.joints import to_common
 from pose_inpaint.data.maskdata import Block, read_maskdata
 from pose_inpaint.data.records import SPLITS, Joints, Listing, Record
@@ -19,7 +19,7 @@ from pose_inpaint.runtime.hashing import digest
 
 
 class Source(Protocol):
-    """A place that holds pictures in splits."""
+    """A place that holds images in splits."""
 
     paths: tuple[Path, ...]
     """Folders and files that it reads."""
@@ -29,11 +29,11 @@ class Source(Protocol):
         ...
 
     def listing(self, split: str, *, maskdata: bool) -> Listing:
-        """The pictures of a split.
+        """The images of a split.
 
         Args:
             split: "train", "val" or "test".
-            maskdata: whether every picture must have blocks in `maskdata.json`.
+            maskdata: whether every image must have blocks in `maskdata.json`.
 
         Raises:
             InputError: a list can't be read at all.
@@ -44,7 +44,7 @@ class Source(Protocol):
 def check_root(root: str | None, key: str = "data.root") -> Path:
     """The folder, if there is one; raises `InputError` otherwise."""
     if not root:
-        raise InputError(f"{key} is missing: give {key}=DIR, the folder of your pictures")
+        raise InputError(f"{key} is missing: give {key}=DIR, the folder of your images")
     if not Path(root).is_dir():
         raise InputError(f"{key}={root}: no such folder")
     return Path(root)
@@ -68,17 +68,17 @@ class Chalearn:
         return (self.root / split).is_dir()
 
     def listing(self, split: str, *, maskdata: bool) -> Listing:
-        """The pictures of ROOT/SPLIT, paired."""
+        """The images of ROOT/SPLIT, paired."""
         folder = self.root / split
         if not folder.is_dir():
             return Listing([], [f"{folder}: no such folder; expected {split}/Y/NAME.png and {split}/maskdata.json"])
-        originals, masked = list_pictures(folder / "Y"), list_pictures(folder / "X")
+        originals, masked = list_images(folder / "Y"), list_images(folder / "X")
         names = originals or masked
         if not names:
-            return Listing([], [f"{folder}: empty split: no picture in {folder / 'Y'} or {folder / 'X'}; add some"])
+            return Listing([], [f"{folder}: empty split: no image in {folder / 'Y'} or {folder / 'X'}; add some"])
         problems = _unpaired(folder, originals, masked) if originals and masked else []
         if not originals and split != "test":
-            problems.append(f"{folder}: no picture in {folder / 'Y'}; only a test split may lack its originals")
+            problems.append(f"{folder}: no image in {folder / 'Y'}; only a test split may lack its originals")
         blocks: dict[str, tuple[Block, ...]] = {}
         if maskdata or not originals or (folder / "maskdata.json").is_file():
             blocks, faults = _read_blocks(folder / "maskdata.json", names, strict=maskdata or not originals)
@@ -94,8 +94,8 @@ class Mannequins(Chalearn):
     """The embedded data set: drawn people, written into the user's cache once and read like any other.
 
     Args:
-        counts: pictures of train, val and test.
-        size: side of the pictures in pixels.
+        counts: images of train, val and test.
+        size: side of the images in pixels.
         seed: of the drawings; another one gives other people.
         cache: the folder to write into; the user's cache folder if not given.
     """
@@ -104,7 +104,7 @@ class Mannequins(Chalearn):
         from pose_inpaint.data.mannequins import prepare
 
         folder = Path(cache) if cache else cache_folder() / "mannequins"
-        with tqdm(desc="Drawing mannequins", unit="picture", leave=False, disable=None, delay=1) as bar:
+        with tqdm(desc="Drawing mannequins", unit="image", leave=False, disable=None, delay=1) as bar:
 
             def advance(done: int, total: int) -> None:
                 bar.total = total
@@ -115,7 +115,7 @@ class Mannequins(Chalearn):
 
 
 class Folder:
-    """Any folder of pictures, split by a digest of each file's name, so that adding a file moves no other.
+    """Any folder of images, split by a digest of each file's name, so that adding a file moves no other.
 
     Args:
         root: the folder; folders below it count too.
@@ -143,11 +143,11 @@ class Folder:
         return self.fractions[SPLITS.index(split)] > 0
 
     def listing(self, split: str, *, maskdata: bool) -> Listing:
-        """The pictures whose names' digests fall into the split's share."""
-        every = list_pictures(self.root, recursive=True)
+        """The images whose names' digests fall into the split's share."""
+        every = list_images(self.root, recursive=True)
         names = {name: path for name, path in every.items() if self.split_of(name) == split}
         if not names:
-            return Listing([], [f"{self.root}: empty split {split!r}: {len(every)} pictures in all; add some"])
+            return Listing([], [f"{self.root}: empty split {split!r}: {len(every)} images in all; add some"])
         blocks: dict[str, tuple[Block, ...]] = {}
         problems: list[str] = []
         if maskdata:
@@ -162,7 +162,7 @@ class Folder:
 
 
 def _unpaired(folder: Path, originals: dict[str, Path], masked: dict[str, Path]) -> list[str]:
-    no_masked = [f"{originals[name]}: no masked picture {folder / 'X' / name}" for name in originals.keys() - masked]
+    no_masked = [f"{originals[name]}: no masked image {folder / 'X' / name}" for name in originals.keys() - masked]
     no_original = [f"{masked[name]}: no original {folder / 'Y' / name}" for name in masked.keys() - originals]
     return [f"{line}; add it or remove its partner" for line in sorted(no_masked + no_original)]
 
@@ -170,7 +170,7 @@ def _unpaired(folder: Path, originals: dict[str, Path], masked: dict[str, Path])
 def _read_blocks(
     path: Path, names: dict[str, Path], *, strict: bool, others: set[str] | None = None
 ) -> tuple[dict[str, tuple[Block, ...]], list[str]]:
-    """Blocks of the pictures called `names`, and the file's faults: those that matter always, or all if `strict`."""
+    """Blocks of the images called `names`, and the file's faults: those that matter always, or all if `strict`."""
     try:
         blocks, faults = read_maskdata(path)
     except InputError as error:
@@ -179,15 +179,13 @@ def _read_blocks(
     problems = [f"{path}: {fault.name}: {fault.message}; correct or remove it" for fault in faults]
     if strict:
         unknown = sorted(listed - set(names) - (others or set()))
-        problems += [
-            f"{path}: lists {name}, which isn't there; add the picture or remove the entry" for name in unknown
-        ]
+        problems += [f"{path}: lists {name}, which isn't there; add the image or remove the entry" for name in unknown]
         problems += [f"{path}: {name} is not listed; add its blocks" for name in names if name not in listed]
     return blocks, problems
 
 
 def read_joints(path: Path) -> dict[str, Joints]:
-    """Joints by picture, in the order of `pose_inpaint.data.joints.JOINTS`; empty where there is no such file.
+    """Joints by image, in the order of `pose_inpaint.data.joints.JOINTS`; empty where there is no such file.
 
     Raises:
         InputError: the file is not of the form `{"joint_names": [...], "joints": {NAME: [[x, y, visible], ...]}}`, or

@@ -1,4 +1,4 @@
-"""What is to be scored or applied: a checkpoint, a system without one, or a folder of completed pictures."""
+"""What is to be scored or applied: a checkpoint, a method without one, or a folder of inpainted images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 
 from pose_inpaint import build
 from pose_inpaint.errors import InputError
-from pose_inpaint.evaluation.evaluator import completing
+from pose_inpaint.evaluation.evaluator import inpaint_fn
 from pose_inpaint.evaluation.predictions import Predictions
 from pose_inpaint.training.checkpoint import Checkpoint, load_generator, read_checkpoint
 
@@ -21,39 +21,39 @@ if TYPE_CHECKING:
 
     from pose_inpaint.config.schema import EvaluateSettings
     from pose_inpaint.data.datamodule import InpaintingData
-    from pose_inpaint.evaluation.evaluator import Complete
+    from pose_inpaint.evaluation.evaluator import InpaintFn
     from pose_inpaint.types import Inpainter
 
 
 @dataclass(frozen=True)
-class System:
+class Method:
     """What is scored.
 
     Attributes:
         name: in tables.
-        complete: how it completes a batch.
+        inpaint: how it inpaints a batch.
         origin: what it is, as plain data.
-        network: that completes, if one does.
+        network: that inpaints, if one does.
     """
 
     name: str
-    complete: Complete
+    inpaint: InpaintFn
     origin: dict[str, Any]
     network: nn.Module | None = None
 
 
-def choose_system(settings: EvaluateSettings, device: torch.device) -> System:
+def choose_method(settings: EvaluateSettings, device: torch.device) -> Method:
     """What `checkpoint` or `model` names.
 
     Raises:
         InputError: neither or both are given, or it can't be used.
     """
     inpainter, checkpoint = choose_inpainter(settings.model, settings.checkpoint, device)
-    complete = completing(build.build_postprocess(settings.postprocess, inpainter), device, settings.seed)
+    inpaint = inpaint_fn(build.build_postprocess(settings.postprocess, inpainter), device, settings.seed)
     if checkpoint is None:
-        chosen = HydraConfig.get().runtime.choices.get("model") or "system"
+        chosen = HydraConfig.get().runtime.choices.get("model") or "method"
         origin = {"model": settings.model, "postprocess": settings.postprocess}
-        return System(settings.name or str(chosen), complete, origin)
+        return Method(settings.name or str(chosen), inpaint, origin)
     origin = {
         "postprocess": settings.postprocess,
         "model": checkpoint.config["model"],
@@ -61,25 +61,25 @@ def choose_system(settings: EvaluateSettings, device: torch.device) -> System:
         "batchnorm": checkpoint.config["batchnorm"]["statistics"],
     }
     network = inpainter if isinstance(inpainter, nn.Module) else None
-    return System(settings.name or f"{checkpoint.config['name']}, {checkpoint.phase}", complete, origin, network)
+    return Method(settings.name or f"{checkpoint.config['name']}, {checkpoint.phase}", inpaint, origin, network)
 
 
-def read_predictions(settings: EvaluateSettings, data: InpaintingData) -> System:
-    """The completed pictures of a folder.
+def read_predictions(settings: EvaluateSettings, data: InpaintingData) -> Method:
+    """The inpainted images of a folder.
 
     Raises:
         InputError: they don't fit the split.
     """
     folder = str(settings.predictions)
-    predictions = Predictions(folder, data.pictures(settings.split).records, data.records(settings.split))
+    predictions = Predictions(folder, data.images(settings.split).records, data.records(settings.split))
     name = Path(folder).resolve().name
-    return System(settings.name or name, predictions, {"predictions": name})
+    return Method(settings.name or name, predictions, {"predictions": name})
 
 
 def choose_inpainter(
     model: Mapping[str, Any] | None, checkpoint: str | None, device: torch.device
 ) -> tuple[Inpainter, Checkpoint | None]:
-    """The system that `checkpoint` or `model` names, ready on a device.
+    """The method that `checkpoint` or `model` names, ready on a device.
 
     Raises:
         InputError: neither or both are given, or the model is a network without weights.

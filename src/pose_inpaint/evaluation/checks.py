@@ -10,7 +10,7 @@ from pose_inpaint import build
 from pose_inpaint.config.schema import EvaluateSettings
 from pose_inpaint.data.records import SPLITS
 from pose_inpaint.errors import InputError
-from pose_inpaint.metrics import PictureMetric
+from pose_inpaint.metrics import ImageMetric
 from pose_inpaint.metrics.distribution import DistributionMetric
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from pose_inpaint.types import Batch
 
 
-JOINTS = {"all": ("whole",), "hidden": ("hole",), "both": ("whole", "hole")}
+JOINTS = {"all": ("whole",), "masked": ("hole",), "both": ("whole", "hole")}
 
 
 def find_originals(judge: PoseJudge, batches: Iterable[Batch]) -> None:
-    """Looks at the originals, which is remembered, before anything is completed.
+    """Looks at the originals, which is remembered, before anything is inpainted.
 
     Raises:
         InputError: not one of them shows a person.
@@ -45,14 +45,14 @@ def check_settings(settings: EvaluateSettings) -> None:
         raise InputError(f"split={settings.split}: not one of {', '.join(SPLITS)}")
     if settings.predictions is None and settings.model is None and settings.checkpoint is None:
         raise InputError(
-            "nothing to score: give checkpoint=PATH, a system without one such as model=mean, or predictions=DIR"
+            "nothing to score: give checkpoint=PATH, a method without one such as model=mean, or predictions=DIR"
         )
     if settings.predictions is not None and (settings.model is not None or settings.checkpoint is not None):
-        raise InputError("predictions and a system are both given; give predictions=DIR alone")
+        raise InputError("predictions and a method are both given; give predictions=DIR alone")
     if settings.predictions is not None and settings.postprocess.get("_target_"):
         raise InputError("postprocess: predictions are scored as they are; leave it out")
-    if settings.sheet.each < 1:
-        raise InputError(f"sheet.each={settings.sheet.each}: must be at least 1")
+    if settings.contact_sheet.each < 1:
+        raise InputError(f"contact_sheet.each={settings.contact_sheet.each}: must be at least 1")
     if settings.examples < 0:
         raise InputError(f"examples={settings.examples}: must be at least 0")
     if settings.pose.joints not in JOINTS:
@@ -61,22 +61,20 @@ def check_settings(settings: EvaluateSettings) -> None:
         raise InputError(f"pose.resave_quality={settings.pose.resave_quality}: must be in 1..100")
 
 
-def build_scores(settings: EvaluateSettings, judge: PoseJudge | None, pictures: int) -> dict[str, Metric]:
-    """Every score asked for, by its full name METRIC_PICTURE_REGION.
+def build_scores(settings: EvaluateSettings, judge: PoseJudge | None, images: int) -> dict[str, Metric]:
+    """Every score asked for, by its full name METRIC_IMAGE_REGION.
 
     Raises:
-        InputError: a score can't be built or taken of so few pictures, or the one that ranks them is not among them.
+        InputError: a score can't be built or taken of so few images, or the one that ranks them is not among them.
     """
-    metrics = build.build_metrics(settings.metric, settings.pictures, settings.regions)
+    metrics = build.build_metrics(settings.metric, settings.images, settings.regions)
     if judge is not None:
         regions = JOINTS[settings.pose.joints]
-        metrics |= build.build_metrics(settings.pose.scores, settings.pose.pictures, regions, judge=judge)
+        metrics |= build.build_metrics(settings.pose.scores, settings.pose.images, regions, judge=judge)
     for name, metric in metrics.items():
-        if isinstance(metric, DistributionMetric) and pictures < metric.fewest:
-            raise InputError(
-                f"metric: {name} needs at least {metric.fewest} pictures, here are {pictures}; leave it out"
-            )
-    ranking = [name for name, metric in metrics.items() if isinstance(metric, PictureMetric) and "pooled" not in name]
-    if settings.sheet.rank_by not in ranking:
-        raise InputError(f"sheet.rank_by={settings.sheet.rank_by}: not one of {', '.join(ranking)}")
+        if isinstance(metric, DistributionMetric) and images < metric.fewest:
+            raise InputError(f"metric: {name} needs at least {metric.fewest} images, here are {images}; leave it out")
+    ranking = [name for name, metric in metrics.items() if isinstance(metric, ImageMetric) and "pooled" not in name]
+    if settings.contact_sheet.rank_by not in ranking:
+        raise InputError(f"contact_sheet.rank_by={settings.contact_sheet.rank_by}: not one of {', '.join(ranking)}")
     return metrics

@@ -1,4 +1,4 @@
-"""What completing a picture costs: parameters, arithmetic, time, memory."""
+"""What inpainting an image costs: parameters, arithmetic, time, memory."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Meter:
-    """Time and GPU memory of completing, batch by batch.
+    """Time and GPU memory of inpainting, batch by batch.
 
     Args:
-        device: that completes.
+        device: that inpaints.
 
     Attributes:
         gpu_peak: the most that PyTorch had allocated on the GPU during a batch, in bytes; None on another device.
@@ -32,24 +32,24 @@ class Meter:
         self._batches: list[tuple[int, float]] = []
 
     @contextmanager
-    def measuring(self, pictures: int) -> Iterator[None]:
-        """Measures a block that completes so many pictures."""
+    def measuring(self, images: int) -> Iterator[None]:
+        """Measures a block that inpaints so many images."""
         wait_for(self.device)
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         started = time.perf_counter()
         yield
         wait_for(self.device)
-        self._batches.append((pictures, time.perf_counter() - started))
+        self._batches.append((images, time.perf_counter() - started))
         if self.device.type == "cuda":
             self.gpu_peak = max(self.gpu_peak or 0, torch.cuda.max_memory_allocated(self.device))
 
     @property
-    def seconds_a_picture(self) -> float | None:
-        """Mean over the pictures, without the first batch, which warms up, where there are others."""
+    def seconds_per_image(self) -> float | None:
+        """Mean over the images, without the first batch, which warms up, where there are others."""
         counted = self._batches[1:] or self._batches
-        pictures = sum(count for count, _ in counted)
-        return sum(seconds for _, seconds in counted) / pictures if pictures else None
+        images = sum(count for count, _ in counted)
+        return sum(seconds for _, seconds in counted) / images if images else None
 
 
 def wait_for(device: torch.device) -> None:
@@ -66,28 +66,28 @@ def describe_cost(
     """The block `cost` of `scores.json`.
 
     Args:
-        meter: that measured the completing.
-        network: of the system, on its device and in evaluation mode; None for a system that is no network.
-        size: side of the pictures in pixels.
-        batch_size: pictures that were completed at a time.
-        reads_files: the completions were read from files, so that time and memory are not the system's.
+        meter: that measured the inpainting.
+        network: of the method, on its device and in evaluation mode; None for a method that is no network.
+        size: side of the images in pixels.
+        batch_size: images that were inpainted at a time.
+        reads_files: the outputs were read from files, so that time and memory are not the method's.
     """
     gpu = meter.device.type == "cuda"
     peak = meter.gpu_peak if gpu else resident_peak()
     return {
         "parameters": None if network is None else sum(parameter.numel() for parameter in network.parameters()),
         "gflop": None if network is None else count_flop(network, size, meter.device) / 1e9,
-        "seconds_a_picture": None if reads_files else meter.seconds_a_picture,
+        "seconds_per_image": None if reads_files else meter.seconds_per_image,
         "batch_size": batch_size,
         "peak_memory_bytes": None if reads_files else peak,
-        "peak_memory_of": "completing, allocated on the GPU" if gpu else "the whole process, resident",
+        "peak_memory_of": "inpainting, allocated on the GPU" if gpu else "the whole process, resident",
         "device": f"{meter.device.type} ({torch.cuda.get_device_name(meter.device)})" if gpu else meter.device.type,
         "threads": torch.get_num_threads(),
     }
 
 
 def count_flop(network: nn.Module, size: int, device: torch.device | str) -> int:
-    """Floating-point operations of completing one picture; a multiply-add counts as two.
+    """Floating-point operations of inpainting one image; a multiply-add counts as two.
 
     Convolutions, matrix products and attention count, as `torch.utils.flop_counter` has them; sums, normalisation and
     activations don't.

@@ -1,4 +1,4 @@
-"""Scores any way of completing pictures: the one evaluator of the package."""
+"""Scores any way of inpainting images: the one evaluator of the package."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from tqdm import tqdm
 from pose_inpaint.errors import InputError
 from pose_inpaint.evaluation.cost import Meter
 from pose_inpaint.evaluation.scores import Scores
-from pose_inpaint.metrics.per_image import PictureMetric, collect
+from pose_inpaint.metrics.per_image import ImageMetric, collect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from torch import Tensor
 
-    from pose_inpaint.types import Batch, Completion, Inpainter, Source
+    from pose_inpaint.types import Batch, Inpainter, InpaintingOutput, Source
 
-    Complete = Callable[[Batch], Completion]
-    """A batch (on its device) to its completion: an `Inpainter`, or pictures read from files."""
+    InpaintFn = Callable[[Batch], InpaintingOutput]
+    """A batch (on its device) to its output: an `Inpainter`, or images read from files."""
 
 
-def completing(inpainter: Inpainter, device: torch.device | str, seed: int) -> Complete:
-    """A system as `score` calls it; those that draw do so from `seed`."""
+def inpaint_fn(inpainter: Inpainter, device: torch.device | str, seed: int) -> InpaintFn:
+    """A method as `score` calls it; those that draw do so from `seed`."""
     generator = torch.Generator(device).manual_seed(seed)
     return lambda batch: inpainter(batch.known, batch.mask, generator=generator)
 
 
 def score(
-    complete: Complete,
+    inpaint: InpaintFn,
     batches: Iterable[Batch],
     metrics: Mapping[str, Metric],
     device: torch.device | str = "cpu",
@@ -43,24 +43,24 @@ def score(
     seed: int = 0,
     title: str = "Scoring",
 ) -> Scores:
-    """Completes every picture and takes its scores.
+    """Inpaints every image and takes its scores.
 
     Args:
-        complete: the system; a network must be on `device` and in evaluation mode.
-        batches: the pictures, with their originals.
-        metrics: the scores to take, by name: `PictureMetric`, or any `Metric` with `update(batch, completion)`.
+        inpaint: the method; a network must be on `device` and in evaluation mode.
+        batches: the images, with their originals.
+        metrics: the scores to take, by name: `ImageMetric`, or any `Metric` with `update(batch, output)`.
         device: where to compute.
         seed: of the intervals.
         title: of the progress bar.
 
     Raises:
-        InputError: a picture has no original, or a completion is not finite.
+        InputError: an image has no original, or an output is not finite.
     """
-    of_pictures = {name: metric for name, metric in metrics.items() if isinstance(metric, PictureMetric)}
+    of_images = {name: metric for name, metric in metrics.items() if isinstance(metric, ImageMetric)}
     doubles = "cpu" if torch.device(device).type == "mps" else device  # Apple's GPUs have no double precision
-    of_sets = {name: metric.to(doubles) for name, metric in metrics.items() if name not in of_pictures}
-    stages: dict[str, dict[str, PictureMetric]] = defaultdict(dict)
-    for name, metric in of_pictures.items():
+    of_sets = {name: metric.to(doubles) for name, metric in metrics.items() if name not in of_images}
+    stages: dict[str, dict[str, ImageMetric]] = defaultdict(dict)
+    for name, metric in of_images.items():
         stages[metric.stage][name] = metric
     together = {stage: collect(members).to(device) for stage, members in stages.items()}
     names: list[str] = []
@@ -71,24 +71,24 @@ def score(
     sources: dict[str, Source] = {}
     with torch.no_grad():
         for batch in _reading(tqdm(batches, desc=title, unit="batch", leave=False, disable=None), seconds):
-            _demand_originals(batch)
+            _check_originals(batch)
             masks.update(batch.mask.to(torch.uint8).numpy().tobytes())
             names += batch.names
             hidden.append(batch.mask.mean((1, 2, 3)))
-            with timed(seconds, "completing"):
+            with timed(seconds, "inpainting"):
                 here = batch.to(device)
                 with meter.measuring(len(batch.names)):
-                    completion = complete(here)
-            _demand_finite(completion, batch)
-            if completion.sources is not None:
-                sources |= {name: best for name, (best, *_) in zip(batch.names, completion.sources, strict=True)}
+                    output = inpaint(here)
+            _check_finite(output, batch)
+            if output.sources is not None:
+                sources |= {name: best for name, (best, *_) in zip(batch.names, output.sources, strict=True)}
             for stage, members in together.items():
                 with timed(seconds, stage):
-                    members.update(here, completion)
+                    members.update(here, output)
             for distance in of_sets.values():
                 with timed(seconds, "distribution"):
-                    distance.update(here, completion)
-    taken = {name: cast("PictureMetric", together[of_pictures[name].stage][name].cpu()) for name in of_pictures}
+                    distance.update(here, output)
+    taken = {name: cast("ImageMetric", together[of_images[name].stage][name].cpu()) for name in of_images}
     found = {name: float(metric.compute()) for name, metric in of_sets.items()}
     return Scores(names, torch.cat(hidden), taken, masks.hexdigest(), found, dict(seconds), seed, meter, sources)
 
@@ -112,12 +112,12 @@ def _reading(batches: Iterable[Batch], seconds: dict[str, float]) -> Iterator[Ba
         yield batch
 
 
-def _demand_originals(batch: Batch) -> None:
+def _check_originals(batch: Batch) -> None:
     if batch.target.isnan().any():
-        raise InputError(f"{batch.names[0]}: no original to score against; complete blind pictures with predict")
+        raise InputError(f"{batch.names[0]}: no original to score against; inpaint blind images with predict")
 
 
-def _demand_finite(completion: Completion, batch: Batch) -> None:
-    if not completion.raw.isfinite().all():
-        bad = [n for n, raw in zip(batch.names, completion.raw, strict=True) if not raw.isfinite().all()]
-        raise InputError(f"{bad[0]}: its completion has values that are not finite; the system is broken")
+def _check_finite(output: InpaintingOutput, batch: Batch) -> None:
+    if not output.raw.isfinite().all():
+        bad = [n for n, raw in zip(batch.names, output.raw, strict=True) if not raw.isfinite().all()]
+        raise InputError(f"{bad[0]}: its output has values that are not finite; the method is broken")

@@ -1,4 +1,4 @@
-"""How well a pose estimator does on annotated pictures."""
+"""How well a pose estimator does on annotated images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pose_inpaint.data.joints import TORSO, available
 from pose_inpaint.metrics.bootstrap import estimate, estimate_mean, ratio
 from pose_inpaint.pose.distances import correct_keypoints, person_scale
 from pose_inpaint.pose.estimator import join
-from pose_inpaint.pose.lightning_module import demand_poses
+from pose_inpaint.pose.lightning_module import check_poses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 def measure_accuracy(estimator: PoseEstimator, batches: Iterable[Batch], seed: int) -> dict[str, Any]:
-    """PCK@0.2 on whole pictures against their annotation, and the share of people found, with 95 % intervals.
+    """PCK@0.2 on whole images against their annotation, and the share of people found, with 95 % intervals.
 
     PCK is over the longer side of the box around the annotated joints, and also over the torso (left shoulder to right
-    hip) as Leeds Sports Pose does, on the pictures where both are annotated. A joint that the estimator does not have
+    hip) as Leeds Sports Pose does, on the images where both are annotated. A joint that the estimator does not have
     does not count.
     """
     found, truth, seconds = [], [], 0.0
@@ -35,7 +35,7 @@ def measure_accuracy(estimator: PoseEstimator, batches: Iterable[Batch], seed: i
         started = time.perf_counter()
         found.append(estimator((batch.target + 1) / 2))
         seconds += time.perf_counter() - started
-        truth.append(demand_poses(batch))
+        truth.append(check_poses(batch))
     poses, reference = join(found), torch.cat(truth)
     reference[..., 2] *= available(estimator.joint_names)
     shoulder, hip = (reference[:, joint] for joint in TORSO)
@@ -50,7 +50,7 @@ def measure_accuracy(estimator: PoseEstimator, batches: Iterable[Batch], seed: i
 
 
 def _count_right(poses: Poses, reference: Float[Tensor, "b 14 3"], scale: Float[Tensor, " b"]) -> Float[Tensor, "n 2"]:
-    """Right joints, and joints that count, of each picture that has a scale."""
+    """Right joints, and joints that count, of each image that has a scale."""
     right, counts = correct_keypoints(poses.joints, poses.found, reference, scale)
     return torch.stack([right.sum(1), counts.sum(1)], dim=1).double()[scale > 0]
 
@@ -61,5 +61,5 @@ def describe_accuracy(accuracy: Mapping[str, Any]) -> str:
     return (
         f"PCK@0.2 {pck['value']:.3f} [{pck['low']:.3f}, {pck['high']:.3f}] over the person's box, {torso['value']:.3f} "
         f"[{torso['low']:.3f}, {torso['high']:.3f}] over the torso; {found['value']:.0%} of {found['n']} people found; "
-        f"{accuracy['milliseconds']:.0f} ms a picture"
+        f"{accuracy['milliseconds']:.0f} ms an image"
     )

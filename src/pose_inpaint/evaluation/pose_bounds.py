@@ -1,4 +1,4 @@
-"""What a pose score means: the same estimator's floor and ceiling on the same pictures."""
+"""What a pose score means: the same estimator's floor and ceiling on the same images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pose_inpaint.build import build_metrics
 from pose_inpaint.data.images import to_bytes, to_image, to_signed, to_tensor
 from pose_inpaint.evaluation.evaluator import score
 from pose_inpaint.pose.comparison import PoseJudge
-from pose_inpaint.types import Completion
+from pose_inpaint.types import InpaintingOutput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,36 +27,36 @@ if TYPE_CHECKING:
 def score_bounds(
     judge: PoseJudge, pose: PoseSettings, regions: Sequence[str], batches: Iterable[Batch], seed: int
 ) -> dict[str, Any]:
-    """Pose scores of the originals re-saved (floor) and of the masked pictures (ceiling).
+    """Pose scores of the originals re-saved (floor) and of the masked images (ceiling).
 
-    They are the same for every system on the same pictures and masks, so the poses are remembered.
+    They are the same for every method on the same images and masks, so the poses are remembered.
     """
     remembering = PoseJudge(judge.remembering, judge.kind)
     quality = pose.resave_quality
 
-    def floor(batch: Batch) -> Completion:
-        return Completion(resave(batch.target, quality)[:, None])
+    def floor(batch: Batch) -> InpaintingOutput:
+        return InpaintingOutput(resave(batch.target, quality)[:, None])
 
-    def ceiling(batch: Batch) -> Completion:
-        return Completion(batch.known[:, None])
+    def ceiling(batch: Batch) -> InpaintingOutput:
+        return InpaintingOutput(batch.known[:, None])
 
     bounds = {}
-    for which, what, complete in (
+    for which, what, inpaint in (
         ("floor", f"originals re-saved as JPEG, quality {quality}", floor),
-        ("ceiling", "masked pictures, not restored", ceiling),
+        ("ceiling", "masked images, not restored", ceiling),
     ):
         metrics = build_metrics(pose.scores, ("raw",), regions, judge=remembering)
-        scores = score(complete, batches, metrics, seed=seed, title=f"Pose {which}")
+        scores = score(inpaint, batches, metrics, seed=seed, title=f"Pose {which}")
         every = torch.ones(len(scores.names), dtype=torch.bool)
         bounds[which] = {"what": what, "scores": scores.over(every)}
     return bounds
 
 
-def resave(pictures: Float[Tensor, "b 3 h w"], quality: int) -> Float[Tensor, "b 3 h w"]:
-    """Pictures in [-1, 1] as they are after saving as JPEG."""
+def resave(images: Float[Tensor, "b 3 h w"], quality: int) -> Float[Tensor, "b 3 h w"]:
+    """Images in [-1, 1] as they are after saving as JPEG."""
     saved = []
-    for picture in to_bytes(pictures.float().cpu()):
+    for image in to_bytes(images.float().cpu()):
         file = io.BytesIO()
-        to_image(picture).save(file, "JPEG", quality=quality)
+        to_image(image).save(file, "JPEG", quality=quality)
         saved.append(to_signed(to_tensor(Image.open(file).convert("RGB"))))
     return torch.stack(saved)

@@ -1,4 +1,4 @@
-"""What `evaluate` wrote of one system, read back for comparison."""
+"""What `evaluate` wrote of one method, read back for comparison."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 from pose_inpaint.config.schema import EvaluateSettings
 from pose_inpaint.errors import InputError
-from pose_inpaint.evaluation.candidates import System
+from pose_inpaint.evaluation.candidates import Method
 from pose_inpaint.tracking.provenance import describe_run, write_json, write_records
 
 if TYPE_CHECKING:
@@ -31,38 +31,38 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-NOT_SCORES = ("name", "source", "hidden_share")
-NEEDED = ("split", "n", "masks_sha256", "mean_hidden_share", "metric", "scores", "of_sets")
+NOT_SCORES = ("name", "source", "mask_ratio")
+NEEDED = ("split", "n", "masks_sha256", "mean_mask_ratio", "metric", "scores", "of_sets")
 
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """A system's scores.
+    """A method's scores.
 
     Attributes:
         folder: that it was read from.
-        name: of the system.
+        name: of the method.
         record: `scores.json`.
-        pictures: their names, in order.
-        hidden: the hidden share of each, (n,).
-        values: each picture's value of each score that has one, (n,); NaN where a picture has none.
+        images: their names, in order.
+        hidden: the mask ratio of each, (n,).
+        values: each image's value of each score that has one, (n,); NaN where an image has none.
     """
 
     folder: Path
     name: str
     record: dict[str, Any]
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
     hidden: Float[Tensor, " n"]
     values: Mapping[str, Float[Tensor, " n"]]
 
     @property
     def checkpoint(self) -> str:
-        """The first digits of the checkpoint's digest; a dash for a system without one."""
+        """The first digits of the checkpoint's digest; a dash for a method without one."""
         return str(self.record["checkpoint"]["sha256"][:12]) if "checkpoint" in self.record else "-"
 
     @property
     def cost(self) -> dict[str, Any] | None:
-        """What completing costs; None where an older version scored, which did not measure it."""
+        """What inpainting costs; None where an older version scored, which did not measure it."""
         return self.record.get("cost")
 
     @property
@@ -75,7 +75,7 @@ class ScoredRun:
         return f"{pose['estimator']}, {pose['reference']} reference{annotation}"
 
     def estimate(self, score: str) -> dict[str, Any] | None:
-        """A score over all pictures with its interval, None where it was not taken."""
+        """A score over all images with its interval, None where it was not taken."""
         if score in self.record["scores"]:
             return dict(self.record["scores"][score])
         if score in self.record["of_sets"]:
@@ -94,31 +94,31 @@ def read_scored_run(folder: str) -> ScoredRun:
         raise InputError(f"runs: {folder}: no such folder; give folders that python -m pose_inpaint.evaluate wrote")
     for name in ("scores.json", "scores.csv"):
         if not (path / name).is_file():
-            raise InputError(f"runs: {folder}: no {name} in it; score the system with python -m pose_inpaint.evaluate")
+            raise InputError(f"runs: {folder}: no {name} in it; score the method with python -m pose_inpaint.evaluate")
     try:
         record = json.loads((path / "scores.json").read_text(encoding="utf-8"))
         with (path / "scores.csv").open(encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         columns = [name for name in rows[0] if name not in NOT_SCORES]
         values = {name: torch.tensor([float(row[name]) for row in rows], dtype=torch.float64) for name in columns}
-        hidden = torch.tensor([float(row["hidden_share"]) for row in rows], dtype=torch.float64)
+        hidden = torch.tensor([float(row["mask_ratio"]) for row in rows], dtype=torch.float64)
         names = tuple(row["name"] for row in rows)
         found = ScoredRun(path, str(record["name"]), record, names, hidden, values)
         _ = [record[key] for key in NEEDED], record["data"]["sha256"]  # what is missing is named below
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise InputError(
-            f"runs: {folder}: its scores can't be read ({type(error).__name__}: {error}); score the system anew"
+            f"runs: {folder}: its scores can't be read ({type(error).__name__}: {error}); score the method anew"
         ) from error
     return found
 
 
-def demand_comparable(accepted: Sequence[ScoredRun], other: ScoredRun) -> None:
-    """Raises `InputError` unless a run is over the pictures and masks, and by the estimator and settings, of others."""
+def check_comparable(accepted: Sequence[ScoredRun], other: ScoredRun) -> None:
+    """Raises `InputError` unless a run is over the images and masks, and by the estimator and settings, of others."""
     for first in accepted[:1]:
         for what, ours, theirs in (
             ("split", first.record["split"], other.record["split"]),
-            ("pictures", f"{len(first.pictures)} pictures", f"{len(other.pictures)} pictures"),
-            ("names of pictures", first.pictures, other.pictures),
+            ("images", f"{len(first.images)} images", f"{len(other.images)} images"),
+            ("names of images", first.images, other.images),
             ("masks", first.record["masks_sha256"][:12], other.record["masks_sha256"][:12]),
             ("data", first.record["data"]["sha256"][:12], other.record["data"]["sha256"][:12]),
         ):
@@ -143,7 +143,7 @@ def demand_comparable(accepted: Sequence[ScoredRun], other: ScoredRun) -> None:
 
 
 def distinct_names(runs: Sequence[ScoredRun]) -> list[str]:
-    """The systems' names; where two are the same, with as much of the folder's path as tells them apart."""
+    """The methods' names; where two are the same, with as much of the folder's path as tells them apart."""
     names = [run.name for run in runs]
     paths = [run.folder.resolve().parts for run in runs]
     found = []
@@ -158,7 +158,7 @@ def distinct_names(runs: Sequence[ScoredRun]) -> list[str]:
 def write_results(
     settings: EvaluateSettings,
     plain: dict[str, Any],
-    system: System,
+    method: Method,
     scores: Scores,
     summary: dict[str, Any],
     inspections: Sequence[Inspection],
@@ -174,14 +174,14 @@ def write_results(
     if judge is not None:
         pose = {"estimator": judge.estimator.name, "reference": judge.kind, **(bounds or {})}
         if judge.kind == "annotated":
-            pose["joints_sha256"] = joints_digest(data.pictures(settings.split).records)
+            pose["joints_sha256"] = joints_digest(data.images(settings.split).records)
     record = describe_scores(
-        system.name,
+        method.name,
         settings.split,
         settings.data.root,
         inspections[0],
         settings.seed,
-        {**system.origin, "metric": settings.metric},
+        {**method.origin, "metric": settings.metric},
         pose,
         summary,
     )
@@ -204,15 +204,15 @@ def describe_scores(
     pose: dict[str, Any] | None,
     summary: dict[str, Any],
 ) -> dict[str, Any]:
-    """`scores.json`: a system's scores and all that they depend on.
+    """`scores.json`: a method's scores and all that they depend on.
 
     Args:
-        name: of the system.
+        name: of the method.
         split: that was scored.
         root: folder of the data.
         inspection: of the split.
-        seed: of systems that draw, and of the intervals.
-        origin: what the system is.
+        seed: of methods that draw, and of the intervals.
+        origin: what the method is.
         pose: estimator, reference, floor and ceiling, if poses were scored.
         summary: the scores.
     """

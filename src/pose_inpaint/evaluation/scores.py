@@ -12,7 +12,7 @@ import torch
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.evaluation.cost import Meter
-from pose_inpaint.metrics.per_image import PictureMetric
+from pose_inpaint.metrics.per_image import ImageMetric
 from pose_inpaint.metrics.score_names import higher_is_better
 
 if TYPE_CHECKING:
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 
 def source_of(name: str) -> str:
-    """Where a picture comes from: the letters that its name begins with, before a mark or a digit; "other" for none."""
+    """Where an image comes from: the letters that its name begins with, before a mark or a digit; "other" for none."""
     found = re.match(r"[A-Za-z]+(?=[-_0-9])", name.rsplit("/", 1)[-1])
     return found.group().lower() if found else "other"
 
 
-def share_groups(hidden: Float[Tensor, " n"], edges: Sequence[float]) -> dict[str, Bool[Tensor, " n"]]:
-    """Which pictures are in each group of hidden share, by a label such as "10-20%"."""
+def mask_ratio_groups(hidden: Float[Tensor, " n"], edges: Sequence[float]) -> dict[str, Bool[Tensor, " n"]]:
+    """Which images are in each group of mask ratio, by a label such as "10-20%"."""
     return {
         f"{low:.0%}-{high:.0%}".replace("%", "", 1): (hidden >= low) & ((hidden < high) | (high >= 1))
         for low, high in pairwise(edges)
@@ -44,20 +44,20 @@ class Scores:
     """What scoring showed.
 
     Attributes:
-        names: the pictures, in order.
-        hidden: the hidden share of each, (n,).
-        metrics: the scores by full name METRIC_PICTURE_REGION, each holding the pictures' values.
-        masks_sha256: digest of the masks, in the pictures' order.
-        of_sets: scores that a set of pictures has and a picture has not (FID), by full name.
-        seconds: by stage: reading, completing, and each stage of scoring.
+        names: the images, in order.
+        hidden: the mask ratio of each, (n,).
+        metrics: the scores by full name METRIC_IMAGE_REGION, each holding the images' values.
+        masks_sha256: digest of the masks, in the images' order.
+        of_sets: scores that a set of images has and an image has not (FID), by full name.
+        seconds: by stage: reading, inpainting, and each stage of scoring.
         seed: of the intervals.
-        meter: that measured the completing.
-        sources: of systems that copy from other pictures, where each picture's pixels came from, by its name.
+        meter: that measured the inpainting.
+        sources: of methods that copy from other images, where each image's pixels came from, by its name.
     """
 
     names: list[str]
     hidden: Float[Tensor, " n"]
-    metrics: Mapping[str, PictureMetric]
+    metrics: Mapping[str, ImageMetric]
     masks_sha256: str
     of_sets: Mapping[str, float] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -66,26 +66,26 @@ class Scores:
     sources: Mapping[str, Source] = field(default_factory=dict)
 
     def over(self, chosen: Tensor) -> dict[str, dict[str, Any]]:
-        """Every score over the pictures that a boolean or index tensor chooses, with its 95 % interval."""
-        return {name: m.estimate(m.per_picture()[chosen], self.seed) for name, m in self.metrics.items()}
+        """Every score over the images that a boolean or index tensor chooses, with its 95 % interval."""
+        return {name: m.estimate(m.per_image()[chosen], self.seed) for name, m in self.metrics.items()}
 
     def summary(self, edges: Sequence[float]) -> dict[str, Any]:
-        """Scores over all pictures, by hidden share and by source, as plain data.
+        """Scores over all images, by mask ratio and by source, as plain data.
 
         Args:
             edges: rising shares; a group holds shares from one edge up to, but without, the next.
         """
         every = torch.ones(len(self.names), dtype=torch.bool)
         sources = [source_of(name) for name in self.names]
-        shares = share_groups(self.hidden, edges)
+        shares = mask_ratio_groups(self.hidden, edges)
         origins = {name: torch.tensor([source == name for source in sources]) for name in sorted(set(sources))}
         return {
             "n": len(self.names),
             "masks_sha256": self.masks_sha256,
-            "mean_hidden_share": float(self.hidden.mean()),
+            "mean_mask_ratio": float(self.hidden.mean()),
             "scores": self.over(every),
             "of_sets": dict(self.of_sets),
-            "by_hidden_share": self._groups(shares),
+            "by_mask_ratio": self._groups(shares),
             "by_source": self._groups(origins),
             "seconds": dict(self.seconds),
             **({"sources": summarise_sources(self.sources)} if self.sources else {}),
@@ -93,35 +93,35 @@ class Scores:
 
     def _groups(self, chosen: Mapping[str, Tensor]) -> dict[str, Any]:
         return {
-            label: {"n": int(c.sum()), "mean_hidden_share": float(self.hidden[c].mean()), "scores": self.over(c)}
+            label: {"n": int(c.sum()), "mean_mask_ratio": float(self.hidden[c].mean()), "scores": self.over(c)}
             for label, c in chosen.items()
             if c.any()
         }
 
     def values(self) -> dict[str, Float[Tensor, " n"]]:
-        """The pictures' values of each score that has one a picture."""
-        found = {name: metric.per_picture() for name, metric in self.metrics.items()}
+        """The images' values of each score that has one an image."""
+        found = {name: metric.per_image() for name, metric in self.metrics.items()}
         return {name: value for name, value in found.items() if value.ndim == 1}
 
     def ranked(self, name: str) -> list[int]:
-        """Places of the pictures from the best to the worst by a score.
+        """Places of the images from the best to the worst by a score.
 
         Raises:
-            InputError: the score was not taken, or has no single value a picture.
+            InputError: the score was not taken, or has no single value an image.
         """
         values = self.values()
         if name not in values:
-            raise InputError(f"sheet.rank_by={name}: not one of {', '.join(values)}")
+            raise InputError(f"contact_sheet.rank_by={name}: not one of {', '.join(values)}")
         worst = -torch.inf if higher_is_better(name) else torch.inf
         places: list[int] = values[name].nan_to_num(worst, torch.inf, -torch.inf).argsort(stable=True).tolist()
         return places[::-1] if higher_is_better(name) else places
 
     def write_csv(self, path: Path) -> None:
-        """A row a picture: name, source, hidden share, each score that has a value of its own for it."""
+        """A row an image: name, source, mask ratio, each score that has a value of its own for it."""
         columns = {name: value.tolist() for name, value in self.values().items()}
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow(["name", "source", "hidden_share", *columns])
+            writer.writerow(["name", "source", "mask_ratio", *columns])
             shares = self.hidden.tolist()
             for place, name in enumerate(self.names):
                 values = (f"{column[place]:.10g}" for column in columns.values())
@@ -129,8 +129,8 @@ class Scores:
 
 
 def summarise_sources(sources: Mapping[str, Source]) -> dict[str, Any]:
-    """How many pictures were completed from a near-duplicate, and each picture's source, as plain data."""
+    """How many images were inpainted from a near-duplicate, and each image's source, as plain data."""
     return {
         "near_duplicates": sum(source.near_duplicate for source in sources.values()),
-        "of_pictures": {name: asdict(source) for name, source in sources.items()},
+        "of_images": {name: asdict(source) for name, source in sources.items()},
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pose_inpaint.evaluation.cost import describe_cost
-from pose_inpaint.evaluation.evaluator import completing
+from pose_inpaint.evaluation.evaluator import inpaint_fn
 from pose_inpaint.evaluation.examples import write_examples
 from pose_inpaint.evaluation.mean_baseline import compare_with_mean, score_split
 from pose_inpaint.evaluation.scored_run import describe_scores
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pose_inpaint.data.inspection import Inspection
     from pose_inpaint.training.callbacks.checkpoints import BestOfPhase
 
-EXAMPLES = 8  # test pictures kept in full, as evaluate keeps them
+EXAMPLES = 8  # test images kept in full, as evaluate keeps them
 
 
 def score_test(
@@ -67,10 +67,10 @@ def score_test(
     )
     write_json(folder / SCORES, record)
     scores.write_csv(folder / "scores.csv")
-    complete = completing(generator, device, settings.seed)
-    write_examples(complete, data.pictures("test"), EXAMPLES, device, str(folder))
+    inpaint = inpaint_fn(generator, device, settings.seed)
+    write_examples(inpaint, data.images("test"), EXAMPLES, device, str(folder))
     print(
-        f"\nDone: {folder}\n{words}\nLook at {folder / 'samples.png'}: input, the network's raw picture, the "
+        f"\nDone: {folder}\n{words}\nLook at {folder / 'samples.png'}: input, the network's raw output, the "
         f"composite, the original.\nAll scores are in {folder / SCORES}, the losses in "
         f"{folder / 'metrics.csv'}, the weights in {checkpoint.path}."
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-    from pose_inpaint.types import Batch, Completion
+    from pose_inpaint.types import Batch, InpaintingOutput
 
 
 def check_weight(key: str, value: float) -> float:
@@ -33,7 +33,7 @@ class LossTerm(nn.Module):
         super().__init__()
         self.weight = check_weight(f"loss: {type(self).__name__}'s weight", weight)
 
-    def forward(self, batch: Batch, completion: Completion, discriminator: nn.Module | None) -> Float[Tensor, ""]:
+    def forward(self, batch: Batch, output: InpaintingOutput, discriminator: nn.Module | None) -> Float[Tensor, ""]:
         """The term's value before weighting, a mean over the batch."""
         raise NotImplementedError
 
@@ -50,7 +50,7 @@ class GeneratorLoss(nn.Module):
         self.terms = nn.ModuleDict(terms)
 
     def forward(
-        self, batch: Batch, completion: Completion, discriminator: nn.Module | None, names: Iterable[str]
+        self, batch: Batch, output: InpaintingOutput, discriminator: nn.Module | None, names: Iterable[str]
     ) -> dict[str, Float[Tensor, ""]]:
         """Plain values of the terms called `names`, and their weighted sum as "total".
 
@@ -61,7 +61,7 @@ class GeneratorLoss(nn.Module):
         for name in names:
             if name in self.terms:
                 term = cast("LossTerm", self.terms[name])
-                values[name] = term(batch, completion, discriminator)
+                values[name] = term(batch, output, discriminator)
                 total = total + term.weight * values[name]
         return {**values, "total": total}
 

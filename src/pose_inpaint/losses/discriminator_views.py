@@ -9,32 +9,32 @@ import torch
 from torch import nn
 
 from pose_inpaint.models.layers.local_patch import place_views
-from pose_inpaint.types import Picture
+from pose_inpaint.types import ImageKind
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
     from torch import Tensor
 
-    from pose_inpaint.types import Batch, Completion, Discriminator
+    from pose_inpaint.types import Batch, Discriminator, InpaintingOutput
 
 
 @dataclass(frozen=True)
 class Views:
-    """Pictures as a discriminator is shown them.
+    """Images as a discriminator is shown them.
 
     Attributes:
-        pictures: (n, 3, h, w), in [-1, 1].
+        images: (n, 3, h, w), in [-1, 1].
         mask: (n, 1, h, w), 1 = hidden.
         corners: of the local views, (n, 2); None for a discriminator without one.
     """
 
-    pictures: Float[Tensor, "n 3 h w"]
+    images: Float[Tensor, "n 3 h w"]
     mask: Float[Tensor, "n 1 h w"]
     corners: Int[Tensor, "n 2"] | None
 
     def judged_by(self, discriminator: nn.Module) -> Float[Tensor, "n k"]:
         """Scores in full precision: a Wasserstein critic's may be large, and their differences small."""
-        scores = cast("Tensor", discriminator(self.pictures, self.corners))
+        scores = cast("Tensor", discriminator(self.images, self.corners))
         return scores if scores.dtype == torch.float64 else scores.float()
 
 
@@ -44,11 +44,11 @@ def local_corners(discriminator: nn.Module, batch: Batch) -> Int[Tensor, "b 2"] 
     return None if patch is None else place_views(batch.mask, patch, batch.names)
 
 
-def completed_views(
-    batch: Batch, completion: Completion, picture: Picture, corners: Int[Tensor, "b 2"] | None
+def inpainted_views(
+    batch: Batch, output: InpaintingOutput, image: ImageKind, corners: Int[Tensor, "b 2"] | None
 ) -> Views:
-    """The completed pictures, all samples of each, seen at the same places."""
-    pictures = completion.picture(picture, batch)
-    samples = pictures.shape[1]
+    """The inpainted images, all samples of each, seen at the same places."""
+    images = output.image(image, batch)
+    samples = images.shape[1]
     mask = batch.mask.repeat_interleave(samples, 0)
-    return Views(pictures.flatten(0, 1), mask, None if corners is None else corners.repeat_interleave(samples, 0))
+    return Views(images.flatten(0, 1), mask, None if corners is None else corners.repeat_interleave(samples, 0))

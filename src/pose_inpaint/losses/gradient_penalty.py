@@ -25,16 +25,16 @@ class Penalty(nn.Module):
         self.weight = check_weight(f"loss: {type(self).__name__}'s weight", weight)
 
     def forward(self, discriminator: nn.Module, reals: Views, fakes: Views) -> Float[Tensor, ""]:
-        """The penalty before weighting, a mean over the batch, summed over the discriminator's scores of a picture."""
+        """The penalty before weighting, a mean over the batch, summed over the discriminator's scores of an image."""
         raise NotImplementedError
 
 
 class GradientPenalty(Penalty):
-    """Mean of (|gradient| - 1)² between originals and completions.
+    """Mean of (|gradient| - 1)² between originals and outputs.
 
     Gulrajani et al. 2017 (https://arxiv.org/abs/1704.00028). The gradient of each score is taken at a random point on
-    the line from an original to its completion, both seen where the completion is. The discriminator must judge each
-    picture by itself, so it can't have batch normalisation.
+    the line from an original to its output, both seen where the output is. The discriminator must judge each
+    image by itself, so it can't have batch normalisation.
 
     Args:
         weight: what the penalty counts; 10 in the paper.
@@ -48,10 +48,10 @@ class GradientPenalty(Penalty):
 
     def forward(self, discriminator: nn.Module, reals: Views, fakes: Views) -> Float[Tensor, ""]:
         """The penalty, at least 0."""
-        samples = len(fakes.pictures) // len(reals.pictures)
-        originals = reals.pictures.repeat_interleave(samples, 0)
+        samples = len(fakes.images) // len(reals.images)
+        originals = reals.images.repeat_interleave(samples, 0)
         share = torch.rand(len(originals), 1, 1, 1, device=originals.device, dtype=originals.dtype)
-        between = torch.lerp(originals, fakes.pictures.to(originals.dtype), share)
+        between = torch.lerp(originals, fakes.images.to(originals.dtype), share)
         total = originals.new_zeros(())
         for gradient in score_gradients(discriminator, between, fakes.corners):
             norm = (gradient * region_weight(fakes.mask, self.region)).flatten(1).norm(dim=1)
@@ -67,22 +67,20 @@ class R1Penalty(Penalty):
 
     def forward(self, discriminator: nn.Module, reals: Views, fakes: Views) -> Float[Tensor, ""]:
         """The penalty, at least 0."""
-        total = reals.pictures.new_zeros(())
-        for gradient in score_gradients(discriminator, reals.pictures, reals.corners):
+        total = reals.images.new_zeros(())
+        for gradient in score_gradients(discriminator, reals.images, reals.corners):
             total = total + gradient.square().flatten(1).sum(1).mean() / 2
         return total
 
 
-def score_gradients(
-    discriminator: nn.Module, pictures: Tensor, corners: Tensor | None
-) -> list[Float[Tensor, "n 3 h w"]]:
-    """The gradient of each score by the pictures, itself differentiable where gradients are taken.
+def score_gradients(discriminator: nn.Module, images: Tensor, corners: Tensor | None) -> list[Float[Tensor, "n 3 h w"]]:
+    """The gradient of each score by the images, itself differentiable where gradients are taken.
 
     In full precision: squares of small gradients would vanish in half of it.
     """
     differentiable = torch.is_grad_enabled()
-    with torch.enable_grad(), torch.autocast(pictures.device.type, enabled=False):
-        pictures = pictures.detach().requires_grad_(True)
-        scores = discriminator(pictures, corners)
+    with torch.enable_grad(), torch.autocast(images.device.type, enabled=False):
+        images = images.detach().requires_grad_(True)
+        scores = discriminator(images, corners)
         sums = [scores[:, k].sum() for k in range(scores.shape[1])]
-        return [torch.autograd.grad(s, pictures, create_graph=differentiable, retain_graph=True)[0] for s in sums]
+        return [torch.autograd.grad(s, images, create_graph=differentiable, retain_graph=True)[0] for s in sums]

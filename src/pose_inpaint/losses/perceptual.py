@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from pose_inpaint.losses.base import LossTerm
-from pose_inpaint.types import Picture, check_choice
+from pose_inpaint.types import ImageKind, check_choice
 
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor, nn
 
     from pose_inpaint.models.networks.vgg16 import VGG16Features
-    from pose_inpaint.types import Batch, Completion
+    from pose_inpaint.types import Batch, InpaintingOutput
 
 Scale = Literal["0..255", "-255..255"]
 
@@ -25,33 +25,33 @@ class Perceptual(LossTerm):
     Args:
         weight: what the term counts.
         features: phi.
-        picture: which picture is I'.
-        scale: the scale on which phi is shown pictures. "0..255" is what VGG16 was trained on; "-255..255" is what the
-            release feeds it (pictures in [-1, 1], times 255).
+        image: which image is I'.
+        scale: the scale on which phi is shown images. "0..255" is what VGG16 was trained on; "-255..255" is what the
+            release feeds it (images in [-1, 1], times 255).
     """
 
     def __init__(
-        self, weight: float, features: VGG16Features, picture: Picture = "raw", scale: Scale = "0..255"
+        self, weight: float, features: VGG16Features, image: ImageKind = "raw", scale: Scale = "0..255"
     ) -> None:
         super().__init__(weight)
-        check_choice("loss: Perceptual's picture", picture, Picture)
+        check_choice("loss: Perceptual's image", image, ImageKind)
         check_choice("loss: Perceptual's scale", scale, Scale)
-        self.features, self.picture, self.scale = features, picture, scale
+        self.features, self.image, self.scale = features, image, scale
 
-    def forward(self, batch: Batch, completion: Completion, discriminator: nn.Module | None) -> Float[Tensor, ""]:
+    def forward(self, batch: Batch, output: InpaintingOutput, discriminator: nn.Module | None) -> Float[Tensor, ""]:
         """The distance, at least 0. The original's features are taken once, without a graph."""
-        pictures = completion.picture(self.picture, batch)
+        images = output.image(self.image, batch)
         # In full precision: features run into the thousands, and half of it would lose their differences.
-        with torch.autocast(pictures.device.type, enabled=False):
+        with torch.autocast(images.device.type, enabled=False):
             with torch.no_grad():
                 of_target = self.features(self._rescale(batch.target))
-            found = self.features(self._rescale(pictures.flatten(0, 1)))
-        samples = pictures.shape[1]
+            found = self.features(self._rescale(images.flatten(0, 1)))
+        samples = images.shape[1]
         distances = [
             (b.unflatten(0, (-1, samples)) - a[:, None]).square().mean() for a, b in zip(of_target, found, strict=True)
         ]
         return torch.stack(distances).sum()
 
-    def _rescale(self, pictures: Tensor) -> Tensor:
-        pictures = pictures if pictures.dtype == torch.float64 else pictures.float()
-        return pictures * 255 if self.scale == "-255..255" else (pictures + 1) * 127.5
+    def _rescale(self, images: Tensor) -> Tensor:
+        images = images if images.dtype == torch.float64 else images.float()
+        return images * 255 if self.scale == "-255..255" else (images + 1) * 127.5

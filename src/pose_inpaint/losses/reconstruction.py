@@ -1,4 +1,4 @@
-"""Distances between the completion and the original, pixel by pixel."""
+"""Distances between the output and the original, pixel by pixel."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Literal
 from pose_inpaint.errors import InputError
 from pose_inpaint.losses.base import LossTerm
 from pose_inpaint.models.layers.hole_geometry import distance_to_known
-from pose_inpaint.types import Picture, Region, check_choice, region_weight
+from pose_inpaint.types import ImageKind, Region, check_choice, region_weight
 
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor, nn
 
-    from pose_inpaint.types import Batch, Completion
+    from pose_inpaint.types import Batch, InpaintingOutput
 
 MeanOver = Literal["whole", "region"]
 
@@ -23,9 +23,9 @@ class PixelError(LossTerm):
 
     Args:
         weight: what the term counts.
-        picture: which picture is I'.
+        image: which image is I'.
         region: where the error counts.
-        mean_over: which pixels the mean is over: all of the "whole" picture (as in the 2018 release), so that "hole"
+        mean_over: which pixels the mean is over: all of the "whole" image (as in the 2018 release), so that "hole"
             and "known" add up to "whole"; or those of the "region", so that a small hole counts as much as a large one.
         discount: W is this to the power of the steps to the nearest known pixel: what lies deep in a hole can be filled
             in many ways, so less is asked of it (Yu et al. 2018, section 3.2). 1 for none.
@@ -37,25 +37,25 @@ class PixelError(LossTerm):
     def __init__(
         self,
         weight: float,
-        picture: Picture = "raw",
+        image: ImageKind = "raw",
         region: Region = "whole",
         mean_over: MeanOver = "whole",
         discount: float = 1.0,
     ) -> None:
         super().__init__(weight)
         name = f"loss: {type(self).__name__}'s"
-        check_choice(f"{name} picture", picture, Picture)
+        check_choice(f"{name} image", image, ImageKind)
         check_choice(f"{name} region", region, Region)
         check_choice(f"{name} mean_over", mean_over, MeanOver)
         if not 0 < discount <= 1:
             raise InputError(f"{name} discount={discount}: must be in (0, 1]; 1 for none")
-        self.picture, self.region, self.mean_over, self.discount = picture, region, mean_over, discount
+        self.image, self.region, self.mean_over, self.discount = image, region, mean_over, discount
 
-    def forward(self, batch: Batch, completion: Completion, discriminator: nn.Module | None) -> Float[Tensor, ""]:
+    def forward(self, batch: Batch, output: InpaintingOutput, discriminator: nn.Module | None) -> Float[Tensor, ""]:
         """The mean error, at least 0; 0 where the region is empty."""
         region = region_weight(batch.mask, self.region)
         weight = region if self.discount == 1 else region * self.discount ** distance_to_known(batch.mask)
-        error = self.error(completion.picture(self.picture, batch) - batch.target[:, None]) * weight[:, None]
+        error = self.error(output.image(self.image, batch) - batch.target[:, None]) * weight[:, None]
         if self.mean_over == "whole":
             return error.mean()
         channels_and_samples = error.shape[1] * error.shape[2]
@@ -85,12 +85,12 @@ class SquaredError(PixelError):
 class MaskError(LossTerm):
     """Mean of (M - M')², M' being the mask that the generator predicts: the slides' alpha term."""
 
-    def forward(self, batch: Batch, completion: Completion, discriminator: nn.Module | None) -> Float[Tensor, ""]:
+    def forward(self, batch: Batch, output: InpaintingOutput, discriminator: nn.Module | None) -> Float[Tensor, ""]:
         """The mean squared error, in [0, 1].
 
         Raises:
             InputError: the model predicts no mask.
         """
-        if completion.predicted_mask is None:
+        if output.predicted_mask is None:
             raise InputError("loss.alpha: the model predicts no mask; set model.predict_mask=true or loss.alpha=0")
-        return (batch.mask - completion.predicted_mask).square().mean()
+        return (batch.mask - output.predicted_mask).square().mean()

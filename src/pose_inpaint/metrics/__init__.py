@@ -1,7 +1,7 @@
-"""Scores. Each is a torchmetrics `Metric` with `update(batch, completion)`."""
+"""Scores. Each is a torchmetrics `Metric` with `update(batch, output)`."""
 
 from pose_inpaint.metrics.distortion import DSSIM, MSE, PSNR, SSIM, PooledPSNR
-from pose_inpaint.metrics.per_image import PictureMetric
+from pose_inpaint.metrics.per_image import ImageMetric
 from pose_inpaint.metrics.pose import PCK, WNJD, PeopleFound
 
-__all__ = ["DSSIM", "MSE", "PCK", "PSNR", "SSIM", "WNJD", "PeopleFound", "PictureMetric", "PooledPSNR"]
+__all__ = ["DSSIM", "MSE", "PCK", "PSNR", "SSIM", "WNJD", "ImageMetric", "PeopleFound", "PooledPSNR"]

@@ -1,4 +1,4 @@
-"""Intervals by resampling pictures (Efron 1979): the percentile bootstrap, seeded."""
+"""Intervals by resampling images (Efron 1979): the percentile bootstrap, seeded."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ RESAMPLES = 2000
 LEVEL = 0.95
 
 
-@lru_cache(maxsize=8)  # every score of a group of pictures, and every pair of systems, takes the same draws
-def draw_counts(pictures: int, seed: int, resamples: int = RESAMPLES) -> Float[Tensor, "r n"]:
-    """How often each picture is drawn in each resample: as many draws as there are pictures, with replacement."""
-    draws = np.random.default_rng(seed).integers(0, pictures, (resamples, pictures))
-    shifted = draws + pictures * np.arange(resamples)[:, None]
-    counts = np.bincount(shifted.ravel(), minlength=resamples * pictures)
-    return torch.from_numpy(counts.reshape(resamples, pictures).astype(np.float64))
+@lru_cache(maxsize=8)  # every score of a group of images, and every pair of methods, takes the same draws
+def draw_counts(images: int, seed: int, resamples: int = RESAMPLES) -> Float[Tensor, "r n"]:
+    """How often each image is drawn in each resample: as many draws as there are images, with replacement."""
+    draws = np.random.default_rng(seed).integers(0, images, (resamples, images))
+    shifted = draws + images * np.arange(resamples)[:, None]
+    counts = np.bincount(shifted.ravel(), minlength=resamples * images)
+    return torch.from_numpy(counts.reshape(resamples, images).astype(np.float64))
 
 
 def percentile_interval(estimates: Float[Tensor, " r"], level: float = LEVEL) -> tuple[float, float]:
@@ -41,19 +41,19 @@ def percentile_interval(estimates: Float[Tensor, " r"], level: float = LEVEL) ->
 def estimate(
     terms: Float[Tensor, "n k"], finish: Callable[[Float[Tensor, "... k"]], Float[Tensor, ...]], seed: int
 ) -> dict[str, Any]:
-    """A score over pictures with its interval.
+    """A score over images with its interval.
 
     Args:
-        terms: each picture's contributions.
+        terms: each image's contributions.
         finish: from the contributions' sums to the score.
         seed: of the resampling.
 
     Returns:
-        `value`, `low` and `high` (95 %) and `n`, the pictures; NaN without any.
+        `value`, `low` and `high` (95 %) and `n`, the images; NaN without any.
     """
     value = float(finish(terms.sum(0)))
     low = high = float("nan")
-    if math.isfinite(value):  # an infinite ratio of one picture (no error at all) leaves nothing to resample
+    if math.isfinite(value):  # an infinite ratio of one image (no error at all) leaves nothing to resample
         low, high = percentile_interval(finish(draw_counts(len(terms), seed) @ terms))
     return {"value": value, "low": low, "high": high, "n": len(terms)}
 

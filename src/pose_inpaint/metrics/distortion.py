@@ -9,7 +9,7 @@ import torch
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.metrics.bootstrap import ratio
-from pose_inpaint.metrics.per_image import PictureMetric, region_weights
+from pose_inpaint.metrics.per_image import ImageMetric, region_weights
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -25,14 +25,14 @@ def mean_over(values: Float[Tensor, "n h w"], weights: Float[Tensor, "n r h w"])
     return (values[:, None] * weights).sum((2, 3)) / weights.sum((2, 3))
 
 
-def blur(pictures: Float[Tensor, "... h w"]) -> Float[Tensor, "... h2 w2"]:
+def blur(images: Float[Tensor, "... h w"]) -> Float[Tensor, "... h2 w2"]:
     """Gaussian mean over each whole 11x11 window: 10 pixels less in height and width.
 
     Two products with banded matrices: PyTorch's grouped convolution is a hundred times slower in double precision on a
-    CPU, and in single precision it differs from scikit-image by more than 1e-6 on flat pictures.
+    CPU, and in single precision it differs from scikit-image by more than 1e-6 on flat images.
     """
-    rows, columns = _band(pictures.shape[-2], pictures), _band(pictures.shape[-1], pictures)
-    blurred: Tensor = rows @ pictures @ columns.mT
+    rows, columns = _band(images.shape[-2], images), _band(images.shape[-1], images)
+    blurred: Tensor = rows @ images @ columns.mT
     return blurred
 
 
@@ -53,11 +53,11 @@ def structural_similarity(
     with `gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1`.
 
     Raises:
-        InputError: a picture is smaller than the window.
+        InputError: an image is smaller than the window.
     """
     smallest = min(prediction.shape[-2:])
     if smallest < WINDOW:
-        raise InputError(f"data.size: SSIM needs pictures of at least {WINDOW} pixels a side, these have {smallest}")
+        raise InputError(f"data.size: SSIM needs images of at least {WINDOW} pixels a side, these have {smallest}")
     mean_p, mean_t, square_p, square_t, product = blur(
         torch.stack([prediction, target, prediction**2, target**2, prediction * target])
     )
@@ -69,35 +69,35 @@ def structural_similarity(
     return similarity
 
 
-class MSE(PictureMetric):
+class MSE(ImageMetric):
     """Mean squared error, [0, 1], lower is better."""
 
     def measure(
         self, prediction: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "n 1 h w"]
     ) -> Float[Tensor, "n 3"]:
-        """Mean squared error of each picture and region."""
+        """Mean squared error of each image and region."""
         return mean_over((prediction - target).square().mean(1), region_weights(mask))
 
 
 class PSNR(MSE):
-    """-10 log10(MSE) of each picture in dB, higher is better: the mean that papers print. Infinite without an error."""
+    """-10 log10(MSE) of each image in dB, higher is better: the mean that papers print. Infinite without an error."""
 
     def convert(self, measured: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         """Peak signal-to-noise ratio of a mean squared error."""
         return torch.mul(measured.log10(), -10)
 
 
-class PooledPSNR(PictureMetric):
-    """-10 log10 of the squared error pooled over all pixels of all pictures, in dB, higher is better.
+class PooledPSNR(ImageMetric):
+    """-10 log10 of the squared error pooled over all pixels of all images, in dB, higher is better.
 
-    Papers print the other one, the mean of the pictures' own ratios, which is never the smaller of the two where all
-    pictures have as many pixels that count (Jensen). Its values are pairs: squared error, and values that count.
+    Papers print the other one, the mean of the images' own ratios, which is never the smaller of the two where all
+    images have as many pixels that count (Jensen). Its values are pairs: squared error, and values that count.
     """
 
     def measure(
         self, prediction: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "n 1 h w"]
     ) -> Float[Tensor, "n 3 2"]:
-        """Sum of the squared error, and how many values it is of, of each picture and region."""
+        """Sum of the squared error, and how many values it is of, of each image and region."""
         weights = region_weights(mask)
         squared = ((prediction - target).square().sum(1, keepdim=True) * weights).sum((2, 3))
         return torch.stack([squared, weights.sum((2, 3)) * prediction.shape[1]], dim=2)
@@ -112,18 +112,18 @@ class PooledPSNR(PictureMetric):
         return pooled
 
 
-class SSIM(PictureMetric):
+class SSIM(ImageMetric):
     """Structural similarity, [-1, 1], higher is better: the mean over windows, and channels, centred in the region.
 
-    Only windows wholly inside the picture count, as in scikit-image, so the outer 5 pixels are the centre of none. NaN
+    Only windows wholly inside the image count, as in scikit-image, so the outer 5 pixels are the centre of none. NaN
     where no window is left.
     """
 
     def measure(
         self, prediction: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "n 1 h w"]
     ) -> Float[Tensor, "n 3"]:
-        """Structural similarity of each picture and region."""
-        # One picture at a time, so that the five moments stay in the processor's cache.
+        """Structural similarity of each image and region."""
+        # One image at a time, so that the five moments stay in the processor's cache.
         maps = [structural_similarity(p, t).mean(0) for p, t in zip(prediction, target, strict=True)]
         border = WINDOW // 2
         return mean_over(torch.stack(maps), region_weights(mask)[..., border:-border, border:-border])

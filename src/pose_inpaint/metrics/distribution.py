@@ -1,6 +1,6 @@
-"""Distances between the restored pictures of a set and its originals: FID, KID, and Fréchet's over other features.
+"""Distances between the restored images of a set and its originals: FID, KID, and Fréchet's over other features.
 
-They are scores of a set, not of a picture, and depend on how many pictures there are: compare only sets of one size.
+They are scores of a set, not of an image, and depend on how many images there are: compare only sets of one size.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torchmetrics.image.kid import KernelInceptionDistance
 from pose_inpaint.data.images import to_bytes
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.networks.vgg16 import VGG16Features
-from pose_inpaint.types import Picture, Region, check_choice
+from pose_inpaint.types import ImageKind, Region, check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
     from torch import Tensor
 
-    from pose_inpaint.types import Batch, Completion
+    from pose_inpaint.types import Batch, InpaintingOutput
 
 SUBSET_SEED = 2018
 FEATURES_DEPTH = 512  # channels of VGG16's last two blocks
@@ -34,26 +34,26 @@ INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
 
 
 class DistributionMetric(Metric):
-    """A distance between two sets of pictures, by one of torchmetrics' metrics.
+    """A distance between two sets of images, by one of torchmetrics' metrics.
 
     Args:
-        picture: whether the raw or the composite picture is scored.
-        region: "whole"; a part of a picture has no such distance.
-        distance: takes 8-bit pictures, real or not, and computes.
-        fewest: pictures that it can be taken of.
+        image: whether the raw or the composite image is scored.
+        region: "whole"; a part of an image has no such distance.
+        distance: takes 8-bit images, real or not, and computes.
+        fewest: images that it can be taken of.
     """
 
     regions: tuple[Region, ...] = ("whole",)
 
-    def __init__(self, picture: Picture, region: Region, distance: Metric, fewest: int = 2) -> None:
+    def __init__(self, image: ImageKind, region: Region, distance: Metric, fewest: int = 2) -> None:
         super().__init__()
-        check_choice("metric: picture", picture, Picture)
+        check_choice("metric: image", image, ImageKind)
         check_choice("metric: region", region, Region)
-        self.picture, self.region, self.distance, self.fewest = picture, region, distance, fewest
+        self.image, self.region, self.distance, self.fewest = image, region, distance, fewest
 
-    def update(self, batch: Batch, completion: Completion) -> None:
-        """Adds a batch, the first sample of each picture."""
-        restored = completion.picture(self.picture, batch)[:, 0]
+    def update(self, batch: Batch, output: InpaintingOutput) -> None:
+        """Adds a batch, the first sample of each image."""
+        restored = output.image(self.image, batch)[:, 0]
         self.distance.update(to_bytes(batch.target.float()).to(self.distance.device), real=True)
         self.distance.update(to_bytes(restored.float()).to(self.distance.device), real=False)
 
@@ -70,7 +70,7 @@ class FID(DistributionMetric):
     """Fréchet Inception distance (Heusel et al. 2017), at least 0, lower is better.
 
     Args:
-        picture: raw or composite.
+        image: raw or composite.
         region: whole.
         weights: torch-fidelity's file of Inception v3; downloaded if not given.
 
@@ -78,35 +78,35 @@ class FID(DistributionMetric):
         InputError: torch-fidelity or the weights are not to be had.
     """
 
-    def __init__(self, picture: Picture = "composite", region: Region = "whole", weights: str | None = None) -> None:
+    def __init__(self, image: ImageKind = "composite", region: Region = "whole", weights: str | None = None) -> None:
         if weights is not None and not Path(weights).is_file():
             raise InputError(f"metric.fid.weights={weights}: no such file; give torch-fidelity's {INCEPTION}, or null")
         make = FrechetInceptionDistance
-        super().__init__(picture, region, _build("fid", lambda: make(feature_extractor_weights_path=weights)))
+        super().__init__(image, region, _build("fid", lambda: make(feature_extractor_weights_path=weights)))
 
 
 class KID(DistributionMetric):
     """Kernel Inception distance (Binkowski et al. 2018), mean over random subsets, lower is better; unbiased.
 
     Args:
-        picture: raw or composite.
+        image: raw or composite.
         region: whole.
-        subset_size: pictures a subset.
+        subset_size: images a subset.
 
     Raises:
         InputError: torch-fidelity or its weights, which torchmetrics downloads, are not to be had.
     """
 
-    def __init__(self, picture: Picture = "composite", region: Region = "whole", subset_size: int = 50) -> None:
+    def __init__(self, image: ImageKind = "composite", region: Region = "whole", subset_size: int = 50) -> None:
         distance = _build("kid", lambda: KernelInceptionDistance(subset_size=subset_size))
-        super().__init__(picture, region, distance, fewest=subset_size)
+        super().__init__(image, region, distance, fewest=subset_size)
 
 
 class FrechetVGG16(DistributionMetric):
     """The Fréchet distance of FID over mean activations of a layer of VGG16: no FID, whatever the weights.
 
     Args:
-        picture: raw or composite.
+        image: raw or composite.
         region: whole.
         weights: as in `loss.features.weights`: a file, or "imagenet" or "coco", which torchvision downloads.
         channels: input order of a file's weights, "rgb" or "bgr".
@@ -118,7 +118,7 @@ class FrechetVGG16(DistributionMetric):
 
     def __init__(
         self,
-        picture: Picture = "composite",
+        image: ImageKind = "composite",
         region: Region = "whole",
         weights: str = "imagenet",
         channels: str = "rgb",
@@ -129,11 +129,11 @@ class FrechetVGG16(DistributionMetric):
                 f"metric.frechet_vgg16.layer={layer}: must be of the fourth or fifth block, such as conv5_3"
             )
         features = _PooledFeatures(VGG16Features(weights, channels=channels, layers=[layer]))  # type: ignore[arg-type]
-        super().__init__(picture, region, FrechetInceptionDistance(feature=features))
+        super().__init__(image, region, FrechetInceptionDistance(feature=features))
 
 
 class _PooledFeatures(nn.Module):
-    """8-bit pictures to a layer's mean activations, in the form that torchmetrics calls."""
+    """8-bit images to a layer's mean activations, in the form that torchmetrics calls."""
 
     num_features = FEATURES_DEPTH
 
@@ -141,8 +141,8 @@ class _PooledFeatures(nn.Module):
         super().__init__()
         self.features = features
 
-    def forward(self, pictures: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n c"]:
-        found: Tensor = self.features(pictures.float())[0]
+    def forward(self, images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n c"]:
+        found: Tensor = self.features(images.float())[0]
         return found.mean((2, 3))
 
 

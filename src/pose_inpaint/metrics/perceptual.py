@@ -9,8 +9,8 @@ import torch
 from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
 from pose_inpaint.errors import InputError
-from pose_inpaint.metrics.per_image import PictureMetric
-from pose_inpaint.types import Picture, Region, check_choice
+from pose_inpaint.metrics.per_image import ImageMetric
+from pose_inpaint.types import ImageKind, Region, check_choice
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -20,14 +20,14 @@ Net = Literal["alex", "vgg", "squeeze"]
 BACKBONES = {"alex": "AlexNet", "vgg": "VGG16", "squeeze": "SqueezeNet 1.1"}
 
 
-class LPIPS(PictureMetric):
+class LPIPS(ImageMetric):
     """Learned perceptual image patch similarity, at least 0, lower is better (Zhang et al. 2018, arXiv 1801.03924).
 
     The linear weights come with torchmetrics. The backbone's, trained on ImageNet, are downloaded by torchvision into
-    `torch.hub.get_dir()`/checkpoints, and taken from there afterwards. It has no region but the whole picture.
+    `torch.hub.get_dir()`/checkpoints, and taken from there afterwards. It has no region but the whole image.
 
     Args:
-        picture: whether the raw or the composite picture is scored.
+        image: whether the raw or the composite image is scored.
         region: "whole"; others have no value.
         net: the backbone: "alex" (the authors' choice for scoring), "vgg" or "squeeze".
 
@@ -38,8 +38,8 @@ class LPIPS(PictureMetric):
     stage = "perceptual"
     regions = ("whole",)
 
-    def __init__(self, picture: Picture = "composite", region: Region = "whole", net: Net = "alex") -> None:
-        super().__init__(picture, region)
+    def __init__(self, image: ImageKind = "composite", region: Region = "whole", net: Net = "alex") -> None:
+        super().__init__(image, region)
         check_choice("metric.lpips.net", net, Net)
         self.net = net
         try:
@@ -58,7 +58,7 @@ class LPIPS(PictureMetric):
     def measure(
         self, prediction: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "n 1 h w"]
     ) -> Float[Tensor, "n 3"]:
-        """The distance of the whole pictures; NaN for the other regions."""
+        """The distance of the whole images; NaN for the other regions."""
         self.network.to(prediction.device)
         distance = self.network(prediction.float(), target.float(), normalize=True).reshape(-1, 1).double()
         return torch.cat([distance, torch.full_like(distance, torch.nan).expand(-1, 2)], dim=1)

@@ -1,4 +1,4 @@
-"""Scores of the pose in restored pictures: WNJD, PCK, people found."""
+"""Scores of the pose in restored images: WNJD, PCK, people found."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pose_inpaint.metrics.per_image import PictureMetric
-from pose_inpaint.pose.comparison import hidden_joints
+from pose_inpaint.metrics.per_image import ImageMetric
+from pose_inpaint.pose.comparison import masked_joints
 
 if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
     from pose_inpaint.pose.comparison import PoseJudge
-    from pose_inpaint.types import Batch, Completion, Picture, Region
+    from pose_inpaint.types import Batch, ImageKind, InpaintingOutput, Region
 
 
-class PoseMetric(PictureMetric):
+class PoseMetric(ImageMetric):
     """A score of poses. Regions choose joints: whole: all; hole: those whose place was inside a hole; known: others.
 
-    Pictures whose original shows nobody have no value (NaN). They are left out of the mean and counted.
+    Images whose original shows nobody have no value (NaN). They are left out of the mean and counted.
 
     Args:
-        picture: whether the raw or the composite picture is scored.
+        image: whether the raw or the composite image is scored.
         region: which joints count.
         judge: the estimator and the reference.
     """
@@ -31,8 +31,8 @@ class PoseMetric(PictureMetric):
     stage = "pose"
     column: int
 
-    def __init__(self, picture: Picture = "composite", region: Region = "whole", *, judge: PoseJudge) -> None:
-        super().__init__(picture, region)
+    def __init__(self, image: ImageKind = "composite", region: Region = "whole", *, judge: PoseJudge) -> None:
+        super().__init__(image, region)
         self.judge = judge
 
     @property
@@ -40,11 +40,11 @@ class PoseMetric(PictureMetric):
         """The judge."""
         return self.judge
 
-    def update(self, batch: Batch, completion: Completion) -> None:
+    def update(self, batch: Batch, output: InpaintingOutput) -> None:
         """Adds a batch."""
         reference = self.judge.reference(batch)
-        hidden = hidden_joints(reference.joints, batch.mask)
-        prediction = completion.picture(self.picture, batch)
+        hidden = masked_joints(reference.joints, batch.mask)
+        prediction = output.image(self.image, batch)
         samples = [self.judge.compare(prediction[:, s], reference, hidden) for s in range(prediction.shape[1])]
         self.values.append(torch.stack(samples).mean(0))
 
@@ -56,13 +56,13 @@ class PoseMetric(PictureMetric):
 class WNJD(PoseMetric):
     """Weighted normalised joint distance, [0, 1], lower is better.
 
-    For picture i with reference joints r and weights w (the reference's confidences, or 1 where annotated),
+    For image i with reference joints r and weights w (the reference's confidences, or 1 where annotated),
 
         WNJD_i = sum_j w_j min(1, |p_j - r_j| / s) / sum_j w_j,
 
-    where p are the joints found in the restored picture and s is the longer side of the box around r; the score is the
-    mean over pictures. A person not found in the restored picture counts as one scale for every joint. The reference is
-    found in the original by the same estimator, or annotated, and the restored picture is looked at where the person
+    where p are the joints found in the restored image and s is the longer side of the box around r; the score is the
+    mean over images. A person not found in the restored image counts as one scale for every joint. The reference is
+    found in the original by the same estimator, or annotated, and the restored image is looked at where the person
     was in the original. This is our definition: the challenge's (ChaLearn LAP Inpainting 2018) was not published.
     """
 
@@ -72,7 +72,7 @@ class WNJD(PoseMetric):
 class PCK(PoseMetric):
     """Share of joints within a fifth of the person's scale of the reference's, [0, 1], higher is better (PCK@0.2).
 
-    Each picture's own share, averaged over pictures; scale and reference are WNJD's. All joints of a person not found
+    Each image's own share, averaged over images; scale and reference are WNJD's. All joints of a person not found
     are wrong.
     """
 
@@ -80,6 +80,6 @@ class PCK(PoseMetric):
 
 
 class PeopleFound(PoseMetric):
-    """Share of the originals' people that are found in the restored pictures too, [0, 1], higher is better."""
+    """Share of the originals' people that are found in the restored images too, [0, 1], higher is better."""
 
     column = 2

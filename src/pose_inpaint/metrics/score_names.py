@@ -15,24 +15,24 @@ LABELS = {
 }  # fmt: skip
 
 
-POSE_REGIONS = {"whole": "all joints", "hole": "hidden joints", "known": "known joints"}
+POSE_REGIONS = {"whole": "all joints", "hole": "masked joints", "known": "known joints"}
 
 
 POSE = ("wnjd", "pck", "found")
 
 
 def label(score: str) -> str:
-    """A score's name for people: metric, picture, region."""
-    metric, picture, region = score.rsplit("_", 2)
+    """A score's name for people: metric, image, region."""
+    metric, image, region = score.rsplit("_", 2)
     place = POSE_REGIONS[region] if metric in POSE else region
-    return f"{LABELS.get(metric, metric)}, {picture}, {place}"
+    return f"{LABELS.get(metric, metric)}, {image}, {place}"
 
 
 HIGHER_IS_BETTER = ("psnr", "ssim", "pck", "found")
 
 
 def higher_is_better(name: str) -> bool:
-    """Which way a score is better, by its full name METRIC_PICTURE_REGION."""
+    """Which way a score is better, by its full name METRIC_IMAGE_REGION."""
     return name.startswith(HIGHER_IS_BETTER)
 
 
@@ -40,7 +40,7 @@ DECIMALS = {"psnr": 2, "psnr_pooled": 2, "fid": 2, "frechet_vgg16": 1}
 
 
 WNJD_IN_WORDS = (
-    "WNJD: distance of the joints found in the restored picture from the reference's, over the longer side of the "
+    "WNJD: distance of the joints found in the restored image from the reference's, over the longer side of the "
     "person's box, at most 1, and 1 for a person not found, weighted by the reference's confidence."
 )
 

@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from pose_inpaint.types import Inpainter
 
 
-def complete(
+def inpaint_image(
     inpainter: Inpainter,
-    picture: UInt8[Tensor, "3 h w"],
+    image: UInt8[Tensor, "3 h w"],
     hidden: Bool[Tensor, "h w"],
     size: int | None = None,
     device: torch.device | str = "cpu",
 ) -> UInt8[Tensor, "3 h w"]:
-    """The system's own picture of a whole picture, at the picture's resolution.
+    """The method's own image of a whole image, at the image's resolution.
 
     Args:
-        inpainter: the system.
-        picture: 0..255.
-        hidden: the pixels to complete.
-        size: work at size x size and resize back (as the release does), or None: at the picture's own resolution,
+        inpainter: the method.
+        image: 0..255.
+        hidden: the pixels to inpaint.
+        size: work at size x size and resize back (as the release does), or None: at the image's own resolution,
             padded to multiples of what the network takes.
-        device: where the system is.
+        device: where the method is.
     """
-    height, width = picture.shape[-2:]
-    known = torch.where(hidden, torch.full((), EMPTY), to_signed(picture))
+    height, width = image.shape[-2:]
+    known = torch.where(hidden, torch.full((), EMPTY), to_signed(image))
     mask = hidden
     if size is not None:
         mask = shrink(hidden, size)
@@ -47,13 +47,13 @@ def complete(
     with torch.no_grad():
         raw = inpainter(known[None].to(device), mask_in[None].to(device)).raw[0, 0].cpu()
     if not raw.isfinite().all():
-        raise InputError("the completion has values that are not finite; the system is broken")
+        raise InputError("the output has values that are not finite; the method is broken")
     if size is not None:
         return to_bytes(resize(raw[:, :size, :size], height, width))
     return to_bytes(raw[:, :height, :width])
 
 
-def _pad(picture: Float[Tensor, "c h w"], stride: int) -> Float[Tensor, "c h2 w2"]:
-    """Repeats the last row and column up to multiples of `stride`, of picture and mask alike: holes stay holes."""
-    bottom, right = -picture.shape[-2] % stride, -picture.shape[-1] % stride
-    return F.pad(picture[None], (0, right, 0, bottom), mode="replicate")[0] if bottom or right else picture
+def _pad(image: Float[Tensor, "c h w"], stride: int) -> Float[Tensor, "c h2 w2"]:
+    """Repeats the last row and column up to multiples of `stride`, of image and mask alike: holes stay holes."""
+    bottom, right = -image.shape[-2] % stride, -image.shape[-1] % stride
+    return F.pad(image[None], (0, right, 0, bottom), mode="replicate")[0] if bottom or right else image

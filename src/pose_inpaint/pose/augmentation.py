@@ -1,4 +1,4 @@
-"""Turned, scaled, shifted and mirrored pictures with their joints, for training pose networks."""
+"""Turned, scaled, shifted and mirrored images with their joints, for training pose networks."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ JITTER = ColorJitter(brightness=0.3, contrast=0.3, saturation=0.3)  # ours
 
 
 def augment(
-    pictures: Float[Tensor, "b 3 s s"], joints: Float[Tensor, "b 14 3"]
+    images: Float[Tensor, "b 3 s s"], joints: Float[Tensor, "b 14 3"]
 ) -> tuple[Float[Tensor, "b 3 s s"], Float[Tensor, "b 14 3"]]:
-    """A random view of each square picture, with colours that change alike over the batch.
+    """A random view of each square image, with colours that change alike over the batch.
 
-    Joints that leave their picture are no longer visible.
+    Joints that leave their image are no longer visible.
 
     Args:
-        pictures: in [0, 1].
+        images: in [0, 1].
         joints: x, y in pixels and visible.
     """
-    count, side = len(pictures), pictures.shape[-1]
+    count, side = len(images), images.shape[-1]
     angle = (torch.rand(count) * 2 - 1) * math.radians(TURN)
     scale = 1 + (torch.rand(count) * 2 - 1) * SCALE
-    shift = ((torch.rand(count, 2) * 2 - 1) * SHIFT).to(pictures)
+    shift = ((torch.rand(count, 2) * 2 - 1) * SHIFT).to(images)
     mirrored = torch.rand(count) < 0.5
     sign = torch.where(mirrored, -1.0, 1.0)
     cosine, sine = angle.cos() * scale, angle.sin() * scale
-    linear = torch.stack([cosine * sign, -sine, sine * sign, cosine], dim=1).reshape(-1, 2, 2).to(pictures)
+    linear = torch.stack([cosine * sign, -sine, sine * sign, cosine], dim=1).reshape(-1, 2, 2).to(images)
     inverse = torch.linalg.inv(linear)  # grids lead from new places to old ones, in half sides from the middle
     theta = torch.cat([inverse, -inverse @ (2 * shift)[..., None]], dim=2)
-    grid = F.affine_grid(theta, list(pictures.shape), align_corners=False)
-    seen = F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    seen = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
     places = (joints[..., :2] - side / 2) @ linear.mT + side / 2 + shift[:, None] * side
     inside = ((places > 0) & (places < side)).all(-1)
     found = torch.cat([places, (joints[..., 2:] > 0) & inside[..., None]], dim=-1)

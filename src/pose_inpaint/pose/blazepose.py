@@ -49,7 +49,7 @@ REFINEMENT_CONFIDENCE = 0.5
 class BlazePose:
     """The person that MediaPipe's BlazePose finds.
 
-    People fill the pictures of pose data sets, and the detector expects room around them: on 170 test photos of Leeds
+    People fill the images of pose data sets, and the detector expects room around them: on 170 test photos of Leeds
     Sports Pose it found 64 % as they were, 90 % with a margin of 3/8 of the side.
 
     Args:
@@ -57,7 +57,7 @@ class BlazePose:
             installed mediapipe (0.10.21 is the last with these files).
         min_detection: least confidence of the detector for a person to be found.
         min_presence: least confidence of the landmark network that the square shows a person.
-        margin: width of the edge that is added around a picture for the detector, as a share of the longer side.
+        margin: width of the edge that is added around an image for the detector, as a share of the longer side.
         looks: how often landmarks are taken; each look after the first is at the square that the last one's landmarks
             give, as MediaPipe does from one frame of a video to the next.
         threads: of each network.
@@ -90,18 +90,18 @@ class BlazePose:
         self.name = f"blazepose {digest[:8]} ({min_detection:g}, {min_presence:g}, {margin:g}, {looks})"
         self.anchors = anchor_centres()
 
-    def __call__(self, pictures: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
-        """Finds the person in each picture, one at a time; with `near`, by one look at the square given."""
-        squares = [None] * len(pictures) if near is None else _given(near)
-        return join([self._find(*pair) for pair in zip(pictures.cpu().float(), squares, strict=True)])
+    def __call__(self, images: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
+        """Finds the person in each image, one at a time; with `near`, by one look at the square given."""
+        squares = [None] * len(images) if near is None else _given(near)
+        return join([self._find(*pair) for pair in zip(images.cpu().float(), squares, strict=True)])
 
-    def _find(self, picture: Float[Tensor, "3 h w"], given: Float[Tensor, "3 2"] | None) -> Poses:
-        square = self._detect(picture) if given is None else given
+    def _find(self, image: Float[Tensor, "3 h w"], given: Float[Tensor, "3 2"] | None) -> Poses:
+        square = self._detect(image) if given is None else given
         joints, used = None, square
         for _ in range(self.looks if given is None else 1):
             if square is None:
                 break
-            presence, places, confidence = self._look(picture, square)
+            presence, places, confidence = self._look(image, square)
             if presence < self.min_presence:
                 break
             used = square
@@ -111,12 +111,12 @@ class BlazePose:
             return nobody()
         return Poses(to_common(LANDMARK_NAMES, joints)[None], torch.ones(1, dtype=torch.bool), used[None])
 
-    def _detect(self, picture: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 2"] | None:
-        """The square of the surest person, in pixels of the picture."""
-        height, width = picture.shape[-2:]
+    def _detect(self, image: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 2"] | None:
+        """The square of the surest person, in pixels of the image."""
+        height, width = image.shape[-2:]
         edge = round(self.margin * max(height, width))
         side = max(height, width) + 2 * edge
-        framed = F.pad(picture[None], (edge,) * 4, mode="replicate")
+        framed = F.pad(image[None], (edge,) * 4, mode="replicate")
         framed = F.pad(framed, (0, side - framed.shape[-1], 0, side - framed.shape[-2]))
         small = F.interpolate(framed, (DETECTOR_SIZE, DETECTOR_SIZE), mode="bilinear", antialias=True)[0]
         found = self.detector((small * 2 - 1).permute(1, 2, 0)[None].numpy())
@@ -126,9 +126,9 @@ class BlazePose:
         person = merge_best(decode(torch.from_numpy(found["Identity"])[0], self.anchors), scores, self.min_detection)
         return person_square(person[4:8].reshape(2, 2) * side - edge)
 
-    def _look(self, picture: Float[Tensor, "3 h w"], square: Float[Tensor, "3 2"]) -> tuple[float, Tensor, Tensor]:
+    def _look(self, image: Float[Tensor, "3 h w"], square: Float[Tensor, "3 2"]) -> tuple[float, Tensor, Tensor]:
         """Presence of a person, places in pixels (39, 2) and confidence (39, 1) of the landmarks in a square."""
-        found = self.landmarks(crop_square(picture, square, LANDMARK_SIZE).permute(1, 2, 0)[None].numpy())
+        found = self.landmarks(crop_square(image, square, LANDMARK_SIZE).permute(1, 2, 0)[None].numpy())
         values = torch.from_numpy(found["Identity"]).reshape(-1, 5)
         within = refine(values[:, :2] / LANDMARK_SIZE, torch.from_numpy(found["Identity_3"])[0].sigmoid())
         origin, right, down = square
@@ -142,7 +142,7 @@ def _given(near: Poses) -> list[Tensor | None]:
 
 
 class _Network:
-    """A TensorFlow Lite file, ready to run on one picture."""
+    """A TensorFlow Lite file, ready to run on one image."""
 
     def __init__(self, path: Path, threads: int) -> None:
         litert = import_extra("ai_edge_litert.interpreter", "pose=blazepose needs ai-edge-litert", "pose")
@@ -156,9 +156,9 @@ class _Network:
         self.input = self.interpreter.get_input_details()[0]["index"]
         self.outputs = {found["name"]: found["index"] for found in self.interpreter.get_output_details()}
 
-    def __call__(self, picture: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    def __call__(self, image: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """All outputs by name."""
-        self.interpreter.set_tensor(self.input, picture)
+        self.interpreter.set_tensor(self.input, image)
         self.interpreter.invoke()
         return {name: self.interpreter.get_tensor(index) for name, index in self.outputs.items()}
 
@@ -188,7 +188,7 @@ def find_models(model_dir: str | None) -> tuple[Path, Path]:
 
 
 def anchor_centres() -> Float[Tensor, "n 2"]:
-    """X and y of the middle of each anchor's cell, in sides of the picture, in the order of the detector's output."""
+    """X and y of the middle of each anchor's cell, in sides of the image, in the order of the detector's output."""
     centres = []
     for cells, each in ANCHORS:
         line = (torch.arange(cells) + 0.5) / cells
@@ -198,7 +198,7 @@ def anchor_centres() -> Float[Tensor, "n 2"]:
 
 
 def decode(raw: Float[Tensor, "n 12"], anchors: Float[Tensor, "n 2"]) -> Float[Tensor, "n 12"]:
-    """From the detector's numbers to left, top, right, bottom and four points x, y, in sides of the picture."""
+    """From the detector's numbers to left, top, right, bottom and four points x, y, in sides of the image."""
     scaled = raw / DETECTOR_SIZE
     middle, half = scaled[:, :2] + anchors, scaled[:, 2:4] / 2
     points = scaled[:, 4:].reshape(-1, 4, 2) + anchors[:, None]
@@ -227,15 +227,15 @@ def person_square(points: Float[Tensor, "2 2"]) -> Float[Tensor, "3 2"]:
     return torch.stack([hips + up - right, hips + up + right, hips - up - right])
 
 
-def crop_square(picture: Float[Tensor, "3 h w"], corners: Float[Tensor, "3 2"], size: int) -> Float[Tensor, "3 s s"]:
-    """The square of a picture, turned upright, at `size` x `size` pixels; black where it leaves the picture."""
-    height, width = picture.shape[-2:]
+def crop_square(image: Float[Tensor, "3 h w"], corners: Float[Tensor, "3 2"], size: int) -> Float[Tensor, "3 s s"]:
+    """The square of an image, turned upright, at `size` x `size` pixels; black where it leaves the image."""
+    height, width = image.shape[-2:]
     line = (torch.arange(size) + 0.5) / size
     y, x = torch.meshgrid(line, line, indexing="ij")
     origin, right, down = corners
     places = origin + x[..., None] * (right - origin) + y[..., None] * (down - origin)
     grid = places / torch.tensor([width, height]) * 2 - 1
-    return F.grid_sample(picture[None], grid[None], mode="bilinear", padding_mode="zeros", align_corners=False)[0]
+    return F.grid_sample(image[None], grid[None], mode="bilinear", padding_mode="zeros", align_corners=False)[0]
 
 
 def refine(places: Float[Tensor, "n 2"], heat: Float[Tensor, "h w m"]) -> Float[Tensor, "n 2"]:

@@ -1,4 +1,4 @@
-"""Poses found once: in originals, which every system is scored against."""
+"""Poses found once: in originals, which every method is scored against."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class RememberingEstimator:
-    """An estimator whose answers are kept in the user's cache, by its name and a digest of the picture's pixels.
+    """An estimator whose answers are kept in the user's cache, by its name and a digest of the image's pixels.
 
     Args:
-        estimator: the one to ask about pictures not seen before.
+        estimator: the one to ask about images not seen before.
     """
 
     def __init__(self, estimator: PoseEstimator) -> None:
@@ -36,15 +36,15 @@ class RememberingEstimator:
         self.device: torch.device = estimator.device
         self.folder = cache_folder() / "poses" / hashlib.sha256(self.name.encode()).hexdigest()[:16]
 
-    def __call__(self, pictures: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
-        """The remembered poses, and new ones of the pictures that are new."""
-        given = [None if near is None else near[place] for place in range(len(pictures))]
-        files = [self.folder / f"{_digest(*pair)}.json" for pair in zip(pictures, given, strict=True)]
+    def __call__(self, images: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
+        """The remembered poses, and new ones of the images that are new."""
+        given = [None if near is None else near[place] for place in range(len(images))]
+        files = [self.folder / f"{_digest(*pair)}.json" for pair in zip(images, given, strict=True)]
         poses = {place: found for place, file in enumerate(files) if (found := _recall(file)) is not None}
         new = [place for place in range(len(files)) if place not in poses]
         if new:
             there = None if near is None else join([near[place] for place in new])
-            found = self.estimator(pictures[new], there)
+            found = self.estimator(images[new], there)
             for number, place in enumerate(new):
                 poses[place] = found[number]
                 _remember(found[number], files[place])
@@ -56,9 +56,9 @@ def remembering(estimator: PoseEstimator) -> RememberingEstimator:
     return estimator if isinstance(estimator, RememberingEstimator) else RememberingEstimator(estimator)
 
 
-def _digest(picture: Float[Tensor, "3 h w"], near: Poses | None) -> str:
-    found = hashlib.sha256(str(tuple(picture.shape)).encode())
-    found.update(picture.float().cpu().contiguous().numpy().tobytes())
+def _digest(image: Float[Tensor, "3 h w"], near: Poses | None) -> str:
+    found = hashlib.sha256(str(tuple(image.shape)).encode())
+    found.update(image.float().cpu().contiguous().numpy().tobytes())
     if near is not None and bool(near.found[0]):
         found.update(near.squares.contiguous().numpy().tobytes())
     return found.hexdigest()

@@ -1,4 +1,4 @@
-"""Compares the pose in a restored picture with the reference pose."""
+"""Compares the pose in a restored image with the reference pose."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PoseJudge:
     """An estimator with the reference that its answers are compared with.
 
     Args:
-        estimator: of poses, in restored pictures and originals alike.
+        estimator: of poses, in restored images and originals alike.
         reference: "estimated": found in the original by the same estimator; "annotated": the data set's joints.
     """
 
@@ -62,7 +62,7 @@ class PoseJudge:
         """The reference poses of a batch.
 
         Raises:
-            InputError: annotated joints are asked for, and the pictures have none.
+            InputError: annotated joints are asked for, and the images have none.
         """
         near = self.remembering(as_saved(batch.target))
         if self.kind == "estimated":
@@ -71,7 +71,7 @@ class PoseJudge:
             if batch.pose is None:
                 raise InputError(
                     f"pose.reference=annotated: {batch.names[0]} has no joints in joints.json; add them, choose "
-                    "pictures that have them with data.names=PATTERN, or pose.reference=estimated"
+                    "images that have them with data.names=PATTERN, or pose.reference=estimated"
                 )
             joints = batch.pose.cpu().float().clone()
             joints[..., 2] *= available(self.estimator.joint_names)
@@ -79,20 +79,20 @@ class PoseJudge:
         return Reference(joints, usable & person_scale(joints).isfinite(), near)
 
     def compare(
-        self, pictures: Float[Tensor, "b 3 h w"], reference: Reference, hidden: Bool[Tensor, "b 14"]
+        self, images: Float[Tensor, "b 3 h w"], reference: Reference, hidden: Bool[Tensor, "b 14"]
     ) -> Float[Tensor, "b 3 3"]:
-        """What is measured of restored pictures, over all joints, hidden ones and known ones.
+        """What is measured of restored images, over all joints, hidden ones and known ones.
 
         Args:
-            pictures: in [-1, 1].
-            reference: of the same pictures.
+            images: in [-1, 1].
+            reference: of the same images.
             hidden: which joints' places were inside a hole.
 
         Returns:
             Weighted distance, share of joints within a fifth of the person's scale, and found (1 or 0); NaN where the
             reference shows nobody, or has no such joint.
         """
-        found = self.estimator(as_saved(pictures), reference.near)
+        found = self.estimator(as_saved(images), reference.near)
         distance = relative_distance(found.joints, reference.joints).clamp(max=1)
         distance = torch.where(found.found[:, None], distance, 1.0).double()
         weights = reference.joints[..., 2].double()
@@ -114,8 +114,8 @@ class PoseJudge:
         return torch.where(reference.usable[:, None, None], torch.stack(measured, dim=1), torch.nan)
 
 
-def hidden_joints(joints: Float[Tensor, "b 14 3"], mask: Float[Tensor, "b 1 h w"]) -> Bool[Tensor, "b 14"]:
-    """Whether the pixel that each joint lies in is hidden; joints outside the picture are not."""
+def masked_joints(joints: Float[Tensor, "b 14 3"], mask: Float[Tensor, "b 1 h w"]) -> Bool[Tensor, "b 14"]:
+    """Whether the pixel that each joint lies in is hidden; joints outside the image are not."""
     height, width = mask.shape[-2:]
     column, row = joints[..., 0].floor().long(), joints[..., 1].floor().long()
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
@@ -123,6 +123,6 @@ def hidden_joints(joints: Float[Tensor, "b 14 3"], mask: Float[Tensor, "b 1 h w"
     return (mask[:, 0].flatten(1).gather(1, places.to(mask.device)).cpu() > 0) & inside
 
 
-def as_saved(pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-    """From [-1, 1] to [0, 1] in steps of 1/255, as a saved picture has them, on the CPU."""
-    return to_bytes(pictures.float().cpu()).float() / 255
+def as_saved(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+    """From [-1, 1] to [0, 1] in steps of 1/255, as a saved image has them, on the CPU."""
+    return to_bytes(images.float().cpu()).float() / 255

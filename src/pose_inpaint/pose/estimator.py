@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Poses:
-    """The pose of one person in each picture.
+    """The pose of one person in each image.
 
     Attributes:
-        joints: x and y in pixels of the picture (the centre of the first pixel is 0.5, 0.5) and confidence in [0, 1]
+        joints: x and y in pixels of the image (the centre of the first pixel is 0.5, 0.5) and confidence in [0, 1]
             of each of the 14 `JOINTS`, (b, 14, 3).
         found: whether there is a person at all, (b,).
         squares: top left, top right and bottom left corner of the square that the person was looked for in, x and y in
@@ -45,12 +45,12 @@ def join(poses: Sequence[Poses]) -> Poses:
 
 
 def nobody() -> Poses:
-    """A picture without a person."""
+    """An image without a person."""
     return Poses(torch.zeros(1, 14, 3), torch.zeros(1, dtype=torch.bool), torch.zeros(1, 3, 2))
 
 
 class PoseEstimator(Protocol):
-    """Finds the pose of the one person that each picture shows best."""
+    """Finds the pose of the one person that each image shows best."""
 
     @property
     def name(self) -> str:
@@ -67,12 +67,12 @@ class PoseEstimator(Protocol):
         """Where it computes."""
         ...
 
-    def __call__(self, pictures: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
-        """Poses in the pictures' order, on the CPU.
+    def __call__(self, images: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
+        """Poses in the images' order, on the CPU.
 
         Args:
-            pictures: in [0, 1].
-            near: poses in other versions of the same pictures. Where one was found, that person is looked at and no
+            images: in [0, 1].
+            near: poses in other versions of the same images. Where one was found, that person is looked at and no
                 other: the place of the person is given, as the challenge's own estimator was given it.
         """
         ...

@@ -19,7 +19,7 @@ def draw_heat(
     """A Gaussian of height 1 around each joint.
 
     Args:
-        joints: x, y in pixels of the picture.
+        joints: x, y in pixels of the image.
         height: of a map in cells.
         width: of a map in cells.
         stride: pixels a cell.

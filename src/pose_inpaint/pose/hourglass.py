@@ -25,7 +25,7 @@ PREFIX = "network."
 
 
 class HourglassEstimator:
-    """The person that a stacked hourglass sees in the whole picture.
+    """The person that a stacked hourglass sees in the whole image.
 
     Args:
         weights: a checkpoint of `python -m pose_inpaint.train_pose`.
@@ -45,11 +45,11 @@ class HourglassEstimator:
         self.device, self.min_confidence = torch.device(device), min_confidence
         self.name = f"hourglass {file_digest(Path(weights or ''))[:8]} ({min_confidence:g})"
 
-    def __call__(self, pictures: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
-        """Finds the joints of the whole batch at once, in the whole pictures, whether `near` is given or not."""
+    def __call__(self, images: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
+        """Finds the joints of the whole batch at once, in the whole images, whether `near` is given or not."""
         with torch.no_grad():
-            joints = find_joints(self.network(pictures.float().to(self.device))[:, -1], STRIDE).cpu()
-        height, width = pictures.shape[-2:]
+            joints = find_joints(self.network(images.float().to(self.device))[:, -1], STRIDE).cpu()
+        height, width = images.shape[-2:]
         whole = torch.tensor([[0.0, 0.0], [width, 0.0], [0.0, height]]).expand(len(joints), -1, -1)
         return Poses(joints, joints[..., 2].mean(1) >= self.min_confidence, whole)
 

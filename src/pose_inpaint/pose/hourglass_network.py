@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 STRIDE = 4
-"""Pixels of the picture a cell of the heat maps: the stem halves the resolution twice (paper, section 3.2)."""
+"""Pixels of the image a cell of the heat maps: the stem halves the resolution twice (paper, section 3.2)."""
 
 
 class Residual(nn.Module):
@@ -46,7 +46,7 @@ class Hourglass(nn.Module):
         self.inner = Hourglass(depth - 1, width) if depth > 1 else Residual(width, width)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Features that have seen the whole picture."""
+        """Features that have seen the whole image."""
         low = self.up(self.inner(self.down(F.max_pool2d(x, 2))))
         total: Tensor = self.skip(x) + F.interpolate(low, size=x.shape[-2:], mode="nearest")
         return total
@@ -94,21 +94,21 @@ class StackedHourglass(nn.Module):
         self.merge_features = nn.ModuleList(nn.Conv2d(width, width, 1) for _ in range(stacks - 1))
         self.merge_heat = nn.ModuleList(nn.Conv2d(joints, width, 1) for _ in range(stacks - 1))
 
-    def forward(self, pictures: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b s j h4 w4"]:
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b s j h4 w4"]:
         """Heat maps of each stack, the last being the network's answer.
 
         Args:
-            pictures: in [0, 1]; height and width multiples of `side` pixels.
+            images: in [0, 1]; height and width multiples of `side` pixels.
 
         Raises:
-            InputError: the picture's size is no such multiple.
+            InputError: the image's size is no such multiple.
         """
-        if pictures.shape[-2] % self.side or pictures.shape[-1] % self.side:
+        if images.shape[-2] % self.side or images.shape[-1] % self.side:
             raise InputError(
-                f"data.size: the hourglass takes multiples of {self.side} pixels, these pictures have "
-                f"{pictures.shape[-2]}x{pictures.shape[-1]}"
+                f"data.size: the hourglass takes multiples of {self.side} pixels, these images have "
+                f"{images.shape[-2]}x{images.shape[-1]}"
             )
-        x = self.stem(pictures * 2 - 1)
+        x = self.stem(images * 2 - 1)
         heat = []
         for number, hourglass in enumerate(self.hourglasses):
             features = self.features[number](hourglass(x))

@@ -63,10 +63,10 @@ class KeypointRCNN:
             digest.update(value.contiguous().numpy().tobytes())
         self.name = f"keypoint_rcnn {digest.hexdigest()[:8]} ({min_confidence:g})"
 
-    def __call__(self, pictures: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
-        """Finds the surest person of each picture or, with `near`, the one whose box overlaps most with that one's."""
+    def __call__(self, images: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
+        """Finds the surest person of each image or, with `near`, the one whose box overlaps most with that one's."""
         with torch.no_grad():
-            found = self.network(list(pictures.float().to(self.device)))
+            found = self.network(list(images.float().to(self.device)))
         given = [None] * len(found) if near is None else [near[place] for place in range(len(found))]
         return join([self._choose(people, one) for people, one in zip(found, given, strict=True)])
 

@@ -26,7 +26,7 @@ class PoseModule(LightningModule):
     """Trains heat maps by squared error, with every stack supervised (Newell et al. 2016, section 3.3).
 
     Args:
-        network: pictures to heat maps of each stack.
+        network: images to heat maps of each stack.
         lr: the highest learning rate; it rises to it and falls again over all of training (Smith and Topin 2018).
         weight_decay: of AdamW.
         settings: of the network, stored in every checkpoint.
@@ -55,8 +55,8 @@ class PoseModule(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss on random views."""
-        pictures, joints = augment((batch.target + 1) / 2, demand_poses(batch))
-        loss = heat_loss(self.network(pictures), joints)
+        images, joints = augment((batch.target + 1) / 2, check_poses(batch))
+        loss = heat_loss(self.network(images), joints)
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
@@ -65,15 +65,15 @@ class PoseModule(LightningModule):
         self.right, self.counted = torch.zeros(()), torch.zeros(())
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Counts right joints on the pictures as they are."""
-        joints = demand_poses(batch)
+        """Counts right joints on the images as they are."""
+        joints = check_poses(batch)
         found = find_joints(self.network((batch.target + 1) / 2)[:, -1], STRIDE)
         everyone = torch.ones(len(joints), dtype=torch.bool, device=self.device)
         right, counted = correct_keypoints(found, everyone, joints, person_scale(joints))
         self.right, self.counted = self.right + right.sum().cpu(), self.counted + counted.sum().cpu()
 
     def on_validation_epoch_end(self) -> None:
-        """Logs PCK@0.2 over all joints of all pictures."""
+        """Logs PCK@0.2 over all joints of all images."""
         self.log("val/pck", (self.right / self.counted).float(), prog_bar=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -83,7 +83,7 @@ class PoseModule(LightningModule):
         }  # fmt: skip
 
 
-def demand_poses(batch: Batch) -> Float[Tensor, "b 14 3"]:
+def check_poses(batch: Batch) -> Float[Tensor, "b 14 3"]:
     """The batch's joints.
 
     Raises:

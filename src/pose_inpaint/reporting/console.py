@@ -15,12 +15,12 @@ LABEL = 28  # letters
 def score_table(
     summary: Mapping[str, Any], rank_by: str, estimator: str | None, bounds: Mapping[str, Any] | None
 ) -> str:
-    """All scores with interval and n; then the ranking score, and WNJD, by hidden share and source."""
+    """All scores with interval and n; then the ranking score, and WNJD, by mask ratio and source."""
     lines = [f"{'':<{LABEL}}{'value':>10}   95 % interval          n"]
     groups: dict[str, list[str]] = {}
     for name in summary["scores"]:
-        picture, region = name.rsplit("_", 2)[1:]
-        groups.setdefault(f"{picture}, {region}", []).append(name)
+        image, region = name.rsplit("_", 2)[1:]
+        groups.setdefault(f"{image}, {region}", []).append(name)
     for heading, names in groups.items():
         lines.append(heading)
         lines += [_row(f"  {name.rsplit('_', 2)[0]}", name, summary["scores"][name]) for name in names]
@@ -30,8 +30,8 @@ def score_table(
         lines.append(f"\nPoses: {estimator}\n{WNJD_IN_WORDS}")
         lines += describe_bounds(bounds)
     for name in [rank_by, *(n for n in summary["scores"] if n.startswith("wnjd_"))]:
-        for title, key in {"hidden share": "by_hidden_share", "source": "by_source"}.items():
-            if len(summary[key]) > 1 or key == "by_hidden_share":
+        for title, key in {"mask ratio": "by_mask_ratio", "source": "by_source"}.items():
+            if len(summary[key]) > 1 or key == "by_mask_ratio":
                 lines.append(f"\n{name} by {title}")
                 lines += [_row(f"  {label}", name, g["scores"][name]) for label, g in summary[key].items()]
     return "\n".join(lines)
@@ -53,10 +53,10 @@ def describe_bounds(bounds: Mapping[str, Any] | None) -> list[str]:
     ]
 
 
-def describe_seconds(seconds: Mapping[str, float], pictures: int) -> str:
-    """Time by stage, and of the stages that look for poses the milliseconds a picture."""
+def describe_seconds(seconds: Mapping[str, float], images: int) -> str:
+    """Time by stage, and of the stages that look for poses the milliseconds an image."""
     spent = []
     for stage, value in seconds.items():
-        each = f" ({1000 * value / pictures:.0f} ms a picture)" if stage in ("pose", "poses of originals") else ""
+        each = f" ({1000 * value / images:.0f} ms an image)" if stage in ("pose", "poses of originals") else ""
         spent.append(f"{stage} {value:.1f}{each}")
     return f"Seconds: {', '.join(spent)}"

@@ -1,4 +1,4 @@
-"""What the systems of a comparison cost, as Markdown, CSV and LaTeX."""
+"""What the methods of a comparison cost, as Markdown, CSV and LaTeX."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pose_inpaint.evaluation.scored_run import ScoredRun
 
 MEANING = (
-    "GFLOP: of completing one picture, a multiply-add counting as two. Time: of completing alone, in batches. Peak "
-    "memory: on a GPU what PyTorch had allocated there while completing, on a CPU what the whole process had resident."
+    "GFLOP: of inpainting one image, a multiply-add counting as two. Time: of inpainting alone, in batches. Peak "
+    "memory: on a GPU what PyTorch had allocated there while inpainting, on a CPU what the whole process had resident."
 )
 
 
@@ -22,7 +22,7 @@ def cost_markdown(runs: Sequence[ScoredRun], names: Sequence[str]) -> list[str]:
     """The lines of a table; none where no run has its cost recorded, as those of older versions have not."""
     if not has_costs(runs):
         return []
-    lines = ["", "Cost:", "", "| system | " + " | ".join(COST.values()) + " |", "|" + "---|" * (len(COST) + 1)]
+    lines = ["", "Cost:", "", "| method | " + " | ".join(COST.values()) + " |", "|" + "---|" * (len(COST) + 1)]
     for run, name in zip(runs, names, strict=True):
         lines.append(f"| {name} | " + " | ".join(format_cost(run.cost)) + " |")
     return [*lines, "", MEANING]
@@ -33,7 +33,7 @@ def cost_latex(runs: Sequence[ScoredRun], names: Sequence[str]) -> list[str]:
     if not has_costs(runs):
         return []
     lines = ["", rf"\medskip % {MEANING}", r"\begin{tabular}{l" + "r" * (len(COST) - 1) + "l}", r"\hline"]
-    lines += [" & ".join(["system", *COST.values()]) + r" \\", r"\hline"]
+    lines += [" & ".join(["method", *COST.values()]) + r" \\", r"\hline"]
     for run, name in zip(runs, names, strict=True):
         lines.append(" & ".join(escape_latex(text) for text in [name, *format_cost(run.cost)]) + r" \\")
     return [*lines, r"\hline", r"\end{tabular}"]
@@ -51,12 +51,12 @@ def has_costs(runs: Sequence[ScoredRun]) -> bool:
 
 COST = {
     "parameters": "parameters",
-    "gflop": "GFLOP a picture",
-    "seconds_a_picture": "ms a picture",
+    "gflop": "GFLOP an image",
+    "seconds_per_image": "ms an image",
     "peak_memory_bytes": "peak memory (MiB)",
     "device": "device",
 }
-"""What a system costs: the keys of `scores.json`'s block, and their headings."""
+"""What a method costs: the keys of `scores.json`'s block, and their headings."""
 
 
 def format_cost(cost: Mapping[str, Any] | None) -> list[str]:
@@ -66,7 +66,7 @@ def format_cost(cost: Mapping[str, Any] | None) -> list[str]:
     if device == "cpu":
         device = f"cpu, {cost['threads']} thread{'s' if cost['threads'] > 1 else ''}"
     numbers = [
-        ("parameters", 1, ",.0f"), ("gflop", 1, ".2f"), ("seconds_a_picture", 1000, ".1f"),
+        ("parameters", 1, ",.0f"), ("gflop", 1, ".2f"), ("seconds_per_image", 1000, ".1f"),
         ("peak_memory_bytes", 2**-20, ",.0f"),
     ]  # fmt: skip
     cells = [f"{cost[key] * factor:{form}}" if cost.get(key) is not None else "-" for key, factor, form in numbers]
@@ -74,7 +74,7 @@ def format_cost(cost: Mapping[str, Any] | None) -> list[str]:
 
 
 def describe_cost_briefly(cost: Mapping[str, Any]) -> str:
-    """A line of what a system costs."""
+    """A line of what a method costs."""
     cells = ", ".join(f"{heading} {text}" for heading, text in zip(COST.values(), format_cost(cost), strict=True))
     return f"Cost: {cells}, batches of {cost['batch_size']}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pose_inpaint.metrics.score_names import label
-from pose_inpaint.reporting.paired_differences import by_hidden_share
+from pose_inpaint.reporting.paired_differences import by_mask_ratio
 from pose_inpaint.runtime.optional import import_extra
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ COLOURS = 10  # of matplotlib's cycle
 
 
 def draw_curves(found: Comparison, edges: Sequence[float], seed: int, path: Path) -> bool:
-    """Each score against the hidden share, with 95 % intervals: a panel a score, a line a system.
+    """Each score against the mask ratio, with 95 % intervals: a panel a score, a line a method.
 
-    Scores that no picture has by itself (pooled PSNR, FID) have no panel; nothing is drawn where there is no other.
+    Scores that no image has by itself (pooled PSNR, FID) have no panel; nothing is drawn where there is no other.
 
     Raises:
         InputError: matplotlib is not installed.
@@ -42,12 +42,12 @@ def draw_curves(found: Comparison, edges: Sequence[float], seed: int, path: Path
         for place, (run, name) in enumerate(zip(found.runs, found.names, strict=True)):
             if score not in run.values:
                 continue
-            groups = by_hidden_share(run, score, edges, seed)
+            groups = by_mask_ratio(run, score, edges, seed)
             x = [100 * share for share, _ in groups]
             y = [e["value"] for _, e in groups]
             # Equal values: value and bounds differ by rounding alone, in either direction.
             below, above = ([max(0.0, sign * (e["value"] - e[key])) for _, e in groups] for sign, key in BOUNDS)
-            rounds = place // COLOURS  # further systems have the colours of the first, other marks and other lines
+            rounds = place // COLOURS  # further methods have the colours of the first, other marks and other lines
             style: dict[str, Any] = {
                 "marker": "os^Dv"[rounds % 5],
                 "linestyle": ("-", "--", ":")[rounds % 3],
@@ -56,7 +56,7 @@ def draw_curves(found: Comparison, edges: Sequence[float], seed: int, path: Path
             style |= {"markersize": 3, "capsize": 2, "linewidth": 1.2}
             lines[name] = panel.errorbar(x, y, yerr=[below, above], **style)
         panel.set_title(label(score), fontsize=9)
-        panel.set_xlabel("hidden share (%)", fontsize=8)
+        panel.set_xlabel("mask ratio (%)", fontsize=8)
         panel.tick_params(labelsize=8)
         panel.grid(visible=True, linewidth=0.3)
     for panel in axes[len(scores) :]:

@@ -1,4 +1,4 @@
-"""Which of several systems is better, picture by picture."""
+"""Which of several methods is better, image by image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pose_inpaint.evaluation.scores import share_groups
+from pose_inpaint.evaluation.scores import mask_ratio_groups
 from pose_inpaint.metrics.bootstrap import estimate_mean
 from pose_inpaint.metrics.score_names import higher_is_better
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean over pictures of one system's score less another's, with its 95 % interval.
+    """The mean over images of one method's score less another's, with its 95 % interval.
 
     Attributes:
-        score: METRIC_PICTURE_REGION.
-        first: place of the system whose score is reduced.
-        second: place of the system that is taken off.
-        estimate: `value`, `low`, `high`, and `n` pictures that both have a value for.
+        score: METRIC_IMAGE_REGION.
+        first: place of the method whose score is reduced.
+        second: place of the method that is taken off.
+        estimate: `value`, `low`, `high`, and `n` images that both have a value for.
     """
 
     score: str
@@ -39,7 +39,7 @@ class Difference:
 
     @property
     def better(self) -> int | None:
-        """Place of the better system; None where the interval holds zero."""
+        """Place of the better method; None where the interval holds zero."""
         if self.estimate["low"] > 0:
             return self.first if higher_is_better(self.score) else self.second
         if self.estimate["high"] < 0:
@@ -48,12 +48,12 @@ class Difference:
 
 
 def paired_difference(a: Float[Tensor, " n"], b: Float[Tensor, " n"], seed: int) -> dict[str, Any]:
-    """Mean of a - b over the pictures that both have a value for, with its interval."""
+    """Mean of a - b over the images that both have a value for, with its interval."""
     return estimate_mean(a - b, seed)
 
 
 def compare(runs: Sequence[ScoredRun], scores: Sequence[str], seed: int) -> list[Difference]:
-    """Every pair of systems in every score that both have picture by picture."""
+    """Every pair of methods in every score that both have image by image."""
     return [
         Difference(score, i, j, paired_difference(runs[i].values[score], runs[j].values[score], seed))
         for score in scores
@@ -62,8 +62,8 @@ def compare(runs: Sequence[ScoredRun], scores: Sequence[str], seed: int) -> list
     ]
 
 
-def best_system(score: str, differences: Sequence[Difference], count: int) -> int | None:
-    """The system that is better than each of the others that has the score, or None where there is none such."""
+def best_method(score: str, differences: Sequence[Difference], count: int) -> int | None:
+    """The method that is better than each of the others that has the score, or None where there is none such."""
     ours = [each for each in differences if each.score == score]
     compared = {place for each in ours for place in (each.first, each.second)}
     for place in range(count):
@@ -73,12 +73,10 @@ def best_system(score: str, differences: Sequence[Difference], count: int) -> in
     return None
 
 
-def by_hidden_share(
-    run: ScoredRun, score: str, edges: Sequence[float], seed: int
-) -> list[tuple[float, dict[str, Any]]]:
-    """Mean hidden share and score of each group of hidden share that has pictures."""
+def by_mask_ratio(run: ScoredRun, score: str, edges: Sequence[float], seed: int) -> list[tuple[float, dict[str, Any]]]:
+    """Mean mask ratio and score of each group of mask ratio that has images."""
     groups = []
-    for group in share_groups(run.hidden, edges).values():
+    for group in mask_ratio_groups(run.hidden, edges).values():
         chosen = group & ~torch.isnan(run.values[score])
         if chosen.any():
             groups.append((float(run.hidden[chosen].mean()), estimate_mean(run.values[score][chosen], seed)))

@@ -12,15 +12,15 @@ from lightning.pytorch.loggers import WandbLogger
 from pose_inpaint.config import instantiate
 from pose_inpaint.config.schema import ReportSettings
 from pose_inpaint.config.settings import plain_config, read_settings
-from pose_inpaint.data.contact_sheet import draw_sheet
-from pose_inpaint.data.images import read_picture, to_signed
+from pose_inpaint.data.contact_sheet import draw_contact_sheet
+from pose_inpaint.data.images import read_image, to_signed
 from pose_inpaint.errors import InputError
 from pose_inpaint.evaluation.examples import EXAMPLES
-from pose_inpaint.evaluation.scored_run import ScoredRun, demand_comparable, read_scored_run
+from pose_inpaint.evaluation.scored_run import ScoredRun, check_comparable, read_scored_run
 from pose_inpaint.metrics.score_names import label
 from pose_inpaint.reporting.cost_table import COST, format_cost
 from pose_inpaint.reporting.curves import draw_curves
-from pose_inpaint.reporting.paired_differences import best_system, compare
+from pose_inpaint.reporting.paired_differences import best_method, compare
 from pose_inpaint.reporting.tables import (
     Comparison,
     cell,
@@ -31,7 +31,7 @@ from pose_inpaint.reporting.tables import (
     write_markdown,
 )
 from pose_inpaint.tracking.wandb_session import recorded
-from pose_inpaint.types import Picture, check_choice
+from pose_inpaint.types import ImageKind, check_choice
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -53,11 +53,11 @@ def run(config: DictConfig) -> None:
     if isinstance(config.get("runs"), str):  # runs=DIR for short
         config.runs = [config.runs]
     settings = read_settings(config, ReportSettings)
-    check_choice("pictures", settings.pictures, Picture)
+    check_choice("images", settings.images, ImageKind)
     runs, faults = read_runs(settings.runs)
     scores = choose_scores(runs, settings.scores)
     differences = compare(runs, scores, settings.seed)
-    best = {score: best_system(score, differences, len(runs)) for score in scores}
+    best = {score: best_method(score, differences, len(runs)) for score in scores}
     found = Comparison(runs, scores, differences, best)
     folder = Path(settings.output)
     folder.mkdir(parents=True, exist_ok=True)
@@ -78,16 +78,16 @@ def run(config: DictConfig) -> None:
 
 def draw(found: Comparison, settings: ReportSettings, folder: Path, faults: list[str]) -> list[Path]:
     """Draws sheet and curves; what can't be drawn is added to `faults`, and an older file of that name removed."""
-    sheet, curves = folder / "sheet.png", folder / "curves.png"
+    sheet, curves = folder / "contact_sheet.png", folder / "curves.png"
     for path in (sheet, curves):
         path.unlink(missing_ok=True)
     drawn = []
     try:
-        if draw_examples(found, settings.pictures, sheet):
+        if draw_examples(found, settings.images, sheet):
             drawn.append(sheet)
         else:
-            faults.append("sheet.png: the runs kept no examples in common; score them with the same examples=N")
-        if draw_curves(found, settings.share_edges, settings.seed, curves):
+            faults.append("contact_sheet.png: the runs kept no examples in common; score them with the same examples=N")
+        if draw_curves(found, settings.mask_ratio_edges, settings.seed, curves):
             drawn.append(curves)
     except InputError as error:
         faults.append(str(error))
@@ -107,7 +107,7 @@ def read_runs(folders: list[str]) -> tuple[list[ScoredRun], list[str]]:
     for folder in folders:
         try:
             found = read_scored_run(folder)
-            demand_comparable(runs, found)
+            check_comparable(runs, found)
             runs.append(found)
         except InputError as error:
             faults.append(str(error))
@@ -131,30 +131,30 @@ def choose_scores(runs: list[ScoredRun], wanted: list[str] | None) -> list[str]:
     return wanted
 
 
-def draw_examples(found: Comparison, picture: str, path: Path) -> bool:
-    """Draws the pictures that all runs kept: input, each system's, original. False where there is none."""
+def draw_examples(found: Comparison, image: str, path: Path) -> bool:
+    """Draws the images that all runs kept: input, each method's, original. False where there is none."""
     folders = [run.folder / EXAMPLES for run in found.runs]
-    kept = [{p.relative_to(f / picture).as_posix() for p in (f / picture).rglob("*.png")} for f in folders]
+    kept = [{p.relative_to(f / image).as_posix() for p in (f / image).rglob("*.png")} for f in folders]
     names = sorted(set.intersection(*kept))
     if not names:
         return False
-    columns = [folders[0] / "input", *(folder / picture for folder in folders), folders[0] / "original"]
-    rows = torch.stack([torch.stack([to_signed(read_picture(c / name)) for c in columns]) for name in names])
-    draw_sheet(rows, ["input", *found.names, "original"], names).save(path)
+    columns = [folders[0] / "input", *(folder / image for folder in folders), folders[0] / "original"]
+    rows = torch.stack([torch.stack([to_signed(read_image(c / name)) for c in columns]) for name in names])
+    draw_contact_sheet(rows, ["input", *found.names, "original"], names).save(path)
     return True
 
 
 def _send(settings: ReportSettings, plain: dict[str, object], found: Comparison, drawn: list[Path]) -> None:
-    """The same table and pictures to W&B, if that is logged to."""
+    """The same table and images to W&B, if that is logged to."""
     if not settings.logger.get("_target_"):
         return
     logger = instantiate.build("logger", settings.logger)
     if not isinstance(logger, WandbLogger):
         raise InputError("logger: a report goes to files or to W&B; choose logger=csv or logger=wandb")
     with recorded([logger], plain):
-        systems = zip(found.names, found.runs, strict=True)
-        rows = [[name, *(cell(run, score) for score in found.scores)] for name, run in systems]
-        logger.log_table("table", columns=["system", *map(label, found.scores)], data=rows)
+        methods = zip(found.names, found.runs, strict=True)
+        rows = [[name, *(cell(run, score) for score in found.scores)] for name, run in methods]
+        logger.log_table("table", columns=["method", *map(label, found.scores)], data=rows)
         costs = [[name, *format_cost(run.cost)] for name, run in zip(found.names, found.runs, strict=True)]
-        logger.log_table("cost", columns=["system", *COST.values()], data=costs)
+        logger.log_table("cost", columns=["method", *COST.values()], data=costs)
         logger.log_image("report", [str(path) for path in drawn], caption=[describe(found)[0]] * len(drawn))

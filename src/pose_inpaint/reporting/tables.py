@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Systems, scores, and what came of comparing them.
+    """Methods, scores, and what came of comparing them.
 
     Attributes:
-        runs: the systems.
-        scores: full names METRIC_PICTURE_REGION.
+        runs: the methods.
+        scores: full names METRIC_IMAGE_REGION.
         differences: of every pair.
-        best: place of the system marked best in a score.
+        best: place of the method marked best in a score.
     """
 
     runs: Sequence[ScoredRun]
@@ -38,7 +38,7 @@ class Comparison:
 
     @cached_property
     def names(self) -> list[str]:
-        """The systems' names, all different."""
+        """The methods' names, all different."""
         return distinct_names(self.runs)
 
 
@@ -51,16 +51,16 @@ def cell(run: ScoredRun, score: str) -> str:
 
 
 def write_markdown(found: Comparison, path: Path) -> None:
-    """The table, what it is of, what the systems cost, and the paired differences to the first system."""
-    lines = ["| system | checkpoint | " + " | ".join(map(label, found.scores)) + " |"]
+    """The table, what it is of, what the methods cost, and the paired differences to the first method."""
+    lines = ["| method | checkpoint | " + " | ".join(map(label, found.scores)) + " |"]
     lines.append("|" + "---|" * (len(found.scores) + 2))
     for place, (run, name) in enumerate(zip(found.runs, found.names, strict=True)):
         cells = [f"**{cell(run, s)}**" if found.best[s] == place else cell(run, s) for s in found.scores]
         lines.append(f"| {name} | {run.checkpoint} | " + " | ".join(cells) + " |")
     lines += ["", *describe(found), *cost_markdown(found.runs, found.names)]
     if len(found.runs) > 1:
-        lines += ["", f"Differences to {found.names[0]}, over the same pictures and masks:", ""]
-        lines += ["| system | " + " | ".join(map(label, found.scores)) + " |"]
+        lines += ["", f"Differences to {found.names[0]}, over the same images and masks:", ""]
+        lines += ["| method | " + " | ".join(map(label, found.scores)) + " |"]
         lines += ["|" + "---|" * (len(found.scores) + 1)]
         for place in range(1, len(found.runs)):
             cells = [_difference_cell(found, score, place) for score in found.scores]
@@ -81,19 +81,19 @@ def describe(found: Comparison) -> list[str]:
     """What the numbers are of, in sentences."""
     record = found.runs[0].record
     lines = [
-        f"Means over {record['n']} pictures ({record['data']['name']}, split {record['split']}, data "
-        f"{record['data']['sha256'][:12]}, masks {record['masks_sha256'][:12]}; {record['mean_hidden_share']:.1%} "
-        "hidden on average) with 95 % bootstrap intervals over pictures. Bold: better than every other system, the "
+        f"Means over {record['n']} images ({record['data']['name']}, split {record['split']}, data "
+        f"{record['data']['sha256'][:12]}, masks {record['masks_sha256'][:12]}; {record['mean_mask_ratio']:.1%} "
+        "hidden on average) with 95 % bootstrap intervals over images. Bold: better than every other method, the "
         "interval of the paired difference leaving zero out."
     ]
     for run, name in zip(found.runs, found.names, strict=True):
         if "sources" in run.record:
             near = run.record["sources"]["near_duplicates"]
-            lines.append(f"{name}: {near} of {run.record['n']} pictures were completed from a near-duplicate.")
+            lines.append(f"{name}: {near} of {run.record['n']} images were inpainted from a near-duplicate.")
     posed = next((run for run in found.runs if run.estimator), None)
     if posed and any(score.startswith(POSE) for score in found.scores):
         n = max(posed.record["scores"][s]["n"] for s in posed.record["scores"] if s.startswith(POSE))
-        lines.append(f"{WNJD_IN_WORDS} Joints: {posed.estimator}; {n} pictures whose original shows a person.")
+        lines.append(f"{WNJD_IN_WORDS} Joints: {posed.estimator}; {n} images whose original shows a person.")
         pose = posed.record["pose"]
         bounds = describe_bounds({which: pose[which] for which in ("floor", "ceiling") if which in pose})
         lines += [f"{line}." for line in bounds]
@@ -101,34 +101,34 @@ def describe(found: Comparison) -> list[str]:
 
 
 def write_csv(found: Comparison, path: Path) -> None:
-    """A row a system and score, with all that it depends on."""
+    """A row a method and score, with all that it depends on."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([
-            "system", "score", "picture", "region", "value", "low", "high", "n", "best", "data", "data_sha256", "split",
+            "method", "score", "image", "region", "value", "low", "high", "n", "best", "data", "data_sha256", "split",
             "masks_sha256", "checkpoint_sha256", "estimator", *COST,
         ])  # fmt: skip
         for place, (run, name) in enumerate(zip(found.runs, found.names, strict=True)):
             record = run.record
             for score in found.scores:
-                metric, picture, region = score.rsplit("_", 2)
+                metric, image, region = score.rsplit("_", 2)
                 e = run.estimate(score)
                 if e is None:
                     continue
                 estimator = run.estimator if metric in POSE else ""
                 checkpoint = record.get("checkpoint", {}).get("sha256", "")
                 writer.writerow([
-                    name, metric, picture, region, e["value"], e["low"], e["high"], e["n"],
+                    name, metric, image, region, e["value"], e["low"], e["high"], e["n"],
                     int(found.best[score] == place), record["data"]["name"], record["data"]["sha256"], record["split"],
                     record["masks_sha256"], checkpoint, estimator, *cost_row(run),
                 ])  # fmt: skip
 
 
 def write_differences(found: Comparison, path: Path) -> None:
-    """A row a pair of systems and score."""
+    """A row a pair of methods and score."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["score", "system", "other", "difference", "low", "high", "n", "better"])
+        writer.writerow(["score", "method", "other", "difference", "low", "high", "n", "better"])
         for each in found.differences:
             better = "" if each.better is None else found.names[each.better]
             e = each.estimate
@@ -140,7 +140,7 @@ def write_latex(found: Comparison, path: Path) -> None:
     """The table as a `tabular`, and the costs as another, to be input by a document."""
     lines = [f"% {line}" for line in describe(found)]
     lines += [r"\begin{tabular}{l" + "r" * len(found.scores) + "}", r"\hline"]
-    lines += [" & ".join(["system", *(escape_latex(label(score)) for score in found.scores)]) + r" \\", r"\hline"]
+    lines += [" & ".join(["method", *(escape_latex(label(score)) for score in found.scores)]) + r" \\", r"\hline"]
     for place, (run, name) in enumerate(zip(found.runs, found.names, strict=True)):
         cells = [escape_latex(cell(run, score)) for score in found.scores]
         cells = [

@@ -30,7 +30,7 @@ def end_with_parent() -> None:
 
 
 def follow_parent(*_: int) -> None:
-    """For processes that read pictures: they end with the one that they read for, which alone heeds requests."""
+    """For processes that read images: they end with the one that they read for, which alone heeds requests."""
     handle_requests(signal.SIG_IGN)
     end_with_parent()
 

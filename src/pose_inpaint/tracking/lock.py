@@ -73,6 +73,6 @@ else:
     import fcntl
 
     def _lock(file: IO[str]) -> None:
-        # Of the two kinds of locks the one that processes forked for reading pictures don't share: they outlive a
+        # Of the two kinds of locks the one that processes forked for reading images don't share: they outlive a
         # killed run by seconds, in which it could not be resumed.
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -69,7 +69,7 @@ def describe_run(
         "threads": torch.get_num_threads(),
         "seed": config["seed"],
         "perceptual_weights": features,
-        "data": [{"split": found.split, "pictures": found.pictures, "sha256": found.digest} for found in inspections],
+        "data": [{"split": found.split, "images": found.images, "sha256": found.digest} for found in inspections],
     }
 
 

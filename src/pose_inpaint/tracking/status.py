@@ -28,7 +28,7 @@ class Status:
     Attributes:
         state: running (or killed so that it could not say more), finished, failed or interrupted.
         overrides: of the run's configuration.
-        metric: the optimized metric, METRIC_PICTURE_REGION.
+        metric: the optimized metric, METRIC_IMAGE_REGION.
         value: of the metric, finite; None unless the run finished.
         scores: of the validation at which `value` was taken.
         error: a line that says what failed.

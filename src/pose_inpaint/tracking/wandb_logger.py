@@ -64,8 +64,8 @@ class RunLogger(WandbLogger):
             check_choice("logger.mode", mode, Mode)
         if log_model not in (True, False, "all"):
             raise InputError(f"logger.log_model={log_model}: not one of false, true, all")
-        demand_login(entity, mode)
-        demand_settings(settings or {})
+        check_login(entity, mode)
+        check_settings(settings or {})
         super().__init__(
             redact(name), save_dir, id=_kept_id(Path(save_dir)), project=project, entity=entity, group=redact(group),
             job_type=job_type, mode=mode, settings=settings,
@@ -101,7 +101,7 @@ class RunLogger(WandbLogger):
 
     @rank_zero_only
     def log_image(self, key: str, images: list[Any], step: int | None = None, **each: Any) -> None:
-        """Logs pictures; `each` holds lists such as `caption`."""
+        """Logs images; `each` holds lists such as `caption`."""
         super().log_image(key, images, step, **redact(each))
 
     def after_save_checkpoint(self, checkpoint_callback: ModelCheckpoint) -> None:
@@ -127,7 +127,7 @@ class RunLogger(WandbLogger):
                     self._sent[path] = path.stat().st_mtime_ns
 
 
-def demand_login(entity: str | None, mode: str | None) -> None:
+def check_login(entity: str | None, mode: str | None) -> None:
     """Looks for a login before anything is computed or written.
 
     Raises:
@@ -149,7 +149,7 @@ def demand_login(entity: str | None, mode: str | None) -> None:
         )
 
 
-def demand_settings(settings: dict[str, Any]) -> None:
+def check_settings(settings: dict[str, Any]) -> None:
     """Looks whether W&B knows the settings.
 
     Raises:

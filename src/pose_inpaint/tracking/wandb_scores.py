@@ -1,4 +1,4 @@
-"""The scores of the test split on W&B: numbers, a table beside the mean fill, and curves against the hidden share."""
+"""The scores of the test split on W&B: numbers, a table beside the mean fill, and curves against the mask ratio."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from lightning.pytorch.loggers import Logger
 
-TABLE = ("score", "picture", "region", "value", "low", "high", "n", "mean fill", "mean fill low", "mean fill high")
-CURVE = ("hidden share (%)", "value", "low", "high", "n", "group")
+TABLE = ("score", "image", "region", "value", "low", "high", "n", "mean fill", "mean fill low", "mean fill high")
+CURVE = ("mask ratio (%)", "value", "low", "high", "n", "group")
 
 
 def log_scores(loggers: Iterable[Logger], record: Mapping[str, Any]) -> None:
@@ -31,9 +31,9 @@ def log_scores(loggers: Iterable[Logger], record: Mapping[str, Any]) -> None:
             logger.log_metrics({**numbers(record), "test/scores": wandb.Table(list(TABLE), table(record))})
             for score in record["scores"]:
                 points = wandb.Table(list(CURVE), curve(record, score))
-                title = f"{label(score)}, against the hidden share"
+                title = f"{label(score)}, against the mask ratio"
                 chart = wandb.plot.line(points, x=CURVE[0], y="value", title=title)
-                logger.log_metrics({f"hidden_share/{score}": chart})
+                logger.log_metrics({f"mask_ratio/{score}": chart})
 
 
 def numbers(record: Mapping[str, Any]) -> dict[str, float]:
@@ -53,12 +53,12 @@ def table(record: Mapping[str, Any]) -> list[list[Any]]:
 
 
 def curve(record: Mapping[str, Any], score: str) -> list[list[Any]]:
-    """A row a group of hidden share: mean hidden share of its pictures in percent, value, interval, n and the group."""
+    """A row a group of mask ratio: mean mask ratio of its images in percent, value, interval, n and the group."""
     rows = []
-    for group, found in record["by_hidden_share"].items():
+    for group, found in record["by_mask_ratio"].items():
         estimate = found["scores"][score]
         value, low, high = (_number(estimate[key]) for key in ("value", "low", "high"))
-        rows.append([100 * found["mean_hidden_share"], value, low, high, estimate["n"], group])
+        rows.append([100 * found["mean_mask_ratio"], value, low, high, estimate["n"], group])
     return rows
 
 

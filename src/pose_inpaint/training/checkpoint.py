@@ -35,7 +35,7 @@ class Checkpoint:
         epoch: epochs finished.
         state: the module's weights.
         batches: batches done of the epoch after those.
-        pictures: of a step, over all devices.
+        images: of a step, over all devices.
     """
 
     path: Path
@@ -44,7 +44,7 @@ class Checkpoint:
     epoch: int
     state: dict[str, Tensor]
     batches: int = 0
-    pictures: int | None = None
+    images: int | None = None
 
     @property
     def batches_seen(self) -> int:
@@ -84,7 +84,7 @@ def read_checkpoint(path: str | Path, key: str = "checkpoint") -> Checkpoint:
             progress.get("epoch", ours["epoch"] + 1),
             content["state_dict"],
             progress.get("batches", 0),
-            progress.get("pictures"),
+            progress.get("images"),
         )
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise InputError(
@@ -109,7 +109,7 @@ def load_generator(checkpoint: Checkpoint) -> nn.Module:
     return generator.eval()
 
 
-def demand_same_settings(
+def check_same_settings(
     checkpoint: Checkpoint, config: dict[str, Any], key: str, blocks: Sequence[str], free: Sequence[str] = ()
 ) -> None:
     """Raises `InputError`, naming the keys that differ, unless the blocks are the checkpoint's.

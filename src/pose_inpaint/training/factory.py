@@ -98,10 +98,10 @@ def build_module(settings: TrainSettings, data: InpaintingData, config: dict[str
 
 
 def build_discriminator(block: Mapping[str, Any] | None, size: int) -> nn.Module | None:
-    """The discriminator, or None where a system has none.
+    """The discriminator, or None where a method has none.
 
     Raises:
-        InputError: it is made for pictures of another size.
+        InputError: it is made for images of another size.
     """
     if not block or not block.get("_target_"):
         return None
@@ -129,7 +129,7 @@ def check_game(terms: Mapping[str, Any], judge: DiscriminatorLoss, discriminator
         raise InputError(
             "loss.discriminator.penalties: a gradient penalty needs a discriminator without batch normalisation, "
             "which makes "
-            "a picture's score depend on the others; choose discriminator=contextual_attention, or another penalty"
+            "an image's score depend on the others; choose discriminator=contextual_attention, or another penalty"
         )
     if judge.real_views == "other" and batch_size < 2:
         raise InputError(f"data.batch_size={batch_size}: loss.discriminator.real_views=other needs at least 2")

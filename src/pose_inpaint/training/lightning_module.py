@@ -1,4 +1,4 @@
-"""The Lightning module for every system that learns: generator, discriminator, losses, phases."""
+"""The Lightning module for every method that learns: generator, discriminator, losses, phases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lightning.pytorch import LightningModule
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from pose_inpaint.config.differences import demand_same_config
+from pose_inpaint.config.differences import check_same_config
 from pose_inpaint.losses.base import all_finite
 from pose_inpaint.metrics.per_image import collect
 from pose_inpaint.models.layers.batchnorm_recalibration import recalibrate
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from pose_inpaint.losses import DiscriminatorLoss, GeneratorLoss
-    from pose_inpaint.metrics import PictureMetric
+    from pose_inpaint.metrics import ImageMetric
     from pose_inpaint.training.schedule import Phase, Schedule
-    from pose_inpaint.types import Batch, Completion
+    from pose_inpaint.types import Batch, InpaintingOutput
 
 CHECKPOINT_FORMAT = 3
 SIDES = ("generator", "discriminator")
@@ -60,7 +60,7 @@ class InpaintingModule(LightningModule):
         discriminator_loss: DiscriminatorLoss | None,
         schedule: Schedule,
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer],
-        metrics: Mapping[str, PictureMetric],
+        metrics: Mapping[str, ImageMetric],
         *,
         discriminator_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None = None,
         clip_norm: float | None = None,
@@ -113,18 +113,16 @@ class InpaintingModule(LightningModule):
         phase = self.phase
         generates = phase.generator_steps(int(self.batches_seen)) if phase.discriminator_steps > 1 else phase.generator
         with torch.set_grad_enabled(generates):
-            completion: Completion = self.generator(batch.known, batch.mask)
+            output: InpaintingOutput = self.generator(batch.known, batch.mask)
         if phase.discriminator and phase.discriminator_first:
-            found |= self._step_discriminator(batch, completion.detach())
+            found |= self._step_discriminator(batch, output.detach())
         if generates:
-            found |= self._step(
-                0, batch, lambda: self.generator_loss(batch, completion, self.discriminator, phase.terms)
-            )
+            found |= self._step(0, batch, lambda: self.generator_loss(batch, output, self.discriminator, phase.terms))
             if self.ema is not None:
                 self.ema.update_parameters(self.generator)
         if phase.discriminator and not phase.discriminator_first:
-            judged = completion.detach()
-            if phase.fresh_completion:
+            judged = output.detach()
+            if phase.fresh_output:
                 with torch.no_grad():
                     judged = self.generator(batch.known, batch.mask)
             found |= self._step_discriminator(batch, judged)
@@ -132,8 +130,8 @@ class InpaintingModule(LightningModule):
         self.log("batch", self.batches_seen.float())
         return found
 
-    def _step_discriminator(self, batch: Batch, judged: Completion) -> dict[str, Tensor]:
-        """Steps the discriminator on a completion without a graph."""
+    def _step_discriminator(self, batch: Batch, judged: InpaintingOutput) -> dict[str, Tensor]:
+        """Steps the discriminator on an output without a graph."""
         discriminator, loss = self.discriminator, self.discriminator_loss
         if discriminator is None or loss is None:
             return {}
@@ -165,7 +163,7 @@ class InpaintingModule(LightningModule):
     def on_fit_start(self) -> None:
         """Refuses to train with ranks that have other settings."""
         if self.trainer.world_size > 1:
-            demand_same_config(self.config)
+            check_same_config(self.config)
 
     def on_train_start(self) -> None:
         """Back to the random state of the checkpoint, once everything else is in place; or a state for each rank."""
@@ -178,7 +176,7 @@ class InpaintingModule(LightningModule):
     def on_validation_start(self) -> None:
         """Takes batch normalisation's statistics anew, so that scores and checkpoints don't carry stale ones."""
         if self.trainer.world_size > 1:
-            for buffer in self.released.buffers():  # running statistics are each rank's own, of its own pictures
+            for buffer in self.released.buffers():  # running statistics are each rank's own, of its own images
                 torch.distributed.broadcast(buffer, src=0)
         if self.calibration_batches is not None and not self.trainer.sanity_checking:
             convert = self.trainer.precision_plugin.convert_input  # Lightning does it for its own loaders only

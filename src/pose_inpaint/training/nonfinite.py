@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import torch
 
-from pose_inpaint.data.contact_sheet import draw_sheet
+from pose_inpaint.data.contact_sheet import draw_contact_sheet
 from pose_inpaint.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class NonFiniteLossError(InputError):
-    """A loss became NaN or infinite: the settings, or the pictures, can't be trained on."""
+    """A loss became NaN or infinite: the settings, or the images, can't be trained on."""
 
 
 def report_nonfinite(
@@ -30,8 +30,8 @@ def report_nonfinite(
     dump = Path(folder) / (f"nonfinite-rank{rank}.pt" if rank else "nonfinite.pt")
     contents = {"names": list(batch.names), "values": numbers, "target": batch.target.cpu(), "mask": batch.mask.cpu()}
     torch.save(contents, dump)
-    pictures = torch.stack([batch.known, batch.target], dim=1)
-    draw_sheet(pictures.nan_to_num(0), ("input", "original"), batch.names).save(dump.with_suffix(".png"))
+    images = torch.stack([batch.known, batch.target], dim=1)
+    draw_contact_sheet(images.nan_to_num(0), ("input", "original"), batch.names).save(dump.with_suffix(".png"))
     terms = ", ".join(f"{name}={number:g}" for name, number in numbers.items())
     raise NonFiniteLossError(
         f"the {side}'s loss is not finite after {batches_seen} batches ({terms}) on {', '.join(batch.names)}; look at "

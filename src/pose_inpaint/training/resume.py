@@ -11,7 +11,7 @@ from pose_inpaint.config.schema import AUTO
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.ranks import rank_count
 from pose_inpaint.tracking.checkpoint_file import CHECKPOINTS, LAST
-from pose_inpaint.training.checkpoint import demand_same_settings, read_checkpoint
+from pose_inpaint.training.checkpoint import check_same_settings, read_checkpoint
 from pose_inpaint.training.schedule import Phase
 
 if TYPE_CHECKING:
@@ -83,12 +83,12 @@ def find_resumption(
         return None
     checkpoint = read_checkpoint(resume, "resume")
     comparable = replace(checkpoint, config=_comparable(checkpoint.config))
-    demand_same_settings(comparable, _comparable(config), "resume", SAME, FREE)
-    _demand_same_past(checkpoint, config)
+    check_same_settings(comparable, _comparable(config), "resume", SAME, FREE)
+    _check_same_past(checkpoint, config)
     batch, ranks = config["data"]["batch_size"], rank_count()
-    if checkpoint.pictures not in (None, batch * ranks):
+    if checkpoint.images not in (None, batch * ranks):
         raise InputError(
-            f"resume={resume}: trained with {checkpoint.pictures} pictures a step, but data.batch_size={batch} on "
+            f"resume={resume}: trained with {checkpoint.images} images per step, but data.batch_size={batch} on "
             f"{ranks} devices makes {batch * ranks}; give the same"
         )
     found = Resumption(checkpoint, folder.resolve() in Path(resume).resolve().parents, epochs)
@@ -109,7 +109,7 @@ def _comparable(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "trainer": trainer}
 
 
-def _demand_same_past(checkpoint: Checkpoint, config: dict[str, Any]) -> None:
+def _check_same_past(checkpoint: Checkpoint, config: dict[str, Any]) -> None:
     """Compares the phases that have begun: the last of them may have more epochs or fewer, and no other change.
 
     Raises:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from pose_inpaint.data.dataset import collate
-from pose_inpaint.data.images import picture_size
+from pose_inpaint.data.images import image_size
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.layers.local_patch import hole_views
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 
 def rehearse(module: InpaintingModule, data: InpaintingData) -> None:
-    """Takes every phase's losses once, on two validation pictures.
+    """Takes every phase's losses once, on two validation images.
 
     Raises:
-        InputError: networks, losses and pictures don't fit together.
+        InputError: networks, losses and images don't fit together.
     """
-    pictures = data.pictures("val")
-    batch = collate([pictures[i] for i in range(min(2, len(pictures)))])
+    images = data.images("val")
+    batch = collate([images[i] for i in range(min(2, len(images)))])
     module.eval()
     with torch.no_grad():
-        completion = module.generator(batch.known, batch.mask)
+        output = module.generator(batch.known, batch.mask)
         for phase in module.schedule.phases:
             if phase.generator:
-                module.generator_loss(batch, completion, module.discriminator, phase.terms)
+                module.generator_loss(batch, output, module.discriminator, phase.terms)
             if phase.discriminator and module.discriminator is not None and module.discriminator_loss is not None:
-                module.discriminator_loss(batch, completion, module.discriminator)
+                module.discriminator_loss(batch, output, module.discriminator)
     module.train()
     try:
         module.configure_optimizers()
@@ -40,26 +40,26 @@ def rehearse(module: InpaintingModule, data: InpaintingData) -> None:
         raise InputError(f"optim: {str(error).splitlines()[0]}") from error
 
 
-def demand_views(module: InpaintingModule, data: InpaintingData) -> None:
-    """Looks whether a discriminator with a local view finds hole and context in every training picture.
+def check_views(module: InpaintingModule, data: InpaintingData) -> None:
+    """Looks whether a discriminator with a local view finds hole and context in every training image.
 
     Only where the holes are the same in each epoch: of holes that are drawn anew, a rare one that fills the view has
     its view moved to the nearest known pixel.
 
     Raises:
-        InputError: a picture has no hole, or one that covers the whole view.
+        InputError: an image has no hole, or one that covers the whole view.
     """
     if module.discriminator is None or data.masks.varies:
         return
     patch = cast("Discriminator", module.discriminator).patch
     if patch is None:
         return
-    for record in data.pictures("train").records:
-        hidden = data.masks.hidden(record, picture_size(record.path), data.size, epoch=0)
+    for record in data.images("train").records:
+        hidden = data.masks.hidden(record, image_size(record.path), data.size, epoch=0)
         (views,) = hole_views(hidden[None, None].float(), patch, [record.name])
         if all(covered for _, covered in views):
             raise InputError(
                 f"{record.name}: a hole covers the discriminator's whole local view of {patch}x{patch} pixels; give a "
-                "larger discriminator.patch, leave the picture out, or draw the holes with mask=challenge or "
+                "larger discriminator.patch, leave the image out, or draw the holes with mask=challenge or "
                 "mask=squares"
             )

@@ -17,7 +17,7 @@ class Phase:
         generator: whether the generator steps.
         discriminator: whether the discriminator steps.
         terms: the generator's loss terms that count, by their keys in `loss.generator`.
-        fresh_completion: whether the discriminator judges a new forward pass, taken after the generator's step (the
+        fresh_output: whether the discriminator judges a new forward pass, taken after the generator's step (the
             release), or the pass that the generator was trained on.
         discriminator_first: whether the discriminator steps before the generator, on the generator's pass (Iizuka et
             al. 2017, algorithm 1; Yu et al. 2018, algorithm 1), or after it.
@@ -30,7 +30,7 @@ class Phase:
     generator: bool = True
     discriminator: bool = False
     terms: list[str] = field(default_factory=list)
-    fresh_completion: bool = False
+    fresh_output: bool = False
     discriminator_first: bool = False
     discriminator_steps: int = 1
 
@@ -55,9 +55,9 @@ class Phase:
                 "least 1, and more "
                 "than 1 only where both networks step"
             )
-        if self.fresh_completion and self.discriminator_first:
+        if self.fresh_output and self.discriminator_first:
             raise InputError(
-                f"schedule.phases: phase {self.name!r} has fresh_completion and discriminator_first: a new pass after "
+                f"schedule.phases: phase {self.name!r} has fresh_output and discriminator_first: a new pass after "
                 "the generator's step comes too late for a discriminator that steps first; choose one"
             )
 

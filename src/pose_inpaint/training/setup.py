@@ -78,8 +78,8 @@ def make_trainer(
     resumption: Resumption | None,
 ) -> Trainer:
     """Lightning's trainer with all that a training writes; of one that goes on, the history is cut back already."""
-    pictures = data.pictures("val")
-    samples = collate([pictures[i] for i in range(min(settings.samples.count, len(pictures)))])
+    images = data.images("val")
+    samples = collate([images[i] for i in range(min(settings.samples.count, len(images)))])
     phases = [phase.name for phase in module.schedule.phases]
     callbacks: list[Callback] = [
         SampleSheet(folder, samples),
@@ -112,7 +112,7 @@ def describe_training(
     weights = features.weights if features is not None and counts else None
     batch = {
         "devices": trainer.world_size,
-        "pictures_a_step": trainer.world_size * settings.data.batch_size,
+        "images_per_step": trainer.world_size * settings.data.batch_size,
         "lr": settings.optim.lr * module.lr_factor,
     }
     resumed: list[int] = []
@@ -132,8 +132,8 @@ def write_training(
     batch = run["batch"]
     if batch["devices"] > 1:
         print(
-            f"{batch['devices']} devices x data.batch_size={settings.data.batch_size} = {batch['pictures_a_step']} "
-            f"pictures a step; optim.lr={settings.optim.lr:g} x {batch['lr'] / settings.optim.lr:g} = {batch['lr']:g} "
+            f"{batch['devices']} devices x data.batch_size={settings.data.batch_size} = {batch['images_per_step']} "
+            f"images per step; optim.lr={settings.optim.lr:g} x {batch['lr'] / settings.optim.lr:g} = {batch['lr']:g} "
             f"(optim.lr_rule={settings.optim.lr_rule})",
             flush=True,
         )

@@ -45,7 +45,7 @@ def build_trainer(
         "default_root_dir": run_dir,
         "callbacks": callbacks,
         "logger": loggers,
-        "use_distributed_sampler": False,  # the data module partitions the pictures itself
+        "use_distributed_sampler": False,  # the data module partitions the images itself
         "strategy": _strategy(str(trainer.get("strategy", "auto"))),
         "plugins": [WholeCheckpointIO(), *_environment()],
     }

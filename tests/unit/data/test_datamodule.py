@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pose_inpaint.data.datamodule import InpaintingData
-from pose_inpaint.data.dataset import Pictures, collate, read_record
+from pose_inpaint.data.dataset import ImageDataset, collate, read_record
 from pose_inpaint.data.images import to_bytes
 from pose_inpaint.data.maskdata import Block
 from pose_inpaint.data.masks import MaskData, Squares
@@ -23,7 +23,7 @@ ORIGINAL, MASKED = (200, 100, 50), (10, 20, 30)
 
 @pytest.fixture
 def files(tmp_path):
-    """A picture of 4 rows and 8 columns in one colour, and its masked picture in another."""
+    """An image of 4 rows and 8 columns in one colour, and its masked image in another."""
     for name, colour in (("Y.png", ORIGINAL), ("X.png", MASKED)):
         Image.new("RGB", (8, 4), colour).save(tmp_path / name)
     return tmp_path / "Y.png", tmp_path / "X.png"
@@ -33,7 +33,7 @@ def colours(batch):
     return to_bytes(batch.target[0].nan_to_num(EMPTY)).permute(1, 2, 0)
 
 
-def test_the_original_counts_inside_holes_and_the_masked_picture_outside(files):
+def test_the_original_counts_inside_holes_and_the_masked_image_outside(files):
     blocks = (Block(0, 0, 4),)
     Image.new("RGB", (4, 4), ORIGINAL).save(files[0])
     Image.new("RGB", (4, 4), MASKED).save(files[1])
@@ -45,7 +45,7 @@ def test_the_original_counts_inside_holes_and_the_masked_picture_outside(files):
     assert set(map(tuple, colours(batch)[~hole].tolist())) == {MASKED}
 
 
-def test_black_of_the_masked_picture_is_filled_whatever_masks_are_drawn(files):
+def test_black_of_the_masked_image_is_filled_whatever_masks_are_drawn(files):
     record = Record("a", *files, blocks=(Block(0, 4, 4),))
     batch = read_record(record, Squares(1), 8, epoch=0)
     assert tuple(colours(batch)[0, 7].tolist()) == ORIGINAL
@@ -73,7 +73,7 @@ def test_holes_of_known_are_empty(files, blind):
     assert torch.equal(batch.known[~hole], batch.target[~hole])
 
 
-def test_pictures_of_another_size_are_resized_and_their_joints_moved(files):
+def test_images_of_another_size_are_resized_and_their_joints_moved(files):
     record = Record("a", files[0], blocks=(Block(0, 0, 1),), joints=((8, 4, 1), (2, 1, 0)))
     batch = read_record(record, MaskData(), 16)
     assert batch.target.shape == (1, 3, 16, 16)
@@ -81,7 +81,7 @@ def test_pictures_of_another_size_are_resized_and_their_joints_moved(files):
     assert batch.pose.tolist() == [[[16, 16, 1], [4, 4, 0]]]
 
 
-def test_joints_stay_where_they_are_at_the_pictures_own_size(files):
+def test_joints_stay_where_they_are_at_the_images_own_size(files):
     Image.new("RGB", (8, 8)).save(files[0])
     record = Record("a", files[0], blocks=(Block(0, 0, 1),), joints=((3, 5, 1),))
     assert read_record(record, MaskData(), 8).pose.tolist() == [[[3, 5, 1]]]
@@ -120,7 +120,7 @@ def order(loader, epoch):
 
 @pytest.mark.parametrize("count", [12, 13])
 @pytest.mark.parametrize("epoch", [0, 5])
-def test_two_ranks_share_the_training_pictures_out(count, epoch):
+def test_two_ranks_share_the_training_images_out(count, epoch):
     parts = []
     for rank in range(2):
         sampler = EpochSampler(range(count), 2, rank, seed=3)
@@ -128,16 +128,16 @@ def test_two_ranks_share_the_training_pictures_out(count, epoch):
         parts.append(list(sampler))
     assert {found for part in parts for found, _ in part} == {epoch}
     indices = [index for part in parts for _, index in part]
-    assert len(set(indices)) == len(indices) == count - count % 2  # no picture twice; the odd one waits for its turn
+    assert len(set(indices)) == len(indices) == count - count % 2  # no image twice; the odd one waits for its turn
     assert len(parts[0]) == len(parts[1])
     alone = list(EpochSampler(range(count), 1, 0, 3, (epoch, 0)))
-    for batch in range(count // 4):  # of two ranks with two pictures each: those of one rank with four
+    for batch in range(count // 4):  # of two ranks with two images each: those of one rank with four
         together = {*parts[0][2 * batch : 2 * batch + 2], *parts[1][2 * batch : 2 * batch + 2]}
         assert together == set(alone[4 * batch : 4 * batch + 4])
 
 
 @given(st.integers(1, 40), st.integers(1, 6))
-def test_ranks_validate_every_picture_once(count, ranks):
+def test_ranks_validate_every_image_once(count, ranks):
     parts = [list(PartSampler(range(count), ranks, rank)) for rank in range(ranks)]
     assert sorted(index for part in parts for index in part) == list(range(count))
     assert [len(PartSampler(range(count), ranks, rank)) for rank in range(ranks)] == [len(part) for part in parts]
@@ -164,10 +164,10 @@ def test_the_data_module_shares_validation_out_without_padding(tiny_data):
     assert sorted(names) == [f"{number:03}.png" for number in range(4)]
 
 
-def test_fewer_validation_pictures_than_ranks_are_refused(tiny_data):
+def test_fewer_validation_images_than_ranks_are_refused(tiny_data):
     module = data(tiny_data)
     module.trainer = SimpleNamespace(world_size=5, global_rank=0)
-    with pytest.raises(InputError, match="5 devices, but only 4 validation pictures"):
+    with pytest.raises(InputError, match="5 devices, but only 4 validation images"):
         module.val_dataloader()
 
 
@@ -202,7 +202,7 @@ def test_loading_draws_nothing_from_the_global_generator(tiny_data):
 def test_the_epoch_reaches_the_masks(tiny_data, workers):
     module = data(tiny_data, workers=workers)
     loader = module.train_dataloader()
-    records = {record.name: record for record in module.pictures("train").records}
+    records = {record.name: record for record in module.images("train").records}
     for epoch in (2, 3):
         loader.sampler.set_epoch(epoch)
         for batch in loader:
@@ -218,19 +218,19 @@ def test_validation_comes_by_name_with_masks_that_stay(tiny_data):
     assert batches[0].target.shape == (3, 3, 16, 16)
 
 
-def test_adding_pictures_changes_no_other_picture_of_validation(tiny_data):
-    before = collate([data(tiny_data).pictures("val")[index] for index in range(4)])
+def test_adding_images_changes_no_other_image_of_validation(tiny_data):
+    before = collate([data(tiny_data).images("val")[index] for index in range(4)])
     Image.new("RGB", (40, 48)).save(tiny_data / "val" / "Y" / "00.png")  # the first by name
-    pictures = data(tiny_data).pictures("val")
-    after = collate([pictures[index] for index in range(1, 5)])
+    images = data(tiny_data).images("val")
+    after = collate([images[index] for index in range(1, 5)])
     assert after.names == before.names
     assert torch.equal(after.mask, before.mask)
 
 
-def test_test_pictures_come_from_the_test_split(tiny_data):
+def test_test_images_come_from_the_test_split(tiny_data):
     (found,) = data(tiny_data).test_dataloader()
-    expected = collate([Pictures(Chalearn(str(tiny_data)).listing("test", maskdata=False).records, Squares(1), 16)[i]
-                        for i in range(4)])  # fmt: skip
+    records = Chalearn(str(tiny_data)).listing("test", maskdata=False).records
+    expected = collate([ImageDataset(records, Squares(1), 16)[i] for i in range(4)])
     assert torch.equal(found.target, expected.target)
 
 
@@ -238,7 +238,7 @@ def test_training_drops_the_batch_that_is_not_full(tiny_data):
     assert [len(batch.names) for batch in data(tiny_data, batch_size=5).train_dataloader()] == [5, 5]
 
 
-def test_calibration_sees_the_same_pictures_and_masks_each_time(tiny_data):
+def test_calibration_sees_the_same_images_and_masks_each_time(tiny_data):
     module = data(tiny_data)
     first, second = (list(module.calibration_dataloader(2)) for _ in range(2))
     assert [batch.names for batch in first] == [batch.names for batch in second]
@@ -261,26 +261,26 @@ def test_training_needs_no_maskdata_if_only_evaluation_uses_it(tiny_data, kind):
     else:
         source = Folder(str(tiny_data / "train" / "Y"), (1, 0, 0))
     module = InpaintingData(source, Squares(1, evaluate_on="maskdata"), 16, 4, 0, 1)
-    assert module.inspect("train")[0].pictures == 12
+    assert module.inspect("train")[0].images == 12
     assert len(list(module.calibration_dataloader(1))) == 1
 
 
-def test_limit_takes_the_first_pictures_by_name(tiny_data):
+def test_limit_takes_the_first_images_by_name(tiny_data):
     module = data(tiny_data, limit=3, batch_size=2)
-    assert sorted(record.name for record in module.pictures("train").records) == ["000.png", "001.png", "002.png"]
+    assert sorted(record.name for record in module.images("train").records) == ["000.png", "001.png", "002.png"]
     assert [len(batch.names) for batch in module.val_dataloader()] == [2, 1]
 
 
 @pytest.mark.parametrize(("batch_size", "limit", "count"), [(13, None, 12), (4, 3, 3)])
 def test_a_batch_larger_than_the_split_is_refused(tiny_data, batch_size, limit, count):
-    with pytest.raises(InputError, match=rf"data\.batch_size={batch_size}: only {count} training pictures;"):
+    with pytest.raises(InputError, match=rf"data\.batch_size={batch_size}: only {count} training images;"):
         data(tiny_data, batch_size=batch_size, limit=limit).train_dataloader()
 
 
 def test_a_batch_larger_than_a_ranks_part_is_refused(tiny_data):
     module = data(tiny_data, batch_size=7)
     module.trainer = SimpleNamespace(world_size=2, global_rank=0)
-    with pytest.raises(InputError, match="only 6 training pictures for each of 2 devices"):
+    with pytest.raises(InputError, match="only 6 training images for each of 2 devices"):
         module.train_dataloader()
 
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pose_inpaint.data.images import (
-    list_pictures,
-    open_picture,
-    read_picture,
+    list_images,
+    open_image,
+    read_image,
     resize,
-    save_picture,
+    save_image,
     to_bytes,
     to_image,
     to_signed,
@@ -22,22 +22,22 @@ from pose_inpaint.data.images import (
 from pose_inpaint.errors import InputError
 
 
-def palette_picture():
-    picture = Image.new("P", (2, 1))
-    picture.putpalette([10, 20, 30, 40, 50, 60])
-    picture.putdata([1, 0])
-    return picture
+def palette_image():
+    image = Image.new("P", (2, 1))
+    image.putpalette([10, 20, 30, 40, 50, 60])
+    image.putdata([1, 0])
+    return image
 
 
 def colours(path):
     """The pixels, row by row."""
-    return [tuple(pixel) for row in read_picture(path).permute(1, 2, 0).tolist() for pixel in row]
+    return [tuple(pixel) for row in read_image(path).permute(1, 2, 0).tolist() for pixel in row]
 
 
 def test_reads_three_channels_of_bytes_row_by_row(tmp_path):
     pixels = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    read = read_picture(tmp_path / "a.png")
+    read = read_image(tmp_path / "a.png")
     assert read.dtype == torch.uint8
     assert read.shape == (3, 2, 3)
     assert (read.numpy() == pixels.transpose(2, 0, 1)).all()
@@ -54,13 +54,13 @@ def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path):
 
 
 def test_palette_is_looked_up(tmp_path):
-    palette_picture().save(tmp_path / "a.png")
+    palette_image().save(tmp_path / "a.png")
     assert colours(tmp_path / "a.png") == [(40, 50, 60), (10, 20, 30)]
 
 
 @pytest.mark.parametrize("transparency", [0, bytes([0, 128])])
 def test_transparent_palette_keeps_its_colours(tmp_path, transparency):
-    palette_picture().save(tmp_path / "a.png", transparency=transparency)
+    palette_image().save(tmp_path / "a.png", transparency=transparency)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert colours(tmp_path / "a.png") == [(40, 50, 60), (10, 20, 30)]
@@ -82,9 +82,9 @@ def test_rotation_of_exif_is_applied(tmp_path):
     pixels = np.zeros((2, 3, 3), dtype=np.uint8)
     pixels[0, 0] = 255
     exif = Image.Exif()
-    exif[0x0112] = 6  # the picture was taken with the camera turned: rotate by 90 degrees clockwise
+    exif[0x0112] = 6  # the image was taken with the camera turned: rotate by 90 degrees clockwise
     Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
-    read = read_picture(tmp_path / "a.png")
+    read = read_image(tmp_path / "a.png")
     assert read.shape == (3, 3, 2)
     assert read[0].nonzero().tolist() == [[0, 1]]
 
@@ -100,9 +100,9 @@ def png_bytes():
     [
         (None, "no such file"),
         (b"", "empty file"),
-        (b"This is a letter, not a picture.\n", "not a picture"),
+        (b"This is a letter, not an image.\n", "not an image"),
         (png_bytes()[:400], "damaged or truncated"),
-        (png_bytes()[:20], "not a picture|damaged"),
+        (png_bytes()[:20], "not an image|damaged"),
     ],
     ids=["missing", "empty", "text", "truncated", "header only"],
 )
@@ -111,15 +111,15 @@ def test_unreadable_files_are_named_in_one_line(tmp_path, content, says):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(InputError, match=says) as fault:
-        open_picture(path)
+        open_image(path)
     assert str(fault.value).startswith(f"{path}: ")
     assert "\n" not in str(fault.value)
 
 
-def test_a_folder_with_a_pictures_name_is_an_input_error(tmp_path):
+def test_a_folder_with_an_images_name_is_an_input_error(tmp_path):
     (tmp_path / "folder.png").mkdir()
     with pytest.raises(InputError, match=r"folder\.png"):
-        open_picture(tmp_path / "folder.png")
+        open_image(tmp_path / "folder.png")
 
 
 def test_broken_exif_is_an_input_error(tmp_path, monkeypatch):
@@ -129,7 +129,7 @@ def test_broken_exif_is_an_input_error(tmp_path, monkeypatch):
     Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
     monkeypatch.setattr("pose_inpaint.data.images.ImageOps.exif_transpose", fail)
     with pytest.raises(InputError, match="damaged"):
-        open_picture(tmp_path / "a.png")
+        open_image(tmp_path / "a.png")
 
 
 @settings(max_examples=60, deadline=None)
@@ -146,7 +146,7 @@ def test_flipped_bytes_never_raise_anything_else(tmp_path_factory, form, places)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            channels, message = read_picture(path).shape[0], str(path)
+            channels, message = read_image(path).shape[0], str(path)
         except InputError as error:
             channels, message = 3, str(error)
     assert channels == 3
@@ -165,7 +165,7 @@ def test_bytes_are_rounded_and_clipped(signed, byte):
     assert to_bytes(torch.full((3, 1, 1), signed)).unique().tolist() == [byte]
 
 
-def test_tensor_and_picture_are_each_others_inverse():
+def test_tensor_and_image_are_each_others_inverse():
     pixels = torch.arange(3 * 2 * 5, dtype=torch.uint8).reshape(3, 2, 5)
     assert to_image(pixels).size == (5, 2)
     assert torch.equal(to_tensor(to_image(pixels)), pixels)
@@ -179,37 +179,37 @@ def test_resizing_averages_and_needs_no_aspect_ratio():
 
 
 def test_resizing_to_the_own_size_changes_nothing():
-    picture = torch.rand(3, 5, 7)
-    assert resize(picture, 5, 7) is picture
+    image = torch.rand(3, 5, 7)
+    assert resize(image, 5, 7) is image
 
 
 def test_saving_makes_folders_and_leaves_one_file(tmp_path):
     pixels = torch.randint(0, 256, (3, 4, 5), dtype=torch.uint8)
-    save_picture(to_image(pixels), tmp_path / "deep" / "er" / "a.png")
+    save_image(to_image(pixels), tmp_path / "deep" / "er" / "a.png")
     assert [path.name for path in (tmp_path / "deep" / "er").iterdir()] == ["a.png"]
-    assert torch.equal(read_picture(tmp_path / "deep" / "er" / "a.png"), pixels)
+    assert torch.equal(read_image(tmp_path / "deep" / "er" / "a.png"), pixels)
 
 
-def test_an_interrupted_save_leaves_no_picture(tmp_path, monkeypatch):
+def test_an_interrupted_save_leaves_no_image(tmp_path, monkeypatch):
     def stop(self, path, **_):
         path.write_bytes(b"half of a pictu")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Image.Image, "save", stop)
     with pytest.raises(KeyboardInterrupt):
-        save_picture(Image.new("RGB", (2, 2)), tmp_path / "a.png")
+        save_image(Image.new("RGB", (2, 2)), tmp_path / "a.png")
     assert not (tmp_path / "a.png").exists()
-    assert list_pictures(tmp_path) == {}
+    assert list_images(tmp_path) == {}
 
 
-def test_pictures_are_listed_by_name_without_other_files(tmp_path):
+def test_images_are_listed_by_name_without_other_files(tmp_path):
     for name in ("b.PNG", "a.jpeg", ".hidden.png", "notes.txt", "sub/c.webp"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert list(list_pictures(tmp_path)) == ["a.jpeg", "b.PNG"]
-    assert list(list_pictures(tmp_path, recursive=True)) == ["a.jpeg", "b.PNG", "sub/c.webp"]
-    assert list_pictures(tmp_path, recursive=True)["sub/c.webp"] == tmp_path / "sub" / "c.webp"
+    assert list(list_images(tmp_path)) == ["a.jpeg", "b.PNG"]
+    assert list(list_images(tmp_path, recursive=True)) == ["a.jpeg", "b.PNG", "sub/c.webp"]
+    assert list_images(tmp_path, recursive=True)["sub/c.webp"] == tmp_path / "sub" / "c.webp"
 
 
 def test_a_missing_folder_lists_nothing(tmp_path):
-    assert list_pictures(tmp_path / "none") == {}
+    assert list_images(tmp_path / "none") == {}

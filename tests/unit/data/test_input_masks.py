@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pose_inpaint.data.input_masks import find_black, hidden_pixels
+from pose_inpaint.data.input_masks import find_black, masked_pixels
 from pose_inpaint.errors import InputError
 
 GREY = torch.full((3, 4, 6), 90, dtype=torch.uint8)
@@ -22,54 +22,54 @@ HALF = [[0, 0, 0, 200, 200, 200]] * 4
 @pytest.mark.parametrize("corner", [(0, 0), (3, 5), (8, 0), (0, 12), (8, 12)])
 @pytest.mark.parametrize("side", [4, 5, 7])
 def test_a_black_square_is_found_to_the_pixel(corner, side):
-    picture = torch.full((3, 15, 19), 1, dtype=torch.uint8)
+    image = torch.full((3, 15, 19), 1, dtype=torch.uint8)
     expected = torch.zeros(15, 19, dtype=torch.bool)
     expected[corner[0] : corner[0] + side, corner[1] : corner[1] + side] = True
-    picture[:, expected] = 0
-    assert torch.equal(find_black(picture), expected)
+    image[:, expected] = 0
+    assert torch.equal(find_black(image), expected)
 
 
 def test_overlapping_black_squares_are_found_whole():
-    picture = torch.full((3, 12, 12), 9, dtype=torch.uint8)
-    picture[:, 1:6, 1:6] = 0
-    picture[:, 4:10, 5:11] = 0
-    assert torch.equal(find_black(picture), picture.amax(0) == 0)
+    image = torch.full((3, 12, 12), 9, dtype=torch.uint8)
+    image[:, 1:6, 1:6] = 0
+    image[:, 4:10, 5:11] = 0
+    assert torch.equal(find_black(image), image.amax(0) == 0)
 
 
-def test_black_places_smaller_than_a_square_of_four_are_part_of_the_picture():
-    picture = torch.full((3, 12, 12), 9, dtype=torch.uint8)
-    picture[:, 0:3] = 0  # 3 rows
-    picture[:, 6:9, 6:9] = 0
-    assert not find_black(picture).any()
+def test_black_places_smaller_than_a_square_of_four_are_part_of_the_image():
+    image = torch.full((3, 12, 12), 9, dtype=torch.uint8)
+    image[:, 0:3] = 0  # 3 rows
+    image[:, 6:9, 6:9] = 0
+    assert not find_black(image).any()
 
 
 def test_dark_is_not_black():
-    picture = torch.zeros(3, 8, 8, dtype=torch.uint8)
-    picture[2] = 1
-    assert not find_black(picture).any()
+    image = torch.zeros(3, 8, 8, dtype=torch.uint8)
+    image[2] = 1
+    assert not find_black(image).any()
 
 
 @pytest.mark.parametrize("shape", [(3, 8), (8, 3), (1, 1)])
-def test_pictures_smaller_than_the_smallest_square_have_none(shape):
+def test_images_smaller_than_the_smallest_square_have_none(shape):
     found = find_black(torch.zeros(3, *shape, dtype=torch.uint8))
     assert found.shape == shape
     assert not found.any()
 
 
 def test_black_by_name_finds_black():
-    picture = torch.full((3, 8, 8), 9, dtype=torch.uint8)
-    picture[:, :4, :4] = 0
-    assert hidden_pixels("black")("a.png", picture).sum() == 16
+    image = torch.full((3, 8, 8), 9, dtype=torch.uint8)
+    image[:, :4, :4] = 0
+    assert masked_pixels("black")("a.png", image).sum() == 16
 
 
-def test_a_wholly_black_picture_is_refused():
-    with pytest.raises(InputError, match=r"a\.png: its mask hides the whole picture"):
-        hidden_pixels("black")("a.png", torch.zeros(3, 8, 8, dtype=torch.uint8))
+def test_a_wholly_black_image_is_refused():
+    with pytest.raises(InputError, match=r"a\.png: its mask hides the whole image"):
+        masked_pixels("black")("a.png", torch.zeros(3, 8, 8, dtype=torch.uint8))
 
 
 def test_maskdata_hides_rows_and_columns_in_its_order(tmp_path):
     (tmp_path / "m.json").write_text(json.dumps({"sub/a.png": [[1, 3, 2]]}))
-    hidden = hidden_pixels(str(tmp_path / "m.json"))("sub/a.png", GREY)
+    hidden = masked_pixels(str(tmp_path / "m.json"))("sub/a.png", GREY)
     assert hidden.nonzero().tolist() == [[1, 3], [1, 4], [2, 3], [2, 4]]
 
 
@@ -79,31 +79,31 @@ def test_maskdata_hides_rows_and_columns_in_its_order(tmp_path):
         ({}, "not listed; add its blocks"),
         ({"a.png": [[1, 2]]}, r"block \[1, 2\] is not"),
         ({"a.png": []}, "no block"),
-        ({"a.png": [[0, 5, 2]]}, r"block \[0, 5, 2\] leaves the picture of 4 rows and 6 columns"),
+        ({"a.png": [[0, 5, 2]]}, r"block \[0, 5, 2\] leaves the image of 4 rows and 6 columns"),
     ],
 )
-def test_pictures_without_usable_blocks_are_named_with_the_file(tmp_path, entry, says):
+def test_images_without_usable_blocks_are_named_with_the_file(tmp_path, entry, says):
     (tmp_path / "m.json").write_text(json.dumps(entry))
     with pytest.raises(InputError, match=rf"{tmp_path}/m\.json: a\.png: .*{says}"):
-        hidden_pixels(str(tmp_path / "m.json"))("a.png", GREY)
+        masked_pixels(str(tmp_path / "m.json"))("a.png", GREY)
 
 
 def test_maskdata_that_is_no_json_is_refused_at_once(tmp_path):
     (tmp_path / "m.json").write_text("[")
     with pytest.raises(InputError, match=r"m\.json: not JSON"):
-        hidden_pixels(str(tmp_path / "m.json"))
+        masked_pixels(str(tmp_path / "m.json"))
 
 
 @pytest.mark.parametrize("source", ["none", "none.png", "none.json"])
 def test_masks_that_are_not_there_are_named_with_the_ways_out(tmp_path, source):
     with pytest.raises(InputError, match=rf"mask={tmp_path}/{source}: no such file or folder; give .* or black"):
-        hidden_pixels(f"{tmp_path}/{source}")
+        masked_pixels(f"{tmp_path}/{source}")
 
 
 @pytest.mark.parametrize("invert", [False, True])
-def test_one_mask_serves_every_picture(tmp_path, invert):
+def test_one_mask_serves_every_image(tmp_path, invert):
     save_mask(tmp_path / "m.png", HALF)
-    hidden = hidden_pixels(str(tmp_path / "m.png"), invert=invert)
+    hidden = masked_pixels(str(tmp_path / "m.png"), invert=invert)
     for name in ("a.png", "sub/b.jpg"):
         assert hidden(name, GREY)[0].tolist() == [invert] * 3 + [not invert] * 3
 
@@ -111,28 +111,28 @@ def test_one_mask_serves_every_picture(tmp_path, invert):
 def test_a_folder_pairs_masks_by_path_without_suffix(tmp_path):
     save_mask(tmp_path / "a.bmp", HALF)
     save_mask(tmp_path / "sub" / "a.bmp", 200 - np.array(HALF))
-    hidden = hidden_pixels(str(tmp_path))
+    hidden = masked_pixels(str(tmp_path))
     assert hidden("a.jpg", GREY)[0].tolist() == [False] * 3 + [True] * 3
     assert hidden("sub/a.png", GREY)[0].tolist() == [True] * 3 + [False] * 3
 
 
-def test_a_picture_without_mask_in_the_folder_is_named(tmp_path):
-    with pytest.raises(InputError, match=rf"sub/a\.png: no mask picture sub/a\.\* in {tmp_path}; add one"):
-        hidden_pixels(str(tmp_path))("sub/a.png", GREY)
+def test_an_image_without_mask_in_the_folder_is_named(tmp_path):
+    with pytest.raises(InputError, match=rf"sub/a\.png: no mask image sub/a\.\* in {tmp_path}; add one"):
+        masked_pixels(str(tmp_path))("sub/a.png", GREY)
 
 
 def test_a_mask_of_another_size_is_named_with_both_sizes(tmp_path):
     save_mask(tmp_path / "m.png", [[0, 255]])
-    with pytest.raises(InputError, match=r"a\.png: its mask .*m\.png has 1x2 pixels, the picture 4x6; make them"):
-        hidden_pixels(str(tmp_path / "m.png"))("a.png", GREY)
+    with pytest.raises(InputError, match=r"a\.png: its mask .*m\.png has 1x2 pixels, the image 4x6; make them"):
+        masked_pixels(str(tmp_path / "m.png"))("a.png", GREY)
 
 
 def test_a_mask_that_hides_everything_asks_for_its_polarity(tmp_path):
     save_mask(tmp_path / "m.png", np.full((4, 6), 255))
-    with pytest.raises(InputError, match=r"a\.png: its mask hides the whole picture; .*mask\.invert=true"):
-        hidden_pixels(str(tmp_path / "m.png"))("a.png", GREY)
+    with pytest.raises(InputError, match=r"a\.png: its mask hides the whole image; .*mask\.invert=true"):
+        masked_pixels(str(tmp_path / "m.png"))("a.png", GREY)
 
 
-def test_a_picture_without_a_black_square_is_refused():
+def test_an_image_without_a_black_square_is_refused():
     with pytest.raises(InputError, match=r"a\.jpg: no black square"):
-        hidden_pixels("black")("a.jpg", torch.full((3, 8, 8), 3, dtype=torch.uint8))
+        masked_pixels("black")("a.jpg", torch.full((3, 8, 8), 3, dtype=torch.uint8))

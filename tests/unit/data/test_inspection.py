@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from pose_inpaint.data import inspection
-from pose_inpaint.data.inspection import Inspection, demand_sound, inspect, inspect_once
+from pose_inpaint.data.inspection import Inspection, check_sound, inspect, inspect_once
 from pose_inpaint.data.masks import MaskData, MaskFolder, Squares
 from pose_inpaint.data.sources import Chalearn
 from pose_inpaint.errors import InputError
@@ -36,25 +36,25 @@ def counted(monkeypatch, tmp_path):
 
 def test_good_data_has_counts_shares_and_no_problem(tiny_data):
     found = look(tiny_data, size=48)
-    assert (found.split, found.pictures, found.blind, found.problems) == ("val", 4, 0, [])
+    assert (found.split, found.images, found.blind, found.problems) == ("val", 4, 0, [])
     assert len(found.hidden) == 4
     assert all(0 < share < 1 for share in found.hidden)
 
 
-def test_hidden_shares_are_the_masks_own(tiny_data):
+def test_mask_ratios_are_the_masks_own(tiny_data):
     for name in ("000", "001", "002", "003"):
         Image.new("RGB", (16, 16)).save(tiny_data / "val" / "Y" / f"{name}.png")
     rewrite(tiny_data / "val" / "maskdata.json", lambda blocks: {name: [[0, 0, 8]] for name in blocks})
     assert look(tiny_data).hidden == [0.25] * 4
 
 
-def test_progress_is_told_once_a_picture(tiny_data):
+def test_progress_is_told_once_an_image(tiny_data):
     calls = []
-    inspect(Chalearn(str(tiny_data)), MaskData(), 16, "train", on_picture=lambda: calls.append(1))
+    inspect(Chalearn(str(tiny_data)), MaskData(), 16, "train", on_image=lambda: calls.append(1))
     assert len(calls) == 12
 
 
-def test_pictures_without_an_original_are_counted(tiny_data):
+def test_images_without_an_original_are_counted(tiny_data):
     (tiny_data / "test" / "Y").rename(tiny_data / "test" / "X")
     assert look(tiny_data, split="test").blind == 4
 
@@ -79,12 +79,12 @@ def change_a_block(root):
     rewrite(root / "val" / "maskdata.json", lambda blocks: blocks | {"003.png": [[7, 0, 16]]})
 
 
-def rename_a_picture(root):
+def rename_an_image(root):
     (root / "val" / "Y" / "003.png").rename(root / "val" / "Y" / "004.png")
     rewrite(root / "val" / "maskdata.json", lambda b: {name.replace("003", "004"): block for name, block in b.items()})
 
 
-@pytest.mark.parametrize("change", [change_a_pixel, change_a_byte_outside_the_pixels, change_a_block, rename_a_picture])
+@pytest.mark.parametrize("change", [change_a_pixel, change_a_byte_outside_the_pixels, change_a_block, rename_an_image])
 def test_the_digest_changes_with_the_data(tiny_data, change):
     before = look(tiny_data).digest
     change(tiny_data)
@@ -97,7 +97,7 @@ def test_the_digest_changes_with_the_masks(tiny_data):
     assert len({look(tiny_data, masks).digest for masks in (MaskData(), Squares(1), Squares(2))}) == 3
 
 
-def test_each_faulty_picture_is_told_and_the_others_are_still_measured(tiny_data):
+def test_each_faulty_image_is_told_and_the_others_are_still_measured(tiny_data):
     folder = tiny_data / "val" / "Y"
     (folder / "000.png").write_bytes(b"")
     (folder / "002.png").write_text("text")
@@ -106,15 +106,15 @@ def test_each_faulty_picture_is_told_and_the_others_are_still_measured(tiny_data
     assert [problem.split(": ")[0] for problem in found.problems] == [f"{folder}/000.png", f"{folder}/002.png"]
 
 
-def test_a_block_outside_its_picture_is_told_with_the_pictures_path(tiny_data):
+def test_a_block_outside_its_image_is_told_with_the_images_path(tiny_data):
     rewrite(tiny_data / "val" / "maskdata.json", lambda blocks: blocks | {"001.png": [[40, 0, 16]]})
     assert look(tiny_data).problems == [
-        f"{tiny_data}/val/Y/001.png: in maskdata.json, its block [40, 0, 16] leaves the picture of 48 rows and "
+        f"{tiny_data}/val/Y/001.png: in maskdata.json, its block [40, 0, 16] leaves the image of 48 rows and "
         "40 columns; correct or remove it"
     ]
 
 
-@pytest.mark.parametrize(("value", "says"), [(0, "hides nothing"), (255, "hides the whole picture")])
+@pytest.mark.parametrize(("value", "says"), [(0, "hides nothing"), (255, "hides the whole image")])
 def test_a_mask_that_hides_all_or_nothing_is_told(tiny_data, tmp_path, value, says):
     masks = tmp_path / "masks"
     masks.mkdir()
@@ -134,7 +134,7 @@ def test_each_missing_entry_of_maskdata_is_told_once(tiny_data):
     assert len(problems) == 3
 
 
-def test_a_missing_maskdata_is_one_problem_not_one_for_each_picture(tiny_data):
+def test_a_missing_maskdata_is_one_problem_not_one_for_each_image(tiny_data):
     (tiny_data / "val" / "maskdata.json").unlink()
     assert [problem.split(": ")[:2] for problem in look(tiny_data).problems] == [
         [f"{tiny_data}/val/maskdata.json", "no such file; give it, or make masks with mask=squares"]
@@ -142,15 +142,15 @@ def test_a_missing_maskdata_is_one_problem_not_one_for_each_picture(tiny_data):
 
 
 def test_sound_data_pass():
-    demand_sound([Inspection("train", 1, 0, ""), Inspection("val", 1, 0, "")])
+    check_sound([Inspection("train", 1, 0, ""), Inspection("val", 1, 0, "")])
 
 
 def test_the_first_problem_is_raised_and_the_others_counted():
     found = [Inspection("train", 2, 0, "", problems=["one"]), Inspection("val", 2, 0, "", problems=["two", "three"])]
     with pytest.raises(InputError, match=r"^one \(and 2 more: python -m pose_inpaint\.verify lists them\)$"):
-        demand_sound(found)
+        check_sound(found)
     with pytest.raises(InputError, match=r"^one$"):
-        demand_sound(found[:1])
+        check_sound(found[:1])
 
 
 def test_an_inspection_is_remembered(tiny_data, counted):
@@ -159,20 +159,20 @@ def test_an_inspection_is_remembered(tiny_data, counted):
     assert first == second
 
 
-def grow_a_picture(root):
+def grow_an_image(root):
     with (root / "val" / "Y" / "000.png").open("ab") as file:
         file.write(b" ")
 
 
-def date_a_picture(root):
+def date_an_image(root):
     os.utime(root / "val" / "Y" / "000.png", ns=(0, 12345))
 
 
-def add_a_picture(root):
+def add_an_image(root):
     Image.new("RGB", (4, 4)).save(root / "val" / "Y" / "new.png")
 
 
-@pytest.mark.parametrize("change", [grow_a_picture, date_a_picture, change_a_block, add_a_picture])
+@pytest.mark.parametrize("change", [grow_an_image, date_an_image, change_a_block, add_an_image])
 def test_an_inspection_is_forgotten_when_a_file_changes(tiny_data, counted, change):
     for _ in range(2):
         inspect_once(Chalearn(str(tiny_data)), MaskData(), 16, "val")
@@ -215,5 +215,5 @@ def test_a_cache_that_cannot_be_written_only_costs_time(tiny_data, counted, monk
     (tmp_path / "file").touch()
     monkeypatch.setenv("POSE_INPAINT_CACHE", str(tmp_path / "file"))
     for _ in range(2):
-        assert inspect_once(Chalearn(str(tiny_data)), MaskData(), 16, "val").pictures == 4
+        assert inspect_once(Chalearn(str(tiny_data)), MaskData(), 16, "val").images == 4
     assert counted == ["val", "val"]

@@ -1,4 +1,4 @@
-"""The drawn people: exact pictures, bodies that keep to their tables, and the folder that `prepare` writes."""
+"""The drawn people: exact images, bodies that keep to their tables, and the folder that `prepare` writes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ BONES = {
 
 def fingerprint(seed: int, index: int, size: int) -> str:
     mannequin = draw(seed, index, size)
-    return hashlib.sha256(mannequin.picture.tobytes() + mannequin.joints.astype("<f8").tobytes()).hexdigest()[:24]
+    return hashlib.sha256(mannequin.image.tobytes() + mannequin.joints.astype("<f8").tobytes()).hexdigest()[:24]
 
 
 @pytest.mark.parametrize(("key", "expected"), GOLDEN.items())
@@ -65,8 +65,8 @@ def test_sine_is_right() -> None:
 
 def test_mpii_order_and_shapes() -> None:
     mannequin = draw(0, 0, 64)
-    assert mannequin.picture.shape == (64, 64, 3)
-    assert mannequin.picture.dtype == np.uint8
+    assert mannequin.image.shape == (64, 64, 3)
+    assert mannequin.image.dtype == np.uint8
     assert mannequin.joints.shape == (16, 3)
     assert mannequin.joints.dtype == np.float64
     assert MPII_JOINTS[0] == "right_ankle"
@@ -138,7 +138,7 @@ def test_person_shows_at_the_joints_called_visible() -> None:
         compose_scene(rng, 128)
         bare = replace(scene, solids=scene.solids[scene.person_solids :], person_solids=0, casters=[])
         without = paint_scene(rng, bare)
-        change = np.abs(with_person.picture.astype(int) - without.picture.astype(int)).max(axis=2)
+        change = np.abs(with_person.image.astype(int) - without.image.astype(int)).max(axis=2)
         for x, y, seen in with_person.joints:
             if seen:
                 differs.append(change[round(y), round(x)] > 5)
@@ -160,7 +160,7 @@ def test_a_joint_behind_a_prop_or_outside_is_not_visible() -> None:
     assert outside > 10
 
 
-def test_a_persons_right_is_left_in_a_frontal_picture() -> None:
+def test_a_persons_right_is_left_in_a_frontal_image() -> None:
     turned = {True: 0, False: 0}
     for index in range(200):
         scene = compose_scene(stream(11, index), 128)
@@ -172,19 +172,19 @@ def test_a_persons_right_is_left_in_a_frontal_picture() -> None:
 
 
 @pytest.mark.parametrize("index", range(8))
-def test_sizes_show_the_same_picture(index: int) -> None:
+def test_sizes_show_the_same_image(index: int) -> None:
     large, small = draw(2, index, 128), draw(2, index, 64)
     np.testing.assert_allclose((large.joints[:, :2] + 0.5) / 2.0, small.joints[:, :2] + 0.5, atol=1e-6)
-    halved = large.picture.reshape(64, 2, 64, 2, 3).astype(float).mean(axis=(1, 3))
-    assert np.abs(halved - small.picture).mean() < 14.0
+    halved = large.image.reshape(64, 2, 64, 2, 3).astype(float).mean(axis=(1, 3))
+    assert np.abs(halved - small.image).mean() < 14.0
 
 
-def test_pictures_differ() -> None:
-    pictures = [draw(1, index, 32).picture.astype(float) for index in range(40)]
-    apart = [np.abs(a - b).mean() for k, a in enumerate(pictures) for b in pictures[:k]]
+def test_images_differ() -> None:
+    images = [draw(1, index, 32).image.astype(float) for index in range(40)]
+    apart = [np.abs(a - b).mean() for k, a in enumerate(images) for b in images[:k]]
     assert np.mean(apart) > 45.0
     assert min(apart) > 12.0
-    assert all(picture.std() > 12.0 for picture in pictures)
+    assert all(image.std() > 12.0 for image in images)
 
 
 def test_squares_keep_inside_and_hide_the_right_share() -> None:
@@ -230,8 +230,8 @@ def test_prepare_writes_the_challenges_layout(tmp_path: Path) -> None:
         assert list(json.loads((root / split / "maskdata.json").read_text())) == names
         for name in names:
             mannequin = draw(5, index, 32)
-            with Image.open(root / split / "Y" / name) as picture:
-                np.testing.assert_array_equal(np.asarray(picture), mannequin.picture)
+            with Image.open(root / split / "Y" / name) as image:
+                np.testing.assert_array_equal(np.asarray(image), mannequin.image)
             np.testing.assert_allclose(joints["joints"][name], mannequin.joints, atol=0.0501)
             index += 1
     about = json.loads((root / "about.json").read_text())

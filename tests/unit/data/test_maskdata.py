@@ -105,7 +105,7 @@ def test_faulty_entries_are_told_with_name_and_value(tmp_path, blocks, says):
 
 
 @pytest.mark.parametrize("block", [(3, 0, 2), (0, 5, 2), (4, 0, 1), (0, 6, 1), (0, 0, 5)])
-def test_blocks_that_leave_the_picture_are_refused(block):
+def test_blocks_that_leave_the_image_are_refused(block):
     with pytest.raises(InputError, match=re.escape(str(list(block))) + " leaves .* 4 rows and 6 columns"):
         check_blocks([Block(0, 0, 1), Block(*block)], height=4, width=6)
 

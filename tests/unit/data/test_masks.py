@@ -99,7 +99,7 @@ def test_masks_of_validation_do_not_depend_on_what_was_drawn_before():
     assert torch.equal(masks.hidden(record("b.png"), (8, 8), 32, None), alone)
 
 
-def test_squares_do_not_depend_on_the_pictures_shape():
+def test_squares_do_not_depend_on_the_images_shape():
     assert torch.equal(Squares(1).hidden(record(), (8, 8), 32, 0), Squares(1).hidden(record(), (480, 640), 32, 0))
 
 
@@ -162,7 +162,7 @@ def test_maskdata_draws_the_blocks_whatever_the_epoch():
         ((Block(0, 3, 2),), r"block \[0, 3, 2\] leaves .* 4 rows and 4 columns"),
     ],
 )
-def test_pictures_without_usable_blocks_are_named(blocks, says):
+def test_images_without_usable_blocks_are_named(blocks, says):
     with pytest.raises(InputError, match=rf"^a\.png: .*{says}"):
         MaskData().hidden(record(blocks=blocks), (4, 4), 4, None)
 
@@ -183,15 +183,15 @@ def test_shrinking_never_uncovers_a_pixel_that_a_hidden_one_lies_in(data, size, 
     size=st.integers(4, 40),
     place=st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0.05, 0.6)),
 )
-def test_nothing_of_the_hidden_pixels_reaches_a_known_one(height, width, size, place):
+def test_nothing_of_the_masked_pixels_reaches_a_known_one(height, width, size, place):
     side = max(1, int(place[2] * min(height, width)))
     hidden = torch.zeros(height, width, dtype=torch.bool)
     row, column = int(place[0] * (height - side)), int(place[1] * (width - side))
     hidden[row : row + side, column : column + side] = True
-    picture = torch.rand(3, height, width)
-    other = torch.where(hidden, 100 * torch.rand(3, height, width), picture)
+    image = torch.rand(3, height, width)
+    other = torch.where(hidden, 100 * torch.rand(3, height, width), image)
     known = ~shrink(hidden, size).expand(3, -1, -1)
-    assert torch.equal(resize(picture, size, size)[known], resize(other, size, size)[known])
+    assert torch.equal(resize(image, size, size)[known], resize(other, size, size)[known])
 
 
 def test_shrinking_leaves_pixels_far_from_holes_known():
@@ -219,7 +219,7 @@ def test_a_mask_folder_pairs_by_name_without_suffix(tmp_path, invert):
     assert hidden.tolist() == [[not invert, invert], [invert, invert]]
 
 
-def test_a_mask_is_made_small_like_its_picture(tmp_path):
+def test_a_mask_is_made_small_like_its_image(tmp_path):
     save_mask(tmp_path / "a.png", np.pad([[255, 255], [255, 255]], (0, 6)))
     hidden = MaskFolder(str(tmp_path)).hidden(record(), (8, 8), 4, None)
     assert hidden.shape == (4, 4)
@@ -234,13 +234,13 @@ def test_a_mask_of_another_size_is_named_with_both_sizes(tmp_path):
 
 
 def test_a_missing_mask_is_named_with_its_folder(tmp_path):
-    with pytest.raises(InputError, match=rf"a\.png: no mask picture a\.\* in {tmp_path}; add one"):
+    with pytest.raises(InputError, match=rf"a\.png: no mask image a\.\* in {tmp_path}; add one"):
         MaskFolder(str(tmp_path)).hidden(record(), (3, 2), 4, None)
 
 
 def test_a_damaged_mask_is_named(tmp_path):
     (tmp_path / "a.png").write_text("no mask")
-    with pytest.raises(InputError, match=rf"{tmp_path}/a\.png: not a picture"):
+    with pytest.raises(InputError, match=rf"{tmp_path}/a\.png: not an image"):
         MaskFolder(str(tmp_path)).hidden(record(), (3, 2), 4, None)
 
 

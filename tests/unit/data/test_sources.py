@@ -51,7 +51,7 @@ def test_originals_alone_are_enough(tmp_path, test_split):
     assert listing.records[0].joints is None
 
 
-def test_masked_pictures_are_paired_by_name(tmp_path, test_split):
+def test_masked_images_are_paired_by_name(tmp_path, test_split):
     touch(test_split, "X/a.png", "X/b.png", "Y/a.png", "Y/b.png")
     write(test_split, maskdata=blocks("a.png", "b.png"))
     records = Chalearn(str(tmp_path)).listing("test", maskdata=True).records
@@ -59,7 +59,7 @@ def test_masked_pictures_are_paired_by_name(tmp_path, test_split):
     assert [record.path for record in records] == [test_split / "Y" / "a.png", test_split / "Y" / "b.png"]
 
 
-def test_a_blind_test_split_has_masked_pictures_alone(tmp_path, test_split):
+def test_a_blind_test_split_has_masked_images_alone(tmp_path, test_split):
     touch(test_split / "X", "a.png")
     write(test_split, maskdata=blocks("a.png"))
     listing = Chalearn(str(tmp_path)).listing("test", maskdata=True)
@@ -72,7 +72,7 @@ def test_only_a_test_split_may_be_blind(tmp_path, split):
     touch(tmp_path / split / "X", "a.png")
     write(tmp_path / split, maskdata=blocks("a.png"))
     assert problems(tmp_path, split) == [
-        f"{tmp_path / split}: no picture in {tmp_path / split / 'Y'}; only a test split may lack its originals"
+        f"{tmp_path / split}: no image in {tmp_path / split / 'Y'}; only a test split may lack its originals"
     ]
 
 
@@ -81,12 +81,12 @@ def test_a_blind_split_needs_blocks_whatever_the_masks(tmp_path, test_split):
     assert "no such file" in problems(tmp_path, maskdata=False)[0]
 
 
-def test_pictures_without_partner_are_each_named(tmp_path, test_split):
+def test_images_without_partner_are_each_named(tmp_path, test_split):
     touch(test_split, "X/a.png", "X/c.png", "Y/a.png", "Y/b.png")
     write(test_split, maskdata=blocks("a.png", "b.png"))
     assert problems(tmp_path) == [
         f"{test_split}/X/c.png: no original {test_split}/Y/c.png; add it or remove its partner",
-        f"{test_split}/Y/b.png: no masked picture {test_split}/X/b.png; add it or remove its partner",
+        f"{test_split}/Y/b.png: no masked image {test_split}/X/b.png; add it or remove its partner",
     ]
 
 
@@ -119,12 +119,12 @@ def test_a_root_that_is_not_there_is_named(tmp_path, kind):
         kind(str(tmp_path / "none"))
 
 
-def test_maskdata_that_lists_another_picture_or_lacks_one_is_told(tmp_path, test_split):
+def test_maskdata_that_lists_another_image_or_lacks_one_is_told(tmp_path, test_split):
     touch(test_split / "Y", "a.png", "b.png")
     write(test_split, maskdata=blocks("a.png", "gone.png"))
     path = test_split / "maskdata.json"
     assert problems(tmp_path) == [
-        f"{path}: lists gone.png, which isn't there; add the picture or remove the entry",
+        f"{path}: lists gone.png, which isn't there; add the image or remove the entry",
         f"{path}: b.png is not listed; add its blocks",
     ]
     assert problems(tmp_path, maskdata=False) == []
@@ -144,7 +144,7 @@ def test_maskdata_may_be_missing_where_it_is_not_used(tmp_path, test_split):
     assert [line.split(":")[0] for line in problems(tmp_path)] == [f"{test_split}/maskdata.json"]
 
 
-def test_joints_come_with_their_picture(tmp_path, test_split):
+def test_joints_come_with_their_image(tmp_path, test_split):
     touch(test_split / "Y", "a.png", "b.png")
     write(test_split, maskdata=blocks("a.png", "b.png"), joints=JOINTS)
     records = Chalearn(str(tmp_path)).listing("test", maskdata=True).records
@@ -191,7 +191,7 @@ def test_a_folder_is_split_without_loss_and_without_overlap(tmp_path):
     assert sum(map(len, parts.values())) == len(every)
 
 
-def test_the_same_file_name_in_two_folders_stays_two_pictures(tmp_path):
+def test_the_same_file_name_in_two_folders_stays_two_images(tmp_path):
     touch(tmp_path, "one/a.png", "two/a.png")
     listing = Folder(str(tmp_path), (1, 0, 0)).listing("train", maskdata=False)
     assert [(r.name, r.original) for r in listing.records] == [
@@ -245,7 +245,7 @@ def test_shares_that_do_not_add_up_are_refused(tmp_path, fractions):
 def test_an_empty_share_of_a_folder_is_told(tmp_path):
     touch(tmp_path, "a.png")
     listing = Folder(str(tmp_path), (1, 0, 0)).listing("val", maskdata=False)
-    assert listing.problems == [f"{tmp_path}: empty split 'val': 1 pictures in all; add some"]
+    assert listing.problems == [f"{tmp_path}: empty split 'val': 1 images in all; add some"]
 
 
 @pytest.mark.parametrize("place", [None, "elsewhere.json"])

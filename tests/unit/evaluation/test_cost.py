@@ -7,7 +7,7 @@ from torch import nn
 from pose_inpaint.evaluation.cost import Meter, count_flop, describe_cost, resident_peak
 from pose_inpaint.models.networks.unet2018 import Generator
 from pose_inpaint.reporting.cost_table import describe_cost_briefly, format_cost
-from pose_inpaint.types import Completion
+from pose_inpaint.types import InpaintingOutput
 
 
 def test_the_generator_of_2018_has_its_parameters_and_arithmetic():
@@ -22,24 +22,24 @@ class Convolution(nn.Module):
         self.weight = nn.Conv2d(4, 3, 3, padding=1)
 
     def forward(self, known, mask):
-        return Completion(self.weight(torch.cat([known, mask], 1))[:, None])
+        return InpaintingOutput(self.weight(torch.cat([known, mask], 1))[:, None])
 
 
 def test_a_multiply_add_counts_as_two():
     assert count_flop(Convolution(), 16, "cpu") == 2 * 16 * 16 * 3 * 4 * 9
 
 
-def test_time_is_a_mean_over_pictures_without_the_first_batch(monkeypatch):
+def test_time_is_a_mean_over_images_without_the_first_batch(monkeypatch):
     clock = iter([0, 100, 200, 203, 300, 301])  # three batches: 100, 3 and 1 seconds
     monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
     meter = Meter("cpu")
     with meter.measuring(2):
         pass
-    assert meter.seconds_a_picture == 50  # there is no other
-    for pictures in (6, 2):
-        with meter.measuring(pictures):
+    assert meter.seconds_per_image == 50  # there is no other
+    for images in (6, 2):
+        with meter.measuring(images):
             pass
-    assert meter.seconds_a_picture == 4 / 8
+    assert meter.seconds_per_image == 4 / 8
     assert meter.gpu_peak is None
 
 
@@ -51,7 +51,7 @@ def test_memory_on_a_gpu_is_that_of_completing():
     with meter.measuring(1):
         weights + 1
     assert 2 * 2**22 <= meter.gpu_peak < 2**26
-    assert describe_cost(meter, None, 128, 1)["peak_memory_of"] == "completing, allocated on the GPU"
+    assert describe_cost(meter, None, 128, 1)["peak_memory_of"] == "inpainting, allocated on the GPU"
 
 
 def test_resident_memory_is_in_bytes_and_remembers_its_peak():
@@ -61,13 +61,13 @@ def test_resident_memory_is_in_bytes_and_remembers_its_peak():
 
 def test_costs_as_text():
     cost = {
-        "parameters": 1234, "gflop": 0.5, "seconds_a_picture": 0.0021, "batch_size": 3, "peak_memory_bytes": 2**20,
+        "parameters": 1234, "gflop": 0.5, "seconds_per_image": 0.0021, "batch_size": 3, "peak_memory_bytes": 2**20,
         "device": "cpu", "threads": 1,
     }  # fmt: skip
     assert format_cost(cost) == ["1,234", "0.50", "2.1", "1", "cpu, 1 thread"]
     assert format_cost(cost | {"threads": 2})[-1] == "cpu, 2 threads"
     assert format_cost(None) == ["-"] * 5
     assert describe_cost_briefly(cost | {"gflop": None}) == (
-        "Cost: parameters 1,234, GFLOP a picture -, ms a picture 2.1, peak memory (MiB) 1, device cpu, 1 thread, "
+        "Cost: parameters 1,234, GFLOP an image -, ms an image 2.1, peak memory (MiB) 1, device cpu, 1 thread, "
         "batches of 3"
     )

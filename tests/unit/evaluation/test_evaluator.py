@@ -7,46 +7,46 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.evaluation.evaluator import score
 from pose_inpaint.metrics import MSE, PSNR, PooledPSNR
 from pose_inpaint.models.classical.constant_fill import MeanFill
-from pose_inpaint.types import Batch, Completion
+from pose_inpaint.types import Batch, InpaintingOutput
 
 
 def black(batch):
-    return Completion(torch.full_like(batch.target, -1)[:, None])
+    return InpaintingOutput(torch.full_like(batch.target, -1)[:, None])
 
 
 @pytest.fixture
 def batches():
-    """Four pictures of 10x10; 10, 20, 30 and 70 pixels hidden; all of one grey, so black errs by a quarter."""
-    pictures = []
+    """Four images of 10x10; 10, 20, 30 and 70 pixels hidden; all of one grey, so black errs by a quarter."""
+    images = []
     for name, hidden in (("a", 10), ("b", 20), ("c", 30), ("d", 70)):
         mask = (torch.arange(100) < hidden).float().view(1, 1, 10, 10)
-        pictures.append(Batch(torch.zeros(1, 3, 10, 10), mask, (name,)))
-    return pictures
+        images.append(Batch(torch.zeros(1, 3, 10, 10), mask, (name,)))
+    return images
 
 
 METRICS = {"mse_composite_whole": ("composite", "whole"), "mse_raw_hole": ("raw", "hole")}
 
 
-def take(batches, complete=black):
-    return score(complete, batches, {name: MSE(*kind) for name, kind in METRICS.items()})
+def take(batches, inpaint=black):
+    return score(inpaint, batches, {name: MSE(*kind) for name, kind in METRICS.items()})
 
 
 def test_scores_by_hand(batches):
     summary = take(batches).summary((0, 0.2, 0.5, 1.0))
     assert summary["n"] == 4
-    assert summary["mean_hidden_share"] == pytest.approx(0.325)
+    assert summary["mean_mask_ratio"] == pytest.approx(0.325)
     assert summary["scores"]["mse_raw_hole"]["value"] == pytest.approx(0.25)
     assert summary["scores"]["mse_composite_whole"]["value"] == pytest.approx(0.25 * 0.325)
-    assert {label: group["n"] for label, group in summary["by_hidden_share"].items()} == {
+    assert {label: group["n"] for label, group in summary["by_mask_ratio"].items()} == {
         "0-20%": 1,
         "20-50%": 2,
         "50-100%": 1,
     }
-    group = summary["by_hidden_share"]["20-50%"]["scores"]
+    group = summary["by_mask_ratio"]["20-50%"]["scores"]
     assert group["mse_composite_whole"]["value"] == pytest.approx(0.25 * 0.25)
 
 
-def test_a_row_for_each_picture(batches, tmp_path):
+def test_a_row_for_each_image(batches, tmp_path):
     take(batches).write_csv(tmp_path / "scores.csv")
     with (tmp_path / "scores.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -66,17 +66,17 @@ def test_masks_digest_tells_masks_apart(batches):
     assert take(batches).masks_sha256 == take(batches).masks_sha256 != take(batches[::-1]).masks_sha256
 
 
-def test_blind_pictures_cannot_be_scored(batches):
+def test_blind_images_cannot_be_scored(batches):
     blind = Batch(torch.full((1, 3, 2, 2), torch.nan), torch.ones(1, 1, 2, 2), ("blind.png",))
     with pytest.raises(InputError, match=r"blind\.png: no original"):
         take([*batches, blind])
 
 
-def test_a_broken_system_is_named_with_its_picture(batches):
+def test_a_broken_method_is_named_with_its_image(batches):
     def broken(batch):
-        return Completion(torch.full_like(batch.target, torch.nan)[:, None])
+        return InpaintingOutput(torch.full_like(batch.target, torch.nan)[:, None])
 
-    with pytest.raises(InputError, match="a: its completion has values that are not finite"):
+    with pytest.raises(InputError, match="a: its output has values that are not finite"):
         take(batches, broken)
 
 

@@ -9,26 +9,24 @@ from torch import nn
 from pose_inpaint.errors import InputError
 from pose_inpaint.losses import DiscriminatorLoss, GeneratorAdversarial, GradientPenalty, R1Penalty
 from pose_inpaint.losses.adversarial import accuracy
-from pose_inpaint.losses.discriminator_views import Views, completed_views
-from pose_inpaint.types import Batch, Completion
+from pose_inpaint.losses.discriminator_views import Views, inpainted_views
+from pose_inpaint.types import Batch, InpaintingOutput
 
 
 class Linear(nn.Module):
-    """Two scores: `slope` times the sum of the whole picture, and the sum of the local view; remembers its corners."""
+    """Two scores: `slope` times the sum of the whole image, and the sum of the local view; remembers its corners."""
 
     def __init__(self, slope=0.5, patch=2):
         super().__init__()
         self.slope, self.patch = nn.Parameter(torch.tensor(slope)), patch
         self.seen = []
 
-    def forward(self, pictures, corners=None):
+    def forward(self, images, corners=None):
         self.seen.append(corners)
-        whole = self.slope * pictures.sum((1, 2, 3))
+        whole = self.slope * images.sum((1, 2, 3))
         if self.patch is None:
             return whole[:, None]
-        local = [
-            p[:, r : r + self.patch, c : c + self.patch].sum() for p, (r, c) in zip(pictures, corners, strict=True)
-        ]
+        local = [p[:, r : r + self.patch, c : c + self.patch].sum() for p, (r, c) in zip(images, corners, strict=True)]
         return torch.stack([whole, torch.stack(local)], dim=1)
 
 
@@ -40,8 +38,8 @@ def batch():
 
 
 @pytest.fixture
-def completion():
-    return Completion(torch.full((2, 1, 3, 4, 4), -0.2))
+def output():
+    return InpaintingOutput(torch.full((2, 1, 3, 4, 4), -0.2))
 
 
 def softplus(value):
@@ -52,8 +50,8 @@ def softplus(value):
     ("form", "expected"),
     [("non_saturating", lambda s: softplus(-s)), ("saturating", lambda s: -softplus(s)), ("linear", lambda s: -s)],
 )
-def test_forms_of_the_generators_loss(batch, completion, form, expected):
-    found = GeneratorAdversarial(1, "raw", form)(batch, completion, Linear(patch=None))
+def test_forms_of_the_generators_loss(batch, output, form, expected):
+    found = GeneratorAdversarial(1, "raw", form)(batch, output, Linear(patch=None))
     assert found.item() == pytest.approx(expected(0.5 * -0.2 * 48), rel=1e-5)
 
 
@@ -66,25 +64,25 @@ def test_forms_of_the_generators_loss(batch, completion, form, expected):
     ],
 )
 @pytest.mark.parametrize("slope", [0.5, -0.05])
-def test_forms_of_the_discriminators_loss(batch, completion, form, real, fake, slope):
+def test_forms_of_the_discriminators_loss(batch, output, form, real, fake, slope):
     beta = 1 if form == "wasserstein" else 0.3
-    found = DiscriminatorLoss(beta, "raw", form)(batch, completion, Linear(slope, patch=None))
+    found = DiscriminatorLoss(beta, "raw", form)(batch, output, Linear(slope, patch=None))
     expected = real(slope * 0.1 * 48), fake(slope * -0.2 * 48)
     assert found["real"].item() == pytest.approx(expected[0], rel=1e-5)
     assert found["fake"].item() == pytest.approx(expected[1], rel=1e-5)
     assert found["total"].item() == pytest.approx(expected[0] + beta * expected[1], rel=1e-5)
 
 
-def test_scores_of_a_picture_add_up(batch, completion):
+def test_scores_of_an_image_add_up(batch, output):
     discriminator = Linear(0.5, patch=2)
-    both = GeneratorAdversarial(1, "raw", "linear")(batch, completion, discriminator)
+    both = GeneratorAdversarial(1, "raw", "linear")(batch, output, discriminator)
     assert both.item() == pytest.approx(0.5 * 0.2 * 48 + 0.2 * 12, rel=1e-5)
 
 
 @pytest.mark.parametrize(
     ("form", "shift", "right"),
     [
-        ("logistic", 0, 0.625), ("hinge", 0, 0.625), ("wasserstein", 0, 0.75),  # 3 of 4 originals, 1 of 2 completions
+        ("logistic", 0, 0.625), ("hinge", 0, 0.625), ("wasserstein", 0, 0.75),  # 3 of 4 originals, 1 of 2 outputs
         ("logistic", 5, 0.5), ("hinge", -5, 0.5), ("wasserstein", 5, 0.75),
     ],
 )  # fmt: skip
@@ -99,44 +97,44 @@ def test_right_answers_of_a_wasserstein_discriminator_are_pairs_in_order():
     assert accuracy(real, fake - 2.5, "logistic").item() == 1
 
 
-def test_real_views_are_the_completions_or_another_pictures(batch, completion):
+def test_real_views_are_the_outputs_or_another_images(batch, output):
     for choice, roll in (("same", 0), ("other", 1)):
         discriminator = Linear(patch=2)
-        DiscriminatorLoss(1, "raw", real_views=choice)(batch, completion, discriminator)
+        DiscriminatorLoss(1, "raw", real_views=choice)(batch, output, discriminator)
         real, fake = discriminator.seen
         assert fake.tolist() == [[0, 0], [2, 2]]
         assert torch.equal(real, fake.roll(roll, 0))
 
 
-def test_samples_share_their_pictures_view(batch):
+def test_samples_share_their_images_view(batch):
     raw = torch.arange(4.0).view(2, 2, 1, 1, 1).expand(2, 2, 3, 4, 4)
-    views = completed_views(batch, Completion(raw), "raw", torch.tensor([[0, 0], [2, 2]]))
-    assert views.pictures[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
+    views = inpainted_views(batch, InpaintingOutput(raw), "raw", torch.tensor([[0, 0], [2, 2]]))
+    assert views.images[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
     assert views.corners.tolist() == [[0, 0], [0, 0], [2, 2], [2, 2]]
     assert torch.equal(views.mask, batch.mask[[0, 0, 1, 1]])
 
 
-def views(batch, pictures):
-    return Views(pictures, batch.mask, torch.tensor([[0, 0], [2, 2]]))
+def views(batch, images):
+    return Views(images, batch.mask, torch.tensor([[0, 0], [2, 2]]))
 
 
-def test_gradient_penalty_by_hand(batch, completion):
-    real, fake = views(batch, batch.target), views(batch, completion.raw[:, 0])
+def test_gradient_penalty_by_hand(batch, output):
+    real, fake = views(batch, batch.target), views(batch, output.raw[:, 0])
     # The gradient of a linear discriminator is its slope at each of the 48 values, and 1 at the view's 12 for the local
     # score.
     expected = (0.5 * math.sqrt(48) - 1) ** 2 + (math.sqrt(12) - 1) ** 2
     assert GradientPenalty()(Linear(), real, fake).item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_gradient_penalty_in_holes_by_hand(batch, completion):
-    real, fake = views(batch, batch.target), views(batch, completion.raw[:, 0])
-    first, second = 3, 6  # hidden values of each picture, all inside its view
+def test_gradient_penalty_in_holes_by_hand(batch, output):
+    real, fake = views(batch, batch.target), views(batch, output.raw[:, 0])
+    first, second = 3, 6  # hidden values of each image, all inside its view
     expected = sum((slope * math.sqrt(n) - 1) ** 2 / 2 for slope in (0.5, 1) for n in (first, second))
     assert GradientPenalty(region="hole")(Linear(), real, fake).item() == pytest.approx(expected, rel=1e-5)
 
 
 class Square(nn.Module):
-    """Half the squared length of a picture, whose gradient is the picture."""
+    """Half the squared length of an image, whose gradient is the image."""
 
     patch = None
 
@@ -144,11 +142,11 @@ class Square(nn.Module):
         super().__init__()
         self.factor = nn.Parameter(torch.tensor(1.0))
 
-    def forward(self, pictures, corners=None):
-        return self.factor * pictures.square().sum((1, 2, 3))[:, None] / 2
+    def forward(self, images, corners=None):
+        return self.factor * images.square().sum((1, 2, 3))[:, None] / 2
 
 
-def test_the_penalised_point_lies_between_original_and_completion():
+def test_the_penalised_point_lies_between_original_and_output():
     mask = torch.ones(1, 1, 1, 1)
     real, fake = (Views(torch.tensor([x]).view(1, 3, 1, 1), mask, None) for x in ([2.0, 0, 0], [5.0, 0, 0]))
     torch.manual_seed(1)
@@ -157,8 +155,8 @@ def test_the_penalised_point_lies_between_original_and_completion():
     assert 4.6 < max(found) <= 5
 
 
-def test_r1_is_half_the_squared_gradient_at_originals(batch, completion):
-    real, fake = views(batch, batch.target), views(batch, completion.raw[:, 0])
+def test_r1_is_half_the_squared_gradient_at_originals(batch, output):
+    real, fake = views(batch, batch.target), views(batch, output.raw[:, 0])
     assert R1Penalty(10)(Linear(), real, fake).item() == pytest.approx((0.25 * 48 + 12) / 2, rel=1e-5)
 
 
@@ -167,7 +165,7 @@ def test_penalties_move_the_discriminator_alone(batch, penalty):
     raw = torch.full((2, 1, 3, 4, 4), -0.2, requires_grad=True)
     discriminator = Square()
     loss = DiscriminatorLoss(1, form="wasserstein", penalties={"smooth": penalty})
-    values = loss(batch, Completion(raw).detach(), discriminator)
+    values = loss(batch, InpaintingOutput(raw).detach(), discriminator)
     assert values["total"].item() == pytest.approx(
         (values["real"] + values["fake"] + 10 * values["smooth"]).item(), rel=1e-5
     )
@@ -176,9 +174,9 @@ def test_penalties_move_the_discriminator_alone(batch, penalty):
     assert raw.grad is None
 
 
-def test_penalties_can_be_taken_without_gradients(batch, completion):
+def test_penalties_can_be_taken_without_gradients(batch, output):
     with torch.no_grad():
-        found = GradientPenalty()(Linear(), views(batch, batch.target), views(batch, completion.raw[:, 0]))
+        found = GradientPenalty()(Linear(), views(batch, batch.target), views(batch, output.raw[:, 0]))
     assert not found.requires_grad
 
 

@@ -11,7 +11,7 @@ from pose_inpaint.data.sources import Chalearn
 from pose_inpaint.errors import InputError
 from pose_inpaint.metrics import DSSIM, MSE, PSNR, SSIM, PooledPSNR
 from pose_inpaint.metrics.per_image import collect
-from pose_inpaint.types import Batch, Completion
+from pose_inpaint.types import Batch, InpaintingOutput
 
 
 def numpy_pair(prediction, target):
@@ -26,13 +26,13 @@ def independent(prediction, target):
     return mean_squared_error(b, a), peak_signal_noise_ratio(b, a, data_range=1), similarity
 
 
-def check_against_scikit_image(batch, completion):
+def check_against_scikit_image(batch, output):
     found = {m: m("raw", "whole") for m in (MSE, PSNR, SSIM, DSSIM)}
     for metric in found.values():
-        metric.update(batch, completion)
-    expected = np.array([independent(p, t) for p, t in zip(completion.raw[:, 0], batch.target, strict=True)])
+        metric.update(batch, output)
+    expected = np.array([independent(p, t) for p, t in zip(output.raw[:, 0], batch.target, strict=True)])
     for column, metric in enumerate((MSE, PSNR, SSIM)):
-        np.testing.assert_allclose(found[metric].per_picture().numpy(), expected[:, column], rtol=0, atol=1e-9)
+        np.testing.assert_allclose(found[metric].per_image().numpy(), expected[:, column], rtol=0, atol=1e-9)
     assert found[DSSIM].compute().item() == pytest.approx(((1 - expected[:, 2]) / 2).mean(), abs=1e-9)
 
 
@@ -40,7 +40,7 @@ def test_scores_are_scikit_images_on_noise():
     torch.manual_seed(0)
     target = torch.rand(3, 3, 40, 33) * 2 - 1
     batch = Batch(target, torch.zeros(3, 1, 40, 33), ("a", "b", "c"))
-    check_against_scikit_image(batch, Completion((target + 0.3 * torch.randn_like(target))[:, None]))
+    check_against_scikit_image(batch, InpaintingOutput((target + 0.3 * torch.randn_like(target))[:, None]))
 
 
 def test_scores_are_scikit_images_on_photos(shared):
@@ -48,20 +48,20 @@ def test_scores_are_scikit_images_on_photos(shared):
     batch = collate([read_record(record, MaskData(), 128) for record in records])
     torch.manual_seed(0)
     blurred = torch.nn.functional.avg_pool2d(batch.target, 5, stride=1, padding=2)
-    check_against_scikit_image(batch, Completion(blurred[:, None]))
+    check_against_scikit_image(batch, InpaintingOutput(blurred[:, None]))
 
 
 @pytest.fixture
 def by_hand():
-    """Two pictures of four pixels; errors 0.5 in a hole and 0.25 outside, on the scale [0, 1]."""
+    """Two images of four pixels; errors 0.5 in a hole and 0.25 outside, on the scale [0, 1]."""
     mask = torch.zeros(2, 1, 2, 2)
     mask[0, 0, 0, 0] = mask[1, 0, :, 0] = 1
     raw = torch.where(mask > 0, 1.0, 0.5).expand(2, 3, 2, 2)
-    return Batch(torch.zeros(2, 3, 2, 2), mask, ("a", "b")), Completion(raw[:, None])
+    return Batch(torch.zeros(2, 3, 2, 2), mask, ("a", "b")), InpaintingOutput(raw[:, None])
 
 
 @pytest.mark.parametrize(
-    ("picture", "region", "first", "second"),
+    ("image", "region", "first", "second"),
     [
         ("raw", "hole", 0.25, 0.25),
         ("raw", "known", 0.0625, 0.0625),
@@ -70,10 +70,10 @@ def by_hand():
         ("composite", "known", 0, 0),
     ],
 )
-def test_mse_by_region_and_picture_by_hand(by_hand, picture, region, first, second):
-    metric = MSE(picture, region)
+def test_mse_by_region_and_image_by_hand(by_hand, image, region, first, second):
+    metric = MSE(image, region)
     metric.update(*by_hand)
-    assert metric.per_picture().tolist() == pytest.approx([first, second])
+    assert metric.per_image().tolist() == pytest.approx([first, second])
     assert metric.compute().item() == pytest.approx((first + second) / 2)
 
 
@@ -86,12 +86,12 @@ def test_pooled_and_mean_psnr_differ_as_they_should(by_hand):
     assert pooled.compute() < mean.compute()
 
 
-def test_pooled_psnr_in_holes_weighs_by_hidden_pixels():
+def test_pooled_psnr_in_holes_weighs_by_masked_pixels():
     mask = torch.zeros(2, 1, 1, 4)
     mask[0, ..., :1] = mask[1, ..., :3] = 1
     raw = torch.stack([torch.full((3, 1, 4), 1.0), torch.full((3, 1, 4), 0.5)])[:, None]
     metric = PooledPSNR("raw", "hole")
-    metric.update(Batch(torch.zeros(2, 3, 1, 4), mask, ("a", "b")), Completion(raw))
+    metric.update(Batch(torch.zeros(2, 3, 1, 4), mask, ("a", "b")), InpaintingOutput(raw))
     assert metric.compute().item() == pytest.approx(-10 * math.log10((1 * 0.25 + 3 * 0.0625) / 4))
 
 
@@ -106,7 +106,7 @@ def test_ssim_in_holes_is_the_mean_of_the_map_there():
     )
     inner = full.mean(-1)[5:-5, 5:-5][mask[0, 0, 5:-5, 5:-5].numpy() > 0]
     metric = SSIM("raw", "hole")
-    metric.update(Batch(target, mask, ("a",)), Completion(prediction[:, None]))
+    metric.update(Batch(target, mask, ("a",)), InpaintingOutput(prediction[:, None]))
     assert metric.compute().item() == pytest.approx(inner.mean(), abs=1e-9)
 
 
@@ -114,24 +114,24 @@ def test_a_hole_without_a_window_is_left_out_of_the_mean():
     target, mask = torch.zeros(2, 3, 16, 16), torch.zeros(2, 1, 16, 16)
     mask[0, ..., :2, :2] = mask[1, ..., 8, 8] = 1
     metric = SSIM("raw", "hole")
-    metric.update(Batch(target, mask, ("a", "b")), Completion(target[:, None]))
-    assert metric.per_picture().isnan().tolist() == [True, False]
+    metric.update(Batch(target, mask, ("a", "b")), InpaintingOutput(target[:, None]))
+    assert metric.per_image().isnan().tolist() == [True, False]
     assert metric.compute() == 1
 
 
 def test_no_error_is_infinite_psnr():
     target = torch.zeros(1, 3, 4, 4)
     metric = PSNR("raw")
-    metric.update(Batch(target, torch.zeros(1, 1, 4, 4), ("a",)), Completion(target[:, None]))
+    metric.update(Batch(target, torch.zeros(1, 1, 4, 4), ("a",)), InpaintingOutput(target[:, None]))
     assert metric.compute() == math.inf
 
 
 def test_samples_count_with_their_mean(by_hand):
-    batch, completion = by_hand
-    raw = torch.cat([completion.raw, batch.target[:, None]], dim=1)  # the second sample is perfect
+    batch, output = by_hand
+    raw = torch.cat([output.raw, batch.target[:, None]], dim=1)  # the second sample is perfect
     metric = MSE("raw", "hole")
-    metric.update(batch, Completion(raw))
-    assert metric.per_picture().tolist() == pytest.approx([0.125, 0.125])
+    metric.update(batch, InpaintingOutput(raw))
+    assert metric.per_image().tolist() == pytest.approx([0.125, 0.125])
 
 
 def test_collected_metrics_score_as_alone(by_hand):
@@ -146,7 +146,7 @@ def test_collected_metrics_score_as_alone(by_hand):
         assert found[name].item() == pytest.approx(alone.compute().item()), name
 
 
-def test_pictures_below_the_window_have_no_ssim():
+def test_images_below_the_window_have_no_ssim():
     small = Batch(torch.zeros(1, 3, 10, 16), torch.zeros(1, 1, 10, 16), ("a",))
     with pytest.raises(InputError, match="at least 11 pixels a side, these have 10"):
-        SSIM("raw").update(small, Completion(small.target[:, None]))
+        SSIM("raw").update(small, InpaintingOutput(small.target[:, None]))

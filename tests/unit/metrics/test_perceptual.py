@@ -12,7 +12,7 @@ from pose_inpaint.metrics.distribution import FID, KID, DistributionMetric, Frec
 from pose_inpaint.metrics.per_image import collect
 from pose_inpaint.metrics.perceptual import LPIPS
 from pose_inpaint.models.networks.vgg16 import VGG16Features
-from pose_inpaint.types import Batch, Completion
+from pose_inpaint.types import Batch, InpaintingOutput
 
 
 def offline(*_, **__):
@@ -38,7 +38,7 @@ def test_lpips_is_zero_for_the_original_and_grows_with_noise(batch, random_backb
     for noise in (0, 0.1, 0.5):
         metric = LPIPS("raw")
         prediction = (batch.target + noise * torch.randn_like(batch.target)).clamp(-1, 1)
-        metric.update(batch, Completion(prediction[:, None]))
+        metric.update(batch, InpaintingOutput(prediction[:, None]))
         found.append(metric.compute().item())
     assert found[0] == pytest.approx(0, abs=1e-7)
     assert found[0] < found[1] < found[2]
@@ -48,7 +48,7 @@ def test_lpips_by_its_formula(batch, random_backbone):
     """Unit features of each ReLU of AlexNet, squared differences weighted by the linear layers, mean over places."""
     metric = LPIPS("raw")
     prediction = batch.target.flip(0)
-    metric.update(batch, Completion(prediction[:, None]))
+    metric.update(batch, InpaintingOutput(prediction[:, None]))
     network = alexnet(weights=None)
     network.load_state_dict(random_backbone)
     shift = torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1)
@@ -65,13 +65,13 @@ def test_lpips_by_its_formula(batch, random_backbone):
                 expected += ((a - b).square() * weights).sum(1).mean((1, 2))
                 place += 1
     assert place == 5
-    assert metric.per_picture().tolist() == pytest.approx(expected.tolist(), rel=1e-3)
+    assert metric.per_image().tolist() == pytest.approx(expected.tolist(), rel=1e-3)
 
 
 def test_lpips_has_no_value_in_holes(batch, random_backbone):
     metric = LPIPS("raw", "hole")
-    metric.update(batch, Completion(batch.target[:, None]))
-    assert metric.per_picture().isnan().all()
+    metric.update(batch, InpaintingOutput(batch.target[:, None]))
+    assert metric.per_image().isnan().all()
 
 
 def test_weights_that_cannot_be_downloaded_are_named_with_ways_out(monkeypatch):
@@ -87,11 +87,11 @@ def test_frechet_distance_by_its_formula():
     batch = Batch(torch.rand(4, 3, 32, 32) * 2 - 1, torch.zeros(4, 1, 32, 32), tuple("abcd"))
     prediction = (batch.target * 0.5).clamp(-1, 1)
     metric = FrechetVGG16("raw", weights="random")
-    metric.update(batch, Completion(prediction[:, None]))
+    metric.update(batch, InpaintingOutput(prediction[:, None]))
     features = VGG16Features("random", channels="rgb", layers=["conv5_3"])
     values = []
-    for pictures in (batch.target, prediction):
-        bytes_ = ((pictures.double() + 1) / 2 * 255).round().float()
+    for images in (batch.target, prediction):
+        bytes_ = ((images.double() + 1) / 2 * 255).round().float()
         values.append(features(bytes_)[0].mean((2, 3)).double().numpy())
     (a, b) = values
     covariances = [np.cov(each, rowvar=False) for each in (a, b)]
@@ -104,9 +104,9 @@ def test_equal_sets_are_no_distance_apart():
     torch.manual_seed(0)
     batch = Batch(torch.rand(4, 3, 32, 32) * 2 - 1, torch.zeros(4, 1, 32, 32), tuple("abcd"))
     metric = FrechetVGG16("raw", weights="random")
-    metric.update(batch, Completion(batch.target[:, None]))
+    metric.update(batch, InpaintingOutput(batch.target[:, None]))
     other = FrechetVGG16("raw", weights="random")
-    other.update(batch, Completion(batch.target[:, None] * 0.5))
+    other.update(batch, InpaintingOutput(batch.target[:, None] * 0.5))
     assert abs(metric.compute().item()) < 1e-3 * other.compute().item()
 
 
@@ -128,12 +128,12 @@ def test_fid_and_kid_say_what_installs_what_they_lack(metric, name, monkeypatch)
 
 
 class Sums(torch.nn.Module):
-    """Eight numbers of a picture, in the place of Inception's features."""
+    """Eight numbers of an image, in the place of Inception's features."""
 
     num_features = 8
 
-    def forward(self, pictures):
-        return pictures.float().reshape(len(pictures), 8, -1).mean(2) / 255
+    def forward(self, images):
+        return images.float().reshape(len(images), 8, -1).mean(2) / 255
 
 
 def test_kid_does_not_depend_on_the_global_generator():
@@ -144,7 +144,7 @@ def test_kid_does_not_depend_on_the_global_generator():
         torch.manual_seed(seed)
         before = torch.get_rng_state()
         metric = DistributionMetric("raw", "whole", KernelInceptionDistance(feature=Sums(), subset_size=10))
-        metric.update(batch, Completion(batch.target[:, None] * 0.5))
+        metric.update(batch, InpaintingOutput(batch.target[:, None] * 0.5))
         found.append(metric.compute().item())
         assert torch.equal(torch.get_rng_state(), before)
     assert found[0] == found[1] != 0
@@ -154,7 +154,7 @@ def test_fid_by_its_formula():
     torch.manual_seed(0)
     batch = Batch(torch.rand(30, 3, 16, 16) * 2 - 1, torch.zeros(30, 1, 16, 16), tuple(map(str, range(30))))
     metric = DistributionMetric("raw", "whole", FrechetInceptionDistance(feature=Sums()))
-    metric.update(batch, Completion(batch.target[:, None] * 0.5))
+    metric.update(batch, InpaintingOutput(batch.target[:, None] * 0.5))
     saved = [((p.double() + 1) / 2 * 255).round().float() for p in (batch.target, batch.target * 0.5)]
     a, b = (Sums()(each).double().numpy() for each in saved)
     covariances = [np.cov(each, rowvar=False) for each in (a, b)]
@@ -177,7 +177,7 @@ def test_backbones_are_measured_apart(batch, monkeypatch):
     monkeypatch.setattr("pose_inpaint.metrics.perceptual.LearnedPerceptualImagePatchSimilarity", Network)
     together = collect({"a": LPIPS("raw", net="vgg"), "b": LPIPS("raw", net="alex")})
     for _ in range(2):
-        together.update(batch, Completion(batch.target.flip(0)[:, None]))
+        together.update(batch, InpaintingOutput(batch.target.flip(0)[:, None]))
     found = together.compute()
     assert made == ["vgg", "alex"]
     assert (found["b"] / found["a"]).item() == pytest.approx(4 / 3)

@@ -7,29 +7,29 @@ from pose_inpaint.pose.augmentation import augment
 
 
 def spots(joints, side=64):
-    """A grey picture with a bright spot at a joint of each side of the body: red right, green left."""
+    """A grey image with a bright spot at a joint of each side of the body: red right, green left."""
     rows, columns = torch.meshgrid(torch.arange(side) + 0.5, torch.arange(side) + 0.5, indexing="ij")
-    picture = torch.zeros(3, side, side)
+    image = torch.zeros(3, side, side)
     for channel, name in enumerate(("right_wrist", "left_wrist")):
         x, y, _ = joints[JOINTS.index(name)]
-        picture[channel] = torch.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 8)
-    return picture
+        image[channel] = torch.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 8)
+    return image
 
 
-def test_joints_move_with_the_picture(monkeypatch):
+def test_joints_move_with_the_image(monkeypatch):
     """The spots lie where the joints say; mirrored, the right wrist's spot is the left wrist."""
-    monkeypatch.setattr(module, "JITTER", lambda pictures: pictures)
+    monkeypatch.setattr(module, "JITTER", lambda images: images)
     torch.manual_seed(0)
     joints = torch.zeros(40, 14, 3)
     joints[:, JOINTS.index("right_wrist")] = torch.tensor([40.0, 24.0, 1.0])
     joints[:, JOINTS.index("left_wrist")] = torch.tensor([24.0, 40.0, 1.0])
-    pictures = torch.stack([spots(each) for each in joints])
-    seen, moved = augment(pictures, joints)
+    images = torch.stack([spots(each) for each in joints])
+    seen, moved = augment(images, joints)
     mirrored = 0
-    for picture, each in zip(seen, moved, strict=True):
+    for image, each in zip(seen, moved, strict=True):
         places = []
         for channel in (0, 1):
-            heat = picture[channel]
+            heat = image[channel]
             place = heat.argmax()
             places.append(torch.tensor([place % 64 + 0.5, place // 64 + 0.5]))
         right, left = (each[JOINTS.index(f"{side}_wrist"), :2] for side in ("right", "left"))
@@ -40,7 +40,7 @@ def test_joints_move_with_the_picture(monkeypatch):
     assert 8 < mirrored < 32
 
 
-def test_joints_that_leave_the_picture_are_not_visible():
+def test_joints_that_leave_the_image_are_not_visible():
     torch.manual_seed(0)
     joints = torch.tensor([63.0, 1.0, 1.0]).expand(200, 14, 3).clone()
     _, moved = augment(torch.zeros(200, 3, 64, 64), joints)

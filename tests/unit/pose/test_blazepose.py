@@ -53,12 +53,12 @@ def test_the_square_stands_upright_around_the_hips():
     assert lying.tolist() == [[100.0, 10.0], [100.0, 110.0], [0.0, 10.0]]
 
 
-def test_a_crop_of_the_whole_picture_is_the_picture():
-    picture = torch.rand(3, 16, 16)
+def test_a_crop_of_the_whole_image_is_the_image():
+    image = torch.rand(3, 16, 16)
     whole = torch.tensor([[0.0, 0.0], [16.0, 0.0], [0.0, 16.0]])
-    assert torch.allclose(crop_square(picture, whole, 16), picture, atol=1e-6)
+    assert torch.allclose(crop_square(image, whole, 16), image, atol=1e-6)
     turned = torch.tensor([[16.0, 0.0], [16.0, 16.0], [0.0, 0.0]])  # the right side up
-    assert torch.allclose(crop_square(picture, turned, 16), torch.rot90(picture, 1, (1, 2)), atol=1e-6)
+    assert torch.allclose(crop_square(image, turned, 16), torch.rot90(image, 1, (1, 2)), atol=1e-6)
 
 
 def test_refinement_by_hand():
@@ -87,11 +87,11 @@ def test_it_reaches_on_annotated_people_what_was_measured_before(shared, people)
 
 
 def test_the_person_is_found_at_any_size_and_place(shared, people):
-    """In a picture twice as large with a border joints lie where they were."""
+    """In an image twice as large with a border joints lie where they were."""
     estimator = BlazePose(str(shared / "weights/blazepose"))
-    pictures = (people[0].target[:6] + 1) / 2
-    before = estimator(pictures)
-    large = torch.nn.functional.interpolate(pictures, scale_factor=2, mode="bilinear")
+    images = (people[0].target[:6] + 1) / 2
+    before = estimator(images)
+    large = torch.nn.functional.interpolate(images, scale_factor=2, mode="bilinear")
     framed = torch.nn.functional.pad(large, (20, 60, 40, 0), mode="replicate")
     after = estimator(framed)
     both = before.found & after.found
@@ -100,11 +100,11 @@ def test_the_person_is_found_at_any_size_and_place(shared, people):
     assert (moved - before.joints[..., :2]).norm(dim=-1)[both].median() < 3
 
 
-def test_with_a_place_given_the_same_picture_gives_the_same_joints(shared, people):
+def test_with_a_place_given_the_same_image_gives_the_same_joints(shared, people):
     estimator = BlazePose(str(shared / "weights/blazepose"))
-    pictures = (people[0].target[:4] + 1) / 2
-    before = estimator(pictures)
-    after = estimator(pictures, before)
+    images = (people[0].target[:4] + 1) / 2
+    before = estimator(images)
+    after = estimator(images, before)
     assert torch.equal(before.joints, after.joints)
     assert torch.equal(before.found, after.found)
 

@@ -8,32 +8,32 @@ from hypothesis import strategies as st
 from pose_inpaint.data.joints import JOINTS
 from pose_inpaint.errors import InputError
 from pose_inpaint.metrics import PCK, WNJD, PeopleFound
-from pose_inpaint.pose.comparison import PoseJudge, Reference, hidden_joints
+from pose_inpaint.pose.comparison import PoseJudge, Reference, masked_joints
 from pose_inpaint.pose.distances import correct_keypoints, person_scale, relative_distance
 from pose_inpaint.pose.estimator import Poses
-from pose_inpaint.types import Batch, Completion
+from pose_inpaint.types import Batch, InpaintingOutput
 
 NOWHERE = [[0.0, 0.0, 0.0]] * 11
 
 
 class Told:
-    """An estimator that answers as it was told, by the grey of a picture's first pixel (0..255)."""
+    """An estimator that answers as it was told, by the grey of an image's first pixel (0..255)."""
 
     name, joint_names, device = "told", JOINTS, torch.device("cpu")
 
     def __init__(self, answers):
         self.answers, self.asked, self.near = answers, 0, []
 
-    def __call__(self, pictures, near=None):
-        self.asked += len(pictures)
+    def __call__(self, images, near=None):
+        self.asked += len(images)
         self.near.append(near)
-        told = [self.answers[round(255 * float(picture[0, 0, 0]))] for picture in pictures]
+        told = [self.answers[round(255 * float(image[0, 0, 0]))] for image in images]
         joints = torch.stack([torch.zeros(14, 3) if each is None else torch.tensor(each + NOWHERE) for each in told])
         found = torch.tensor([each is not None for each in told])
         return Poses(joints, found, torch.zeros(len(told), 3, 2))
 
 
-def picture(grey, size=32):
+def image(grey, size=32):
     return torch.full((1, 3, size, size), grey / 127.5 - 1)
 
 
@@ -50,9 +50,9 @@ BY_HAND = (1 * 0.1 + 0.5 * 0.25 + 0.25 * 1) / 1.75  # 40 pixels are two scales, 
 def scored(answers, mask=None, kind="estimated", pose=None, metric=WNJD, region="whole"):
     judge = PoseJudge(Told(answers), kind)
     found = metric("raw", region, judge=judge)
-    batch = Batch(picture(0), torch.zeros(1, 1, 32, 32) if mask is None else mask, ("a",), pose)
-    found.update(batch, Completion(picture(255)[:, None]))
-    return found.per_picture().item()
+    batch = Batch(image(0), torch.zeros(1, 1, 32, 32) if mask is None else mask, ("a",), pose)
+    found.update(batch, InpaintingOutput(image(255)[:, None]))
+    return found.per_image().item()
 
 
 def test_wnjd_by_hand():
@@ -70,7 +70,7 @@ def test_a_person_not_found_counts_as_one_scale_for_every_joint():
     assert scored({0: ORIGINAL, 255: RESTORED}, metric=PeopleFound) == 1
 
 
-def test_hidden_joints_alone_count_in_holes():
+def test_masked_joints_alone_count_in_holes():
     mask = torch.zeros(1, 1, 32, 32)
     mask[..., 9:11, 19:22] = 1  # rows and columns around the second joint, at x 20, y 10
     assert scored({0: ORIGINAL, 255: RESTORED}, mask, region="hole") == pytest.approx(0.25)
@@ -83,9 +83,9 @@ def test_an_original_without_a_person_is_left_out():
     assert math.isnan(scored({0: None, 255: RESTORED}))
     judge = PoseJudge(Told({1: ORIGINAL, 2: None, 255: RESTORED}))
     metric = WNJD("raw", judge=judge)
-    batch = Batch(torch.cat([picture(1), picture(2)]), torch.zeros(2, 1, 32, 32), ("a", "b"))
-    metric.update(batch, Completion(torch.cat([picture(255)] * 2)[:, None]))
-    found = metric.estimate(metric.per_picture(), 0)
+    batch = Batch(torch.cat([image(1), image(2)]), torch.zeros(2, 1, 32, 32), ("a", "b"))
+    metric.update(batch, InpaintingOutput(torch.cat([image(255)] * 2)[:, None]))
+    found = metric.estimate(metric.per_image(), 0)
     assert (found["value"], found["n"]) == (pytest.approx(BY_HAND), 1)
 
 
@@ -104,7 +104,7 @@ def test_annotation_is_demanded_where_it_is_the_reference():
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.floats(0.1, 50), st.floats(-100, 100))
-def test_distances_do_not_change_with_the_pictures_scale_and_place(scale, shift):
+def test_distances_do_not_change_with_the_images_scale_and_place(scale, shift):
     reference, found = (torch.tensor([each], dtype=torch.float64) for each in (ORIGINAL, RESTORED))
     change = torch.tensor([scale, scale, 1.0], dtype=torch.float64)
     move = torch.tensor([shift, shift, 0.0], dtype=torch.float64)
@@ -113,18 +113,18 @@ def test_distances_do_not_change_with_the_pictures_scale_and_place(scale, shift)
     assert after.tolist()[0] == pytest.approx(before.tolist()[0], rel=1e-6)
 
 
-def test_the_restored_picture_is_looked_at_where_the_person_was():
+def test_the_restored_image_is_looked_at_where_the_person_was():
     judge = PoseJudge(Told({0: ORIGINAL, 255: RESTORED}))
-    batch = Batch(picture(0), torch.zeros(1, 1, 32, 32), ("a",))
+    batch = Batch(image(0), torch.zeros(1, 1, 32, 32), ("a",))
     reference = judge.reference(batch)
-    judge.compare(picture(255), reference, torch.zeros(1, 14, dtype=torch.bool))
+    judge.compare(image(255), reference, torch.zeros(1, 14, dtype=torch.bool))
     assert judge.estimator.near[-1] is reference.near
 
 
 def test_originals_are_looked_at_once():
     answers = {0: ORIGINAL, 1: None, 255: RESTORED}
     first, second = PoseJudge(Told(answers)), PoseJudge(Told(answers))
-    batch = Batch(torch.cat([picture(0), picture(1)]), torch.zeros(2, 1, 32, 32), ("a", "b"))
+    batch = Batch(torch.cat([image(0), image(1)]), torch.zeros(2, 1, 32, 32), ("a", "b"))
     before = first.reference(batch)
     after = second.reference(batch)
     assert (first.estimator.asked, second.estimator.asked) == (2, 0)
@@ -133,7 +133,7 @@ def test_originals_are_looked_at_once():
 
 
 def test_another_estimator_does_not_take_over_what_is_remembered():
-    batch = Batch(picture(0), torch.zeros(1, 1, 32, 32), ("a",))
+    batch = Batch(image(0), torch.zeros(1, 1, 32, 32), ("a",))
     PoseJudge(Told({0: ORIGINAL})).reference(batch)
     other = Told({0: RESTORED})
     other.name = "told otherwise"
@@ -141,7 +141,7 @@ def test_another_estimator_does_not_take_over_what_is_remembered():
 
 
 def test_a_spoilt_memory_is_made_anew(tmp_path):
-    batch = Batch(picture(0), torch.zeros(1, 1, 32, 32), ("a",))
+    batch = Batch(image(0), torch.zeros(1, 1, 32, 32), ("a",))
     PoseJudge(Told({0: ORIGINAL})).reference(batch)
     (file,) = tmp_path.rglob("*.json")
     file.write_text(file.read_text()[:40])
@@ -173,7 +173,7 @@ def test_a_joint_is_hidden_if_the_pixel_that_it_lies_in_is():
     joints = torch.tensor(
         [[[2.0, 1.0, 1], [2.99, 1.99, 1], [3.0, 1.5, 1], [1.5, 2.5, 1], [9.0, 1.0, 1], [-1.0, 1.0, 1]]]
     )
-    assert hidden_joints(joints, mask).tolist() == [[True, True, False, False, False, False]]
+    assert masked_joints(joints, mask).tolist() == [[True, True, False, False, False, False]]
 
 
 def test_reference_keeps_what_the_estimator_lacks_out():
@@ -183,7 +183,7 @@ def test_reference_keeps_what_the_estimator_lacks_out():
     pose = torch.ones(1, 14, 3)
     pose[0, 0] = torch.tensor([30.0, 30.0, 1.0])
     found = PoseJudge(NoHead({0: ORIGINAL}), "annotated").reference(
-        Batch(picture(0), torch.zeros(1, 1, 32, 32), ("a",), pose)
+        Batch(image(0), torch.zeros(1, 1, 32, 32), ("a",), pose)
     )
     assert isinstance(found, Reference)
     assert found.joints[0, JOINTS.index("head_top"), 2] == 0

@@ -34,7 +34,7 @@ def test_every_parameter_learns():
 
 
 def test_it_learns_where_a_spot_is():
-    """A few steps on one bright spot find it within two pixels: the whole way from picture to joints."""
+    """A few steps on one bright spot find it within two pixels: the whole way from image to joints."""
     from pose_inpaint.pose.heatmaps import find_joints
     from pose_inpaint.pose.lightning_module import heat_loss
 
@@ -42,15 +42,15 @@ def test_it_learns_where_a_spot_is():
     places = torch.rand(16, 1, 2) * 40 + 12
     rows, columns = torch.meshgrid(torch.arange(64) + 0.5, torch.arange(64) + 0.5, indexing="ij")
     spot = torch.exp(-((columns - places[..., :1]) ** 2 + (rows - places[..., 1:]) ** 2) / 18)
-    pictures = spot[:, None].expand(-1, 3, -1, -1)
+    images = spot[:, None].expand(-1, 3, -1, -1)
     joints = torch.cat([places, torch.ones(16, 1, 1)], dim=-1)
     network = StackedHourglass(1, width=16, stacks=1, depth=2)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     for _ in range(80):
         optimizer.zero_grad()
-        heat_loss(network(pictures), joints).backward()
+        heat_loss(network(images), joints).backward()
         optimizer.step()
-    found = find_joints(network.eval()(pictures)[:, -1], 4)
+    found = find_joints(network.eval()(images)[:, -1], 4)
     assert (found - joints)[..., :2].norm(dim=-1).median() < 2
 
 
@@ -63,8 +63,8 @@ def test_arguments_out_of_range(arguments, says):
         StackedHourglass(14, **arguments)
 
 
-def test_pictures_that_do_not_halve_are_refused():
-    with pytest.raises(InputError, match="takes multiples of 16 pixels, these pictures have 32x40"):
+def test_images_that_do_not_halve_are_refused():
+    with pytest.raises(InputError, match="takes multiples of 16 pixels, these images have 32x40"):
         StackedHourglass(14, width=8, depth=2)(torch.rand(1, 3, 32, 40))
 
 

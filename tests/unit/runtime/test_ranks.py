@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from pose_inpaint.config.differences import demand_same_config
+from pose_inpaint.config.differences import check_same_config
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.launcher import FAULT, run_ranks
 from pose_inpaint.runtime.ranks import LOST, devices_wanted, must_start_ranks, rank_count, this_rank
@@ -145,7 +145,7 @@ def test_ranks_with_other_settings_are_refused(monkeypatch, beta):
         torch.distributed, "all_gather_object", lambda found, _: found.__setitem__(slice(None), configs)
     )
     if beta == 1:
-        demand_same_config(configs[0])
+        check_same_config(configs[0])
         return
     with pytest.raises(InputError, match=r"loss\.beta: rank 1 has loss\.beta=2, rank 0 loss\.beta=1"):
-        demand_same_config(configs[0])
+        check_same_config(configs[0])

@@ -14,7 +14,7 @@ from pose_inpaint.types import Batch
 
 
 class Watched(InpaintingModule):
-    """Keeps each step's gradients of both networks, and each picture that the discriminator judges."""
+    """Keeps each step's gradients of both networks, and each image that the discriminator judges."""
 
     def configure_optimizers(self):
         self.seen, self.judged, self.before = [], [], []
@@ -91,7 +91,7 @@ def test_a_phase_without_the_generator_leaves_it_alone():
 
 @pytest.mark.parametrize("fresh", [True, False])
 def test_the_discriminator_judges_the_generator_after_its_step_if_asked(fresh):
-    module, batch, _ = train(Phase("gan", 1, **BOTH, fresh_completion=fresh))
+    module, batch, _ = train(Phase("gan", 1, **BOTH, fresh_output=fresh))
     for_generator, real, fake = module.judged
     assert torch.equal(real, batch.target)
     with torch.no_grad():

@@ -51,8 +51,8 @@ def test_impossible_discriminator_steps_are_refused(options):
 
 
 def test_a_discriminator_that_steps_first_has_no_fresh_pass_to_judge():
-    with pytest.raises(InputError, match="fresh_completion and discriminator_first"):
-        Phase("gan", 1, terms=["l1"], discriminator=True, discriminator_first=True, fresh_completion=True)
+    with pytest.raises(InputError, match="fresh_output and discriminator_first"):
+        Phase("gan", 1, terms=["l1"], discriminator=True, discriminator_first=True, fresh_output=True)
 
 
 def test_names_must_differ():

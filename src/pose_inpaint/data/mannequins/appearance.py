@@ -108,7 +108,7 @@ def draw_look(rng: np.random.Generator) -> Look:
     """A person's look.
 
     Args:
-        rng: the picture's stream.
+        rng: the image's stream.
 
     Returns:
         The look; hair, beard and clothes go together, skin tones cover the scale evenly.

@@ -35,13 +35,13 @@ class Backdrop:
     """A painted background.
 
     Attributes:
-        picture: colours of shape (3, size, size), 0..1, without the person's shadow.
+        image: colours of shape (3, size, size), 0..1, without the person's shadow.
         floor: flat positions of the pixels that show the floor.
         x: world coordinate of the floor there, in metres.
         z: the same, away from the camera.
     """
 
-    picture: Array
+    image: Array
     floor: np.ndarray[tuple[int, ...], np.dtype[np.intp]]
     x: Array
     z: Array
@@ -61,7 +61,7 @@ def paint_backdrop(rng: np.random.Generator, kind: str, camera: Camera, table: A
     """Paints a background.
 
     Args:
-        rng: the picture's stream.
+        rng: the image's stream.
         kind: a key of KINDS.
         camera: the camera.
         table: a noise table.
@@ -76,14 +76,14 @@ def paint_backdrop(rng: np.random.Generator, kind: str, camera: Camera, table: A
     far, along, high = meet_wall(wall, camera, dx, dy, dz)
     above = (high / far if wall.style else dy) * camera.focal  # pixels over the floor's edge
     floor, rest = np.flatnonzero(above < 0.5), np.flatnonzero(above > -0.5)
-    picture = np.zeros((3, size * size))
+    image = np.zeros((3, size * size))
     reach = np.minimum(camera.position[1] / np.maximum(-dy[floor], 1e-4), np.minimum(far[floor], FARTHEST))
     x, z = camera.position[0] + dx[floor] * reach, camera.position[2] + dz[floor] * reach
     blur = reach / camera.focal
-    picture[:, floor] = paint_floor(rng, floors, (x, z, reach), blur, table, wall)
+    image[:, floor] = paint_floor(rng, floors, (x, z, reach), blur, table, wall)
     if wall.style:
         scenery = paint_wall(rng, wall, along[rest], high[rest], far[rest] / camera.focal, table)
     else:
         scenery = paint_scenery(rng, behind, (dx[rest], dy[rest], dz[rest]), 2.0 * camera.half_view, table)
-    picture[:, rest] += np.clip(above[rest] + 0.5, 0.0, 1.0) * (scenery - picture[:, rest])
-    return Backdrop(picture.reshape(3, size, size), floor, x, z)
+    image[:, rest] += np.clip(above[rest] + 0.5, 0.0, 1.0) * (scenery - image[:, rest])
+    return Backdrop(image.reshape(3, size, size), floor, x, z)

@@ -23,7 +23,7 @@ class Camera:
         rotation: rows are the camera's right, down and forward axes in the world.
         focal: focal length in pixels.
         centre: (x, y) of the principal point in pixels; pixel (0, 0) covers [0, 1) x [0, 1).
-        size: side of the square picture in pixels.
+        size: side of the square image in pixels.
     """
 
     position: Vector
@@ -34,7 +34,7 @@ class Camera:
 
     @property
     def half_view(self) -> float:
-        """Half of the picture's width as a share of the distance."""
+        """Half of the image's width as a share of the distance."""
         return 0.5 * self.size / self.focal
 
     def view(self, point: Vector) -> Vector:
@@ -66,12 +66,12 @@ class Camera:
 
 
 def frame_person(rng: np.random.Generator, points: Sequence[Vector], size: int) -> Camera:
-    """A camera that shows the person: mostly whole, sometimes so near that limbs leave the picture.
+    """A camera that shows the person: mostly whole, sometimes so near that limbs leave the image.
 
     Args:
-        rng: the picture's stream.
+        rng: the image's stream.
         points: points of the person in metres, the flesh included.
-        size: side of the picture in pixels.
+        size: side of the image in pixels.
 
     Returns:
         The camera.

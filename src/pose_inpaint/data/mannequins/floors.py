@@ -25,7 +25,7 @@ def paint_floor(
     """Colours of the floor.
 
     Args:
-        rng: the picture's stream.
+        rng: the image's stream.
         kinds: the floors to pick from.
         places: x and z on the floor and distance along the view, in metres, each of shape (pixels,).
         blur: size of a pixel there in metres; details smaller than it fade.

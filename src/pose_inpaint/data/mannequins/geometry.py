@@ -1,6 +1,6 @@
 """Exact trigonometry, vectors and rotations for the drawn people.
 
-Pictures must be the same on every machine, and the last digit of ``math.sin`` depends on the C library in use.
+Images must be the same on every machine, and the last digit of ``math.sin`` depends on the C library in use.
 Everything here is made of +, -, *, / and square roots of Python floats, which IEEE 754 fixes to the last bit.
 """
 
@@ -100,7 +100,7 @@ def dot(a: Vector, b: Vector) -> float:
 
 
 def cross(a: Vector, b: Vector) -> Vector:
-    """Outer product of a right-handed system."""
+    """Outer product of a right-handed method."""
     return (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
 
 

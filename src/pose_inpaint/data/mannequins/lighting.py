@@ -38,7 +38,7 @@ def draw_light(rng: np.random.Generator, outdoors: bool) -> Light:
     """A light from above, mostly from the camera's side.
 
     Args:
-        rng: the picture's stream.
+        rng: the image's stream.
         outdoors: True for sun and sky, False for lamps and windows.
 
     Returns:
@@ -137,7 +137,7 @@ def self_shadow(buffer: Buffer, camera: Camera, light: Light) -> Array:
 
 
 def _overlap(size: int, shift: int) -> tuple[slice, slice]:
-    """Where a picture and its copy shifted by that many samples overlap: places in the one and in the other."""
+    """Where an image and its copy shifted by that many samples overlap: places in the one and in the other."""
     if shift >= 0:
         return slice(0, max(size - shift, 0)), slice(min(shift, size), size)
     return slice(min(-shift, size), size), slice(0, max(size + shift, 0))

@@ -240,7 +240,7 @@ def draw_pose(rng: np.random.Generator) -> Pose:
     """A pose of a family drawn by weight, every angle inside its joint's limits.
 
     Args:
-        rng: the picture's stream.
+        rng: the image's stream.
 
     Returns:
         The pose, turned about the vertical by any angle, towards the camera more often than away from it.

@@ -41,7 +41,7 @@ def draw_props(
     """The things of a scene.
 
     Args:
-        rng: the picture's stream.
+        rng: the image's stream.
         pose: the person's pose.
         skeleton: the person's skeleton.
         camera: the camera.
@@ -128,7 +128,7 @@ def _foot(place: Vector, radius: float) -> Solid:
 
 
 def _at_depth(camera: Camera, pixel_share: float, depth: float) -> Vector:
-    """The place on the floor at that share of the picture's half width and that depth, roughly."""
+    """The place on the floor at that share of the image's half width and that depth, roughly."""
     x = pixel_share * depth * camera.half_view
     return add(camera.position, (-x, -camera.position[1], depth))
 

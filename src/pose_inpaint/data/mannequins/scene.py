@@ -1,4 +1,4 @@
-"""One picture: a person in a scene, seen by a camera."""
+"""One image: a person in a scene, seen by a camera."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ TRUNK_FLESH, LIMB_FLESH = 0.10, 0.06
 
 @dataclass(frozen=True)
 class Mannequin:
-    """A picture of a person with its true joints.
+    """An image of a person with its true joints.
 
     Attributes:
-        picture: RGB, shape (size, size, 3), uint8.
+        image: RGB, shape (size, size, 3), uint8.
         joints: x, y and visibility in the order of MPII_JOINTS, shape (16, 3), float64. x and y are in pixels with
             whole numbers at the middles of pixels, and may lie outside; visibility is 1 where the joint is in the
-            picture with nothing in front of it, else 0.
+            image with nothing in front of it, else 0.
     """
 
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     joints: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Scene:
-    """All that is drawn by chance before a picture is painted.
+    """All that is drawn by chance before an image is painted.
 
     The first `person_solids` of the solids are the person's; `casters` throw the shadows on the floor.
     """
@@ -64,15 +64,15 @@ class Scene:
 
 
 def draw(seed: int, index: int, size: int = 128) -> Mannequin:
-    """Draws one picture; the same on every machine, to the last bit.
+    """Draws one image; the same on every machine, to the last bit.
 
     Args:
         seed: of the data set, 0 or more.
-        index: of the picture, 0 or more.
+        index: of the image, 0 or more.
         size: side in pixels, 16 or more.
 
     Returns:
-        The picture and the person's joints.
+        The image and the person's joints.
     """
     rng = stream(seed, index)
     scene = compose_scene(rng, size)
@@ -83,8 +83,8 @@ def compose_scene(rng: np.random.Generator, size: int) -> Scene:
     """Draws pose, look, camera, background, light and things.
 
     Args:
-        rng: the picture's stream.
-        size: side of the picture in pixels.
+        rng: the image's stream.
+        size: side of the image in pixels.
 
     Returns:
         The scene.
@@ -121,32 +121,32 @@ def paint_scene(rng: np.random.Generator, scene: Scene) -> Mannequin:
         scene: the scene.
 
     Returns:
-        The picture and the joints; the joints of a scene without person are as if all were seen.
+        The image and the joints; the joints of a scene without person are as if all were seen.
     """
     backdrop = paint_backdrop(rng, scene.kind, scene.camera, scene.table)
-    picture = _shadowed(backdrop, scene)
+    image = _shadowed(backdrop, scene)
     camera = scene.camera.enlarged(SAMPLES)
     buffer = rasterise(scene.solids, camera)
-    picture = _over(picture, buffer, scene, camera)
-    return Mannequin(_developed(rng, picture), _seen_joints(scene, buffer))
+    image = _over(image, buffer, scene, camera)
+    return Mannequin(_developed(rng, image), _seen_joints(scene, buffer))
 
 
 def _shadowed(backdrop: Backdrop, scene: Scene) -> Array:
     """The background, lit, with the shadows of all solids on its floor."""
-    picture = backdrop.picture.reshape(3, -1).copy()
+    image = backdrop.image.reshape(3, -1).copy()
     strength = 0.62 - 0.25 * scene.light.softness
     dark = 1.0 - strength * ground_shadow(scene.casters, backdrop.x, backdrop.z, scene.light)
-    picture[:, backdrop.floor] *= dark
+    image[:, backdrop.floor] *= dark
     tint = [0.5 + 0.5 * (scene.light.ambient[k] + 0.75 * scene.light.colour[k]) for k in range(3)]
-    shape = backdrop.picture.shape
-    lit: Array = (picture * np.array(tint)[:, None]).reshape(shape)
+    shape = backdrop.image.shape
+    lit: Array = (image * np.array(tint)[:, None]).reshape(shape)
     return lit
 
 
-def _over(picture: Array, buffer: Buffer, scene: Scene, camera: Camera) -> Array:
+def _over(image: Array, buffer: Buffer, scene: Scene, camera: Camera) -> Array:
     """The solids over the background, each pixel the mean of its samples."""
     if not scene.solids:
-        return picture
+        return image
     visible = surface(buffer, scene.solids, camera)
     shaded = self_shadow(buffer, camera, scene.light).reshape(-1)[visible.index]
     colours = shade(visible, scene.solids, scene.materials, scene.light, shaded, scene.table)
@@ -160,25 +160,25 @@ def _over(picture: Array, buffer: Buffer, scene: Scene, camera: Camera) -> Array
         for column in range(SAMPLES):
             total = total + cells[:, :, row, :, column]
     mean = total / (SAMPLES * SAMPLES)
-    over: Array = picture * (1.0 - mean[3]) + mean[:3]
+    over: Array = image * (1.0 - mean[3]) + mean[:3]
     return over
 
 
-def _developed(rng: np.random.Generator, picture: Array) -> NDArray[np.uint8]:
+def _developed(rng: np.random.Generator, image: Array) -> NDArray[np.uint8]:
     """The camera's share: blur, vignette, exposure, white balance, contrast and sensor noise."""
-    size = picture.shape[1]
+    size = image.shape[1]
     soft = uniform(rng, 0.0, 0.22)
     for axis in (1, 2):
-        padded = np.concatenate([picture.take([0], axis), picture, picture.take([size - 1], axis)], axis=axis)
+        padded = np.concatenate([image.take([0], axis), image, image.take([size - 1], axis)], axis=axis)
         before, after = (padded.take(range(start, start + size), axis) for start in (0, 2))
-        picture = picture * (1.0 - soft) + (before + after) * (0.5 * soft)
+        image = image * (1.0 - soft) + (before + after) * (0.5 * soft)
     middles = (np.arange(size) + 0.5) / size - 0.5
     radius = middles[None, :] * middles[None, :] + middles[:, None] * middles[:, None]
-    picture = picture * (1.0 - uniform(rng, 0.0, 0.5) * radius)
+    image = image * (1.0 - uniform(rng, 0.0, 0.5) * radius)
     exposure, warmth = around(rng, 1.05, 0.16), around(rng, 0.0, 0.05)
     gains = (exposure * (1.0 + warmth), exposure, exposure * (1.0 - warmth))
-    picture = picture * np.array(gains)[:, None, None]
-    shoulder = np.where(picture > 0.8, 0.8 + (picture - 0.8) / (1.0 + 2.2 * np.maximum(picture - 0.8, 0.0)), picture)
+    image = image * np.array(gains)[:, None, None]
+    shoulder = np.where(image > 0.8, 0.8 + (image - 0.8) / (1.0 + 2.2 * np.maximum(image - 0.8, 0.0)), image)
     grain = uniform(rng, 0.004, 0.03)
     noise = rng.random((3, size, size)) + rng.random((1, size, size)) - 1.0
     levels = np.floor(np.clip(shoulder + grain * noise, 0.0, 1.0) * 255.0 + 0.5)

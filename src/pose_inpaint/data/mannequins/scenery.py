@@ -19,10 +19,10 @@ def paint_scenery(rng: np.random.Generator, behind: str, rays: Rays, view: float
     """Colours of the rays that miss the floor.
 
     Args:
-        rng: the picture's stream.
+        rng: the image's stream.
         behind: "trees", "hills", "sea" or "buildings".
         rays: directions in the world, each of shape (pixels,).
-        view: width of the picture as a share of its focal length; the features are scaled by it.
+        view: width of the image as a share of its focal length; the features are scaled by it.
         table: a noise table.
 
     Returns:
@@ -30,10 +30,10 @@ def paint_scenery(rng: np.random.Generator, behind: str, rays: Rays, view: float
     """
     depth = np.maximum(rays[2], 0.05)
     across, rise = rays[0] / depth / view, rays[1] / depth / view
-    picture = _sky(rng, across, rise, table)
+    image = _sky(rng, across, rise, table)
     offset = uniform(rng, 0.0, 60.0)
     painters = {"trees": _trees, "hills": _hills, "sea": _sea, "buildings": _buildings}
-    return painters[behind](rng, picture, across + offset, rise, table)
+    return painters[behind](rng, image, across + offset, rise, table)
 
 
 def _sky(rng: np.random.Generator, across: Array, rise: Array, table: Array) -> Array:
@@ -49,7 +49,7 @@ def _sky(rng: np.random.Generator, across: Array, rise: Array, table: Array) -> 
     return cover(sky, (0.97, 0.97, 0.97), 0.75 * edge(clouds - uniform(rng, 0.45, 0.7), 0.3))
 
 
-def _hills(rng: np.random.Generator, picture: Array, across: Array, rise: Array, table: Array) -> Array:
+def _hills(rng: np.random.Generator, image: Array, across: Array, rise: Array, table: Array) -> Array:
     base = rgb(pick(rng, LEAVES))
     height = uniform(rng, 0.10, 0.35)
     for layer, haze in enumerate((0.72, 0.5, 0.22)):
@@ -57,11 +57,11 @@ def _hills(rng: np.random.Generator, picture: Array, across: Array, rise: Array,
         top = height * (1.0 - 0.3 * layer) * (0.3 + shape) + 0.012 * value_noise(table, across * 22.0, 0.0 * across)
         rough = 0.86 + 0.28 * fractal(table, across * 16.0, rise * 34.0 + 11.0 * layer)
         tint = np.array(mixed(base, HAZE, haze))[:, None] * rough
-        picture = picture + edge(top - rise, 0.015) * (tint - picture)
-    return picture
+        image = image + edge(top - rise, 0.015) * (tint - image)
+    return image
 
 
-def _trees(rng: np.random.Generator, picture: Array, across: Array, rise: Array, table: Array) -> Array:
+def _trees(rng: np.random.Generator, image: Array, across: Array, rise: Array, table: Array) -> Array:
     base, second = rgb(pick(rng, LEAVES)), rgb(pick(rng, LEAVES))
     height = uniform(rng, 0.18, 0.75)
     for layer, haze in enumerate((0.45, 0.12)):
@@ -70,28 +70,28 @@ def _trees(rng: np.random.Generator, picture: Array, across: Array, rise: Array,
         ragged = fractal(table, across * 13.0, rise * 13.0 + 3.0 * layer)
         top = height * (0.45 + 0.75 * crowns) * (1.0 - 0.45 * layer) + 0.10 * (ragged - 0.5)
         clumps = fractal(table, across * 9.0 + 20.0, rise * 11.0 + 20.0 + 7.0 * layer)
-        leaf = cover(np.array(mixed(base, HAZE, haze))[:, None] + 0.0 * picture, mixed(second, HAZE, haze), clumps)
+        leaf = cover(np.array(mixed(base, HAZE, haze))[:, None] + 0.0 * image, mixed(second, HAZE, haze), clumps)
         leaf = leaf * (0.58 + 0.75 * clumps) * (0.8 + 0.35 * np.clip(rise / height, 0.0, 1.0))
-        picture = picture + edge(top - rise, 0.02) * (leaf - picture)
+        image = image + edge(top - rise, 0.02) * (leaf - image)
     trunks = np.abs(across * 2.2 - np.floor(across * 2.2) - 0.2 - 0.6 * cell_value(table, across * 2.2, 0.0 * across))
     bark = np.array((0.20, 0.15, 0.11))[:, None] * (0.8 + 0.5 * value_noise(table, across * 60.0, rise * 14.0))
     shown = edge(0.05 - trunks, 0.02) * edge(0.22 * height - rise, 0.05)
-    return picture + shown * (bark - picture)
+    return image + shown * (bark - image)
 
 
-def _sea(rng: np.random.Generator, picture: Array, across: Array, rise: Array, table: Array) -> Array:
+def _sea(rng: np.random.Generator, image: Array, across: Array, rise: Array, table: Array) -> Array:
     water = mixed((0.16, 0.40, 0.52), (0.30, 0.58, 0.62), uniform(rng, 0.0, 1.0))
     level = uniform(rng, 0.02, 0.22)  # the beach falls away, so that the horizon stands above the floor's edge
     swell = value_noise(table, across * 5.0, (level - rise) * 70.0)
     sea = np.array(water)[:, None] * (0.85 + 0.25 * swell)
     sea = cover(sea, (0.93, 0.95, 0.95), 0.8 * edge(0.02 + 0.02 * swell - rise, 0.015))
-    picture = picture + edge(level - rise, 0.008) * (sea - picture)
+    image = image + edge(level - rise, 0.008) * (sea - image)
     isle = value_noise(table, across * 1.6, 0.0 * across + 8.0) * 0.16 - 0.06
-    land = np.array(mixed((0.30, 0.36, 0.30), HAZE, 0.4))[:, None] + 0.0 * picture
-    return picture + edge(level + isle - rise, 0.01) * edge(rise - level, 0.008) * (land - picture)
+    land = np.array(mixed((0.30, 0.36, 0.30), HAZE, 0.4))[:, None] + 0.0 * image
+    return image + edge(level + isle - rise, 0.01) * edge(rise - level, 0.008) * (land - image)
 
 
-def _buildings(rng: np.random.Generator, picture: Array, across: Array, rise: Array, table: Array) -> Array:
+def _buildings(rng: np.random.Generator, image: Array, across: Array, rise: Array, table: Array) -> Array:
     for layer, haze in enumerate((0.55, 0.1)):
         wide = 1.9 - 0.8 * layer + uniform(rng, 0.0, 0.5)
         place = across * wide + 5.0 * layer
@@ -107,5 +107,5 @@ def _buildings(rng: np.random.Generator, picture: Array, across: Array, rise: Ar
         glass = mixed((0.16, 0.20, 0.25), (0.62, 0.72, 0.80), 0.4 * uniform(rng, 0.0, 1.0))
         tone = cover(tone, glass, 0.85 * pane * (0.6 + 0.4 * cell_value(table, columns + 9.0, floors + 9.0)))
         tone = cover(tone, HAZE, np.full(len(rise), haze))
-        picture = picture + edge(top - rise, 0.012) * (tone - picture)
-    return picture
+        image = image + edge(top - rise, 0.012) * (tone - image)
+    return image

@@ -30,7 +30,7 @@ class Solid:
         centre: of an ellipsoid or box, or the start of a cone, in metres.
         frame: columns are the solid's own axes in the world.
         radii: half axes along those axes in metres; of a cone, (start radius, end radius, unused).
-        material: index into the picture's list of materials.
+        material: index into the image's list of materials.
         span: length of a cone along its own -y, in metres.
         bulge: how far the shading follows the curve along y, 1 for all the way; less where many ellipsoids make one
             smooth part.

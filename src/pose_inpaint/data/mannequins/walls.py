@@ -1,4 +1,4 @@
-"""Walls behind the person: brick outdoors, rooms and halls with windows, doors and pictures, studio paper."""
+"""Walls behind the person: brick outdoors, rooms and halls with windows, doors and images, studio paper."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def draw_wall(rng: np.random.Generator, style: str, camera: Camera) -> Wall:
     """A wall some way behind the person.
 
     Args:
-        rng: the picture's stream.
+        rng: the image's stream.
         style: see `Wall`.
         camera: the camera, for the place of a corner in view.
 
@@ -96,7 +96,7 @@ def paint_wall(rng: np.random.Generator, wall: Wall, along: Array, high: Array, 
     """Colours of the wall.
 
     Args:
-        rng: the picture's stream.
+        rng: the image's stream.
         wall: the wall.
         along: place along it in metres, shape (pixels,).
         high: height over the floor in metres.
@@ -164,7 +164,7 @@ def _dado(rng: np.random.Generator, base: Array, along: Array, high: Array, blur
 def _hangings(
     rng: np.random.Generator, base: Array, wall: Wall, along: Array, high: Array, blur: Array, table: Array
 ) -> Array:
-    """Windows, pictures, a door or shelves, at places along both walls."""
+    """Windows, images, a door or shelves, at places along both walls."""
     for start in (-4.5, -3.0, -1.5, 0.0, 1.5, 3.0, 47.0, 48.6, 50.2, 51.8):
         kind, left = float(rng.random()), start + uniform(rng, 0.0, 0.5)
         wide, low = uniform(rng, 0.6, 1.1), uniform(rng, 0.8, 1.2)

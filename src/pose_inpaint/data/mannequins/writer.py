@@ -22,11 +22,11 @@ from pose_inpaint.data.mannequins.scene import draw
 from pose_inpaint.data.mannequins.skeleton import MPII_JOINTS
 from pose_inpaint.errors import InputError
 
-VERSION = 1  # to be raised with every change of the pictures, so that old caches are left aside
+VERSION = 1  # to be raised with every change of the images, so that old caches are left aside
 SPLITS = ("train", "val", "test")
-MOST_HIDDEN = 0.66  # share of a picture
+MOST_HIDDEN = 0.66  # share of an image
 LARGEST_SIDE = 0.8  # of a square, so that one alone hides 0.64 at most
-CHUNK = 8  # pictures that a worker draws at a time
+CHUNK = 8  # images that a worker draws at a time
 FEWEST_FOR_POOL = 32  # below, starting workers takes longer than drawing
 
 Joints = list[list[float]]
@@ -51,10 +51,10 @@ def prepare(
 
     Args:
         cache: folder of all caches; made when absent.
-        counts: number of pictures by split: "train", "val" and "test".
-        size: side of the pictures in pixels.
+        counts: number of images by split: "train", "val" and "test".
+        size: side of the images in pixels.
         seed: of the whole set.
-        on_progress: is told the number of finished pictures and of all.
+        on_progress: is told the number of finished images and of all.
 
     Returns:
         The folder: ``SPLIT/Y/NAME.png``, ``SPLIT/maskdata.json``, ``SPLIT/joints.json`` and ``about.json``.
@@ -117,7 +117,7 @@ def _write(
 
 
 def _numbered(counts: Mapping[str, int]) -> Iterator[tuple[str, int]]:
-    """Every picture's split and index; the indices run on through the splits."""
+    """Every image's split and index; the indices run on through the splits."""
     index = itertools.count()
     for split in SPLITS:
         for _ in range(counts.get(split, 0)):
@@ -125,13 +125,13 @@ def _numbered(counts: Mapping[str, int]) -> Iterator[tuple[str, int]]:
 
 
 def _drawn(jobs: list[tuple[Path, int, int, int]]) -> Iterator[tuple[str, str, Joints]]:
-    """Draws and saves all pictures, in order, on all processors when there is enough to do."""
+    """Draws and saves all images, in order, on all processors when there is enough to do."""
     workers = os.cpu_count() or 1
     if workers == 1 or len(jobs) < FEWEST_FOR_POOL:
         yield from map(_draw_one, jobs)
         return
     # A spawned worker would import the command that started us, PyTorch and all, which takes longer than drawing a few
-    # hundred pictures. A forked one lacks PyTorch's threads, but drawing calls neither them nor BLAS.
+    # hundred images. A forked one lacks PyTorch's threads, but drawing calls neither them nor BLAS.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         yield from pool.map(_draw_one, jobs, chunksize=CHUNK)
@@ -141,7 +141,7 @@ def _draw_one(job: tuple[Path, int, int, int]) -> tuple[str, str, Joints]:
     folder, seed, index, size = job
     mannequin = draw(seed, index, size)
     name = f"mannequin_{index:06d}.png"
-    Image.fromarray(mannequin.picture).save(
+    Image.fromarray(mannequin.image).save(
         folder / name, format="PNG", compress_level=1
     )  # noise packs badly at any level
     joints = [[round(x, 1), round(y, 1), int(seen)] for x, y, seen in mannequin.joints.tolist()]
@@ -149,15 +149,15 @@ def _draw_one(job: tuple[Path, int, int, int]) -> tuple[str, str, Joints]:
 
 
 def draw_squares(seed: int, index: int, size: int) -> list[Square]:
-    """The squares that hide parts of one picture.
+    """The squares that hide parts of one image.
 
     Args:
         seed: of the data set.
-        index: of the picture.
-        size: side of the picture in pixels.
+        index: of the image.
+        size: side of the image in pixels.
 
     Returns:
-        1 to 7 squares [row, column, side] inside the picture that hide 3 % to 66 % of it together, 25 % on average.
+        1 to 7 squares [row, column, side] inside the image that hide 3 % to 66 % of it together, 25 % on average.
     """
     rng = stream(seed, index, 1)
     goal = 0.03 + uniform(rng, 0.0, 0.24) + uniform(rng, 0.0, 0.24)

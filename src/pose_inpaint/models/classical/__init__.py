@@ -1,1 +1,1 @@
-"""Systems that complete pictures without learning. Each is an `Inpainter`."""
+"""Methods that complete images without learning. Each is an `Inpainter`."""

@@ -1,4 +1,4 @@
-"""Blending a completion into its surroundings, as Iizuka et al. 2017 do after their network (section 3.5)."""
+"""Blending an output into its surroundings, as Iizuka et al. 2017 do after their network (section 3.5)."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
     from torch import Tensor
 
-    from pose_inpaint.types import Completion, Inpainter
+    from pose_inpaint.types import Inpainter, InpaintingOutput
 
-MARGIN = 4  # pixels repeated around the picture: OpenCV leaves the outermost pixels of holes at its edge out
+MARGIN = 4  # pixels repeated around the image: OpenCV leaves the outermost pixels of holes at its edge out
 
 
 class Blended:
-    """Another system, its colours in the holes drawn to those around them by Poisson blending (Pérez et al. 2003).
+    """Another method, its colours in the holes drawn to those around them by Poisson blending (Pérez et al. 2003).
 
-    The holes are first filled by fast marching (Telea 2004), which sets the colours at their rims; then the system's
+    The holes are first filled by fast marching (Telea 2004), which sets the colours at their rims; then the method's
     gradients are integrated from there (OpenCV's `seamlessClone`). Known pixels are those of the input.
 
     Args:
-        inpainter: the system.
+        inpainter: the method.
         radius: neighbourhood of a pixel that fast marching fills, in pixels.
 
     Raises:
@@ -49,26 +49,26 @@ class Blended:
         *,
         samples: int = 1,
         generator: torch.Generator | None = None,
-    ) -> Completion:
-        """Completes, then blends each picture and sample on the CPU; a picture without known pixels stays as it is."""
-        completion = self.inpainter(known, mask, samples=samples, generator=generator)
+    ) -> InpaintingOutput:
+        """Inpaints, then blends each image and sample on the CPU; an image without known pixels stays as it is."""
+        output = self.inpainter(known, mask, samples=samples, generator=generator)
         holes = mask[:, 0].byte().cpu().numpy()
         inputs = to_arrays(known)
         blended = [
-            [self.blend(picture, sample, hole) for sample in to_arrays(of_picture)]
-            for picture, of_picture, hole in zip(inputs, completion.raw, holes, strict=True)
+            [self.blend(image, sample, hole) for sample in to_arrays(of_image)]
+            for image, of_image, hole in zip(inputs, output.raw, holes, strict=True)
         ]
         raw = from_arrays(np.stack([np.stack(each) for each in blended]))
-        return dataclasses.replace(completion, raw=raw.to(completion.raw))
+        return dataclasses.replace(output, raw=raw.to(output.raw))
 
     def blend(
-        self, picture: UInt8[np.ndarray, "h w 3"], completed: UInt8[np.ndarray, "h w 3"], hole: UInt8[np.ndarray, "h w"]
+        self, image: UInt8[np.ndarray, "h w 3"], inpainted: UInt8[np.ndarray, "h w 3"], hole: UInt8[np.ndarray, "h w"]
     ) -> UInt8[np.ndarray, "h w 3"]:
-        """One picture; its hole is 1."""
+        """One image; its hole is 1."""
         if not hole.any() or hole.all():
-            return completed
-        filled = self.opencv.inpaint(picture, hole, self.radius, self.opencv.INPAINT_TELEA)
-        source = np.where(hole[..., None] > 0, completed, picture)
+            return inpainted
+        filled = self.opencv.inpaint(image, hole, self.radius, self.opencv.INPAINT_TELEA)
+        source = np.where(hole[..., None] > 0, inpainted, image)
         source, filled = (
             np.pad(each, ((MARGIN,) * 2, (MARGIN,) * 2, (0, 0)), mode="edge") for each in (source, filled)
         )
@@ -78,4 +78,4 @@ class Blended:
         centre = (left + width // 2, top + height // 2)
         cloned: Any = self.opencv.seamlessClone(source, filled, mask * 255, centre, self.opencv.NORMAL_CLONE)
         inside = cloned[MARGIN:-MARGIN, MARGIN:-MARGIN]
-        return np.where(hole[..., None] > 0, inside, picture)
+        return np.where(hole[..., None] > 0, inside, image)

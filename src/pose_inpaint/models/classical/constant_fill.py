@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from pose_inpaint.types import EMPTY, Completion
+from pose_inpaint.types import EMPTY, InpaintingOutput
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class MeanFill:
-    """Fills the holes of each picture with the mean colour of its known pixels."""
+    """Fills the holes of each image with the mean colour of its known pixels."""
 
     def __call__(
         self,
@@ -23,15 +23,15 @@ class MeanFill:
         *,
         samples: int = 1,
         generator: torch.Generator | None = None,
-    ) -> Completion:
-        """Fills; a picture without a known pixel becomes mid-grey."""
+    ) -> InpaintingOutput:
+        """Fills; an image without a known pixel becomes mid-grey."""
         visible = 1 - mask
         mean = (known * visible).sum((2, 3), keepdim=True) / visible.sum((2, 3), keepdim=True).clamp(min=1)
-        return Completion(raw=torch.where(mask > 0, mean, known)[:, None])
+        return InpaintingOutput(raw=torch.where(mask > 0, mean, known)[:, None])
 
 
 class BlackFill:
-    """Leaves the holes black, as the challenge's inputs have them: what a system must beat."""
+    """Leaves the holes black, as the challenge's inputs have them: what a method must beat."""
 
     def __call__(
         self,
@@ -40,6 +40,6 @@ class BlackFill:
         *,
         samples: int = 1,
         generator: torch.Generator | None = None,
-    ) -> Completion:
+    ) -> InpaintingOutput:
         """The input as it is."""
-        return Completion(raw=torch.where(mask > 0, torch.full_like(known, EMPTY), known)[:, None])
+        return InpaintingOutput(raw=torch.where(mask > 0, torch.full_like(known, EMPTY), known)[:, None])

@@ -10,7 +10,7 @@ import torch
 from pose_inpaint.data.images import from_arrays, to_arrays
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.optional import import_extra
-from pose_inpaint.types import Completion, check_choice
+from pose_inpaint.types import InpaintingOutput, check_choice
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -20,7 +20,7 @@ Method = Literal["telea", "navier_stokes"]
 
 
 class OpenCVFill:
-    """Telea 2004 (fast marching) or Bertalmio, Bertozzi and Sapiro 2001 (Navier-Stokes), on 8-bit pictures.
+    """Telea 2004 (fast marching) or Bertalmio, Bertozzi and Sapiro 2001 (Navier-Stokes), on 8-bit images.
 
     Args:
         method: "telea" or "navier_stokes".
@@ -45,11 +45,11 @@ class OpenCVFill:
         *,
         samples: int = 1,
         generator: torch.Generator | None = None,
-    ) -> Completion:
-        """Fills each picture on the CPU."""
+    ) -> InpaintingOutput:
+        """Fills each image on the CPU."""
         holes = mask[:, 0].byte().cpu().numpy()
         filled = [
-            self.inpaint(picture, hole, self.radius, self.flag)
-            for picture, hole in zip(to_arrays(known), holes, strict=True)
+            self.inpaint(image, hole, self.radius, self.flag)
+            for image, hole in zip(to_arrays(known), holes, strict=True)
         ]
-        return Completion(raw=from_arrays(np.stack(filled)).to(known)[:, None])
+        return InpaintingOutput(raw=from_arrays(np.stack(filled)).to(known)[:, None])

@@ -1,4 +1,4 @@
-"""PatchMatch: holes filled with patches of the picture itself, by the library pypatchmatch (MIT).
+"""PatchMatch: holes filled with patches of the image itself, by the library pypatchmatch (MIT).
 
 Barnes, Shechtman, Finkelstein and Goldman: PatchMatch, SIGGRAPH 2009 (https://doi.org/10.1145/1531326.1531330); the
 hole filling is section 4's, after Wexler, Shechtman and Irani 2007. https://github.com/mauwii/PyPatchMatch
@@ -14,7 +14,7 @@ import torch
 from pose_inpaint.data.images import from_arrays, to_arrays
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.optional import import_extra
-from pose_inpaint.types import Completion
+from pose_inpaint.types import InpaintingOutput
 
 DEFAULT_SEED = 1212
 """The library's own, found by trying: it names none."""
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class PatchMatchFill:
-    """Fills each picture from coarse to fine with what a randomised search finds to fit among its own patches.
+    """Fills each image from coarse to fine with what a randomised search finds to fit among its own patches.
 
     Args:
         patch: side of the compared patches in pixels, odd.
@@ -52,33 +52,33 @@ class PatchMatchFill:
         *,
         samples: int = 1,
         generator: torch.Generator | None = None,
-    ) -> Completion:
-        """Fills each picture on the CPU, `samples` times.
+    ) -> InpaintingOutput:
+        """Fills each image on the CPU, `samples` times.
 
-        A picture's completions follow from it and the generator's seed, whatever was completed before.
+        An image's outputs follow from it and the generator's seed, whatever was inpainted before.
 
         Raises:
-            InputError: a picture is smaller than a patch, or wholly hidden.
+            InputError: an image is smaller than a patch, or wholly hidden.
         """
         height, width = known.shape[-2:]
         if min(height, width) < self.patch:
             raise InputError(
-                f"model.patch={self.patch}: larger than a picture of {height}x{width} pixels; give a smaller one"
+                f"model.patch={self.patch}: larger than an image of {height}x{width} pixels; give a smaller one"
             )
         holes = mask[:, 0].byte().cpu().numpy()
         if holes.all((1, 2)).any():
-            raise InputError("model=patchmatch: a wholly hidden picture has no patch to copy from; leave it out")
+            raise InputError("model=patchmatch: a wholly hidden image has no patch to copy from; leave it out")
         first = DEFAULT_SEED if generator is None else generator.initial_seed()
         filled = [
-            np.stack([self._fill(picture, hole, first + sample) for sample in range(samples)])
-            for picture, hole in zip(to_arrays(known), holes, strict=True)
+            np.stack([self._fill(image, hole, first + sample) for sample in range(samples)])
+            for image, hole in zip(to_arrays(known), holes, strict=True)
         ]
-        return Completion(raw=from_arrays(np.stack(filled)).to(known))
+        return InpaintingOutput(raw=from_arrays(np.stack(filled)).to(known))
 
     def _fill(
-        self, picture: UInt8[np.ndarray, "h w 3"], hole: UInt8[np.ndarray, "h w"], seed: int
+        self, image: UInt8[np.ndarray, "h w 3"], hole: UInt8[np.ndarray, "h w"], seed: int
     ) -> UInt8[np.ndarray, "h w 3"]:
-        self.library.set_random_seed(seed % 2**32)  # the library starts each picture from it
+        self.library.set_random_seed(seed % 2**32)  # the library starts each image from it
         radius = self.patch // 2  # which the library calls patch_size
-        filled: np.ndarray = self.library.inpaint(picture, hole, patch_size=radius)
+        filled: np.ndarray = self.library.inpaint(image, hole, patch_size=radius)
         return filled

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PATCH = 3  # side of the patches that are compared
 RATE = 2  # features are compared at this fraction of their resolution, and pasted at the whole of it
-LARGEST = 256**2  # pixels of features: a picture of 1024x1024, whose scores take 1 GiB each time they are held
+LARGEST = 256**2  # pixels of features: an image of 1024x1024, whose scores take 1 GiB each time they are held
 SOFTMAX_SCALE = 10.0  # the paper's lambda, by the authors' release
 PROPAGATION = 3  # side of the neighbourhood over which scores are summed, by the authors' release
 
@@ -34,13 +34,13 @@ def contextual_attention(
 
     Args:
         features: h and w even.
-        mask: 1 = hidden, at the resolution of the features; every picture has its own.
+        mask: 1 = hidden, at the resolution of the features; every image has its own.
 
     Returns:
-        The features anew, everywhere; zeros where a picture has no known place at all. In full precision.
+        The features anew, everywhere; zeros where an image has no known place at all. In full precision.
 
     Raises:
-        InputError: the picture is too large.
+        InputError: the image is too large.
     """
     with torch.autocast(features.device.type, enabled=False):  # ten times a score in half precision is no score
         return _attend(features.float() if features.dtype != torch.float64 else features, mask)
@@ -51,7 +51,7 @@ def _attend(features: Tensor, mask: Tensor) -> Tensor:
     if height * width > LARGEST:
         side = 4 * int(LARGEST**0.5)
         raise InputError(
-            f"picture of {4 * height}x{4 * width} pixels: attention compares every place with every other, so give at "
+            f"image of {4 * height}x{4 * width} pixels: attention compares every place with every other, so give at "
             f"most about {side}x{side}; size=512 works at that and resizes back"
         )
     small = features[:, :, ::RATE, ::RATE]
@@ -100,7 +100,7 @@ def _shifted(scores: Tensor, axis: int, ahead: int) -> Tensor:
 
 
 def available_places(mask: Float[Tensor, "b 1 h w"]) -> Bool[Tensor, "b n"]:
-    """The places whose 3x3 patch is wholly known; where a picture has none, those that are known themselves.
+    """The places whose 3x3 patch is wholly known; where an image has none, those that are known themselves.
 
     A place is hidden if any pixel that it stands for is: with holes all over, the nearest neighbour of the release
     would take hidden features for known ones.

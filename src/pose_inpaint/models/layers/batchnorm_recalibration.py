@@ -34,7 +34,7 @@ def recalibrate(network: nn.Module, batches: Iterable[Batch], device: torch.devi
 
     Args:
         network: an `Inpainter` network; keeps its training or evaluation mode.
-        batches: training pictures; a few hundred will do.
+        batches: training images; a few hundred will do.
         device: where `network` is.
     """
     training = network.training

@@ -40,7 +40,7 @@ def _spread(labels: Tensor, hidden: Tensor, axis: int) -> Tensor:
 def distance_to_known(mask: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"]:
     """Steps from each pixel to the nearest known one, up, down, left and right; 0 at known pixels.
 
-    In a rectangular hole that is the distance to its nearest side. In a picture without a known pixel it is height plus
+    In a rectangular hole that is the distance to its nearest side. In an image without a known pixel it is height plus
     width everywhere.
     """
     height, width = mask.shape[-2:]

@@ -1,4 +1,4 @@
-"""Convolutions that see a mirror image beyond the picture's edge, and their block with ELU (Yu et al. 2018)."""
+"""Convolutions that see a mirror image beyond the image's edge, and their block with ELU (Yu et al. 2018)."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def mirror_pad(pictures: Float[Tensor, "b c h w"], margin: int) -> Float[Tensor, "b c h2 w2"]:
-    """Continues the pictures by `margin` pixels on each side as mirrors at their edges would, edge pixels repeated.
+def mirror_pad(images: Float[Tensor, "b c h w"], margin: int) -> Float[Tensor, "b c h2 w2"]:
+    """Continues the images by `margin` pixels on each side as mirrors at their edges would, edge pixels repeated.
 
-    Margins may be larger than the picture, which `torch.nn.functional.pad` does not allow: a convolution of rate 16 has
-    a margin of 16 and sees features of 8x8 in a picture of 32x32.
+    Margins may be larger than the image, which `torch.nn.functional.pad` does not allow: a convolution of rate 16 has
+    a margin of 16 and sees features of 8x8 in an image of 32x32.
     """
     for axis in (-2, -1):
-        length = pictures.shape[axis]
-        place = torch.arange(-margin, length + margin, device=pictures.device) % (2 * length)
-        pictures = pictures.index_select(axis, torch.minimum(place, 2 * length - 1 - place))
-    return pictures
+        length = images.shape[axis]
+        place = torch.arange(-margin, length + margin, device=images.device) % (2 * length)
+        images = images.index_select(axis, torch.minimum(place, 2 * length - 1 - place))
+    return images
 
 
 class MirrorConv2d(nn.Conv2d):

@@ -1,4 +1,4 @@
-"""Convolutions with the padding that TensorFlow calls SAME, and the block the 2018 system is made of.
+"""Convolutions with the padding that TensorFlow calls SAME, and the block the 2018 method is made of.
 
 The release is TensorFlow 1. Its SAME padding gives ceil(n / stride) pixels and puts the odd pixel of padding at the
 bottom and right, which `torch.nn.Conv2d` can't express for stride 2

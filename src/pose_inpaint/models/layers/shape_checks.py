@@ -1,4 +1,4 @@
-"""What widths and pictures a convolutional network takes."""
+"""What widths and images a convolutional network takes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def demand_even_width(width: int, papers: int) -> None:
+def check_even_width(width: int, papers: int) -> None:
     """Raises `InputError` unless `width` channels of a generator's first layer can be halved for its last."""
     if width < 2 or width % 2:
         raise InputError(f"model.width={width}: must be an even number of at least 2 (the paper's is {papers})")
 
 
-def demand_sides(pictures: Tensor, stride: int) -> None:
-    """Raises `InputError` unless both sides of pictures (..., h, w) are multiples of `stride`."""
-    height, width = pictures.shape[-2:]
+def check_sides(images: Tensor, stride: int) -> None:
+    """Raises `InputError` unless both sides of images (..., h, w) are multiples of `stride`."""
+    height, width = images.shape[-2:]
     if height % stride or width % stride:
-        raise InputError(f"picture of {height}x{width} pixels: both sides must be multiples of {stride}")
+        raise InputError(f"image of {height}x{width} pixels: both sides must be multiples of {stride}")

@@ -1,1 +1,1 @@
-"""Networks: completing ones (each an `Inpainter`) and discriminators (pictures in, logits out)."""
+"""Networks: inpainting ones (each an `Inpainter`) and discriminators (images in, logits out)."""

@@ -14,14 +14,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from pose_inpaint.errors import InputError
-from pose_inpaint.types import Completion
+from pose_inpaint.types import InpaintingOutput
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
     from torch import Tensor
 
 FILL = (2 * 123 / 255 - 1, 2 * 117 / 255 - 1, 2 * 104 / 255 - 1)
-"""The colour that holes are given: the mean of ImageNet's pictures (red, green, blue)."""
+"""The colour that holes are given: the mean of ImageNet's images (red, green, blue)."""
 LEAK = 0.2  # of the encoder's and the discriminator's ReLU, by the release
 DEVIATION = 0.02  # of the weights at the start, by the release
 SMALLEST = 4  # pixels: the side of the features between encoder and decoder
@@ -51,11 +51,11 @@ class ChannelwiseLinear(nn.Module):
 class Generator(nn.Module):
     """Encoder, channel-wise fully connected layer, decoder.
 
-    The fully connected layer has a fixed size, so the network works at one: other pictures are resized to it and back.
+    The fully connected layer has a fixed size, so the network works at one: other images are resized to it and back.
 
     Args:
         width: channels of the first layer; all others scale with it (the release's is 64).
-        size: side of the pictures that the network works on: 4 times a power of two, at least 16.
+        size: side of the images that the network works on: 4 times a power of two, at least 16.
 
     Raises:
         InputError: an argument is out of range.
@@ -87,19 +87,19 @@ class Generator(nn.Module):
         *,
         samples: int = 1,
         generator: torch.Generator | None = None,
-    ) -> Completion:
-        """Completes the pictures; one sample each, whatever `samples` asks for."""
+    ) -> InpaintingOutput:
+        """Inpaints the images; one sample each, whatever `samples` asks for."""
         fill = torch.tensor(FILL, device=known.device, dtype=known.dtype).view(1, 3, 1, 1)
         size = known.shape[-2:]
         filled = self._resize(torch.where(mask > 0, fill, known), (self.size, self.size))
         raw = torch.tanh(self.output(self.decoder(self.bottleneck(self.encoder(filled)))))
-        return Completion(raw=self._resize(raw, (size[0], size[1])).clamp(-1, 1)[:, None])
+        return InpaintingOutput(raw=self._resize(raw, (size[0], size[1])).clamp(-1, 1)[:, None])
 
     @staticmethod
-    def _resize(pictures: Tensor, size: tuple[int, int]) -> Tensor:
-        if pictures.shape[-2:] == size:
-            return pictures
-        return F.interpolate(pictures, size, mode="bilinear", antialias=True, align_corners=False)
+    def _resize(images: Tensor, size: tuple[int, int]) -> Tensor:
+        if images.shape[-2:] == size:
+            return images
+        return F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
 
 
 class Discriminator(nn.Module):
@@ -107,14 +107,14 @@ class Discriminator(nn.Module):
 
     Args:
         width: channels of the first layer; all others scale with it (the release's is 64).
-        size: side of the pictures in pixels: 4 times a power of two, at least 16.
+        size: side of the images in pixels: 4 times a power of two, at least 16.
 
     Raises:
         InputError: an argument is out of range.
     """
 
     patch: int | None = None
-    """It sees whole pictures only."""
+    """It sees whole images only."""
 
     def __init__(self, width: int = 64, size: int = 128) -> None:
         super().__init__()
@@ -126,10 +126,10 @@ class Discriminator(nn.Module):
         initialise_normal(self)
 
     def forward(
-        self, pictures: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
+        self, images: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
     ) -> Float[Tensor, "n 1"]:
-        """Logit of "real" of each picture."""
-        logits: Tensor = self.judge(self.features(pictures)).flatten(1)
+        """Logit of "real" of each image."""
+        logits: Tensor = self.judge(self.features(images)).flatten(1)
         return logits
 
 

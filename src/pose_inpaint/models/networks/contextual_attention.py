@@ -18,8 +18,8 @@ from pose_inpaint.models.layers.attention import contextual_attention
 from pose_inpaint.models.layers.local_patch import crop
 from pose_inpaint.models.layers.mirror_padding import MirrorConv2d, elu_block, enlarging_block
 from pose_inpaint.models.layers.same_padding import SameConv2d, initialise_xavier
-from pose_inpaint.models.layers.shape_checks import demand_even_width, demand_sides
-from pose_inpaint.types import Completion
+from pose_inpaint.models.layers.shape_checks import check_even_width, check_sides
+from pose_inpaint.types import InpaintingOutput
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -47,7 +47,7 @@ class Generator(nn.Module):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        demand_even_width(width, papers=32)
+        check_even_width(width, papers=32)
         w = width
         dilated = [elu_block(4 * w, 4 * w, dilation=rate) for rate in DILATIONS]
         self.coarse = nn.Sequential(*_encoder(w, 2 * w), *dilated, *_decoder(4 * w, w))
@@ -67,21 +67,21 @@ class Generator(nn.Module):
         *,
         samples: int = 1,
         generator: torch.Generator | None = None,
-    ) -> Completion:
-        """Completes the pictures; one sample each, whatever `samples` asks for.
+    ) -> InpaintingOutput:
+        """Inpaints the images; one sample each, whatever `samples` asks for.
 
         Raises:
-            InputError: a side of the pictures is not a multiple of 8.
+            InputError: a side of the images is not a multiple of 8.
         """
-        demand_sides(known, self.stride)
+        check_sides(known, self.stride)
         emptied = known.masked_fill(mask > 0, 0.0)  # the release's holes are grey
-        marks = torch.cat([torch.ones_like(mask), mask], dim=1)  # the ones show where the picture ends
+        marks = torch.cat([torch.ones_like(mask), mask], dim=1)  # the ones show where the image ends
         coarse = self.coarse(torch.cat([emptied, marks], dim=1)).clamp(-1, 1)
         drafted = torch.cat([torch.where(mask > 0, coarse, known), marks], dim=1)
         features = self.attention_branch(drafted)
         attended = self.after_attention(contextual_attention(features, F.max_pool2d(mask, 4)))
         raw = self.refinement(torch.cat([self.dilated_branch(drafted), attended], dim=1)).clamp(-1, 1)
-        return Completion(raw=raw[:, None], coarse=coarse[:, None])
+        return InpaintingOutput(raw=raw[:, None], coarse=coarse[:, None])
 
 
 def _encoder(width: int, second: int) -> list[nn.Sequential]:
@@ -114,7 +114,7 @@ class Discriminators(nn.Module):
 
     Args:
         width: channels of the first layers; all others scale with it.
-        size: side of the pictures in pixels, a multiple of 16.
+        size: side of the images in pixels, a multiple of 16.
         patch: side of the local view in pixels, a multiple of 16, at most `size`; None for half of it, as in the paper.
 
     Raises:
@@ -139,16 +139,16 @@ class Discriminators(nn.Module):
         initialise_xavier(self)
 
     def forward(
-        self, pictures: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
+        self, images: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
     ) -> Float[Tensor, "n 2"]:
-        """The score of the whole picture and that of the local view.
+        """The score of the whole image and that of the local view.
 
         Raises:
             InputError: there are no corners.
         """
         if corners is None or self.patch is None:
             raise InputError("discriminator: a local view needs corners, and none were given")
-        return torch.cat([self.whole(pictures), self.local(crop(pictures, corners, self.patch))], dim=1)
+        return torch.cat([self.whole(images), self.local(crop(images, corners, self.patch))], dim=1)
 
 
 def _discriminator(widths: tuple[int, ...], size: int) -> nn.Sequential:

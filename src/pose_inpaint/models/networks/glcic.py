@@ -14,8 +14,8 @@ from torch import nn
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.layers.local_patch import crop
 from pose_inpaint.models.layers.same_padding import SameConv2d, conv_block, initialise_xavier, upsampling_block
-from pose_inpaint.models.layers.shape_checks import demand_even_width, demand_sides
-from pose_inpaint.types import Completion
+from pose_inpaint.models.layers.shape_checks import check_even_width, check_sides
+from pose_inpaint.types import InpaintingOutput
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -34,8 +34,8 @@ class CompletionNetwork(nn.Module):
 
     Args:
         width: channels of the first layer; all others scale with it. At least 2, even.
-        fill: the colour that holes are given, red, green and blue in [-1, 1]: the mean of the training pictures
-            (section 3.4). The default is the mean of ImageNet's pictures.
+        fill: the colour that holes are given, red, green and blue in [-1, 1]: the mean of the training images
+            (section 3.4). The default is the mean of ImageNet's images.
 
     Raises:
         InputError: an argument is out of range.
@@ -46,7 +46,7 @@ class CompletionNetwork(nn.Module):
 
     def __init__(self, width: int = 64, fill: tuple[float, float, float] = (-0.03, -0.088, -0.188)) -> None:
         super().__init__()
-        demand_even_width(width, papers=64)
+        check_even_width(width, papers=64)
         if len(fill) != 3 or not all(-1 <= value <= 1 for value in fill):
             raise InputError(f"model.fill={list(fill)}: give red, green and blue in [-1, 1]")
         w = width
@@ -76,27 +76,27 @@ class CompletionNetwork(nn.Module):
         *,
         samples: int = 1,
         generator: torch.Generator | None = None,
-    ) -> Completion:
-        """Completes the pictures; one sample each, whatever `samples` asks for.
+    ) -> InpaintingOutput:
+        """Inpaints the images; one sample each, whatever `samples` asks for.
 
         Raises:
-            InputError: a side of the pictures is not a multiple of 4.
+            InputError: a side of the images is not a multiple of 4.
         """
-        demand_sides(known, self.stride)
+        check_sides(known, self.stride)
         filled = torch.where(mask > 0, self.get_buffer("fill"), known)
-        raw = 2 * torch.sigmoid(self.layers(torch.cat([filled, mask], dim=1))) - 1  # the paper's pictures are in [0, 1]
-        return Completion(raw=raw[:, None])
+        raw = 2 * torch.sigmoid(self.layers(torch.cat([filled, mask], dim=1))) - 1  # the paper's images are in [0, 1]
+        return InpaintingOutput(raw=raw[:, None])
 
 
 class Discriminators(nn.Module):
     """A global and a local discriminator, joined by one linear layer to one logit of "real".
 
     At the paper's 256x256 pixels with a local view of 128x128 the global one halves its input six times and the local
-    one five times, down to 4x4. Smaller pictures take fewer halvings, so that both still end at 4x4.
+    one five times, down to 4x4. Smaller images take fewer halvings, so that both still end at 4x4.
 
     Args:
         width: channels of the first layers; all others scale with it (the paper's is 64).
-        size: side of the pictures in pixels: 4 times a power of two, from 8 to 256.
+        size: side of the images in pixels: 4 times a power of two, from 8 to 256.
         patch: side of the local view in pixels, likewise, at most `size`; None for half of it, as in the paper.
 
     Raises:
@@ -120,16 +120,16 @@ class Discriminators(nn.Module):
         initialise_xavier(self)
 
     def forward(
-        self, pictures: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
+        self, images: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
     ) -> Float[Tensor, "n 1"]:
-        """Logit of "real" of each picture.
+        """Logit of "real" of each image.
 
         Raises:
             InputError: there are no corners.
         """
         if corners is None or self.patch is None:
             raise InputError("discriminator: a local view needs corners, and none were given")
-        views = [self.whole(pictures), self.local(crop(pictures, corners, self.patch))]
+        views = [self.whole(images), self.local(crop(images, corners, self.patch))]
         logits: Tensor = self.judge(torch.cat(views, dim=1))
         return logits
 
@@ -138,7 +138,7 @@ def _discriminator(width: int, side: int) -> nn.Sequential:
     """5x5 convolutions of stride 2 down to 4x4 pixels, and a linear layer to 1024 values (at width 64)."""
     halvings = (side // SMALLEST).bit_length() - 1
     widths = [3, *(width * each // DISCRIMINATOR_WIDTHS[0] for each in DISCRIMINATOR_WIDTHS[:halvings])]
-    # By the batch's own statistics also when judging, as the 2018 system's discriminator, which this one was the model
+    # By the batch's own statistics also when judging, as the 2018 method's discriminator, which this one was the model
     # of.
     blocks = [conv_block(a, b, 5, stride=2, batch_statistics=True) for a, b in pairwise(widths)]
     return nn.Sequential(*blocks, nn.Flatten(), nn.Linear(widths[-1] * SMALLEST**2, 16 * width), nn.ReLU())

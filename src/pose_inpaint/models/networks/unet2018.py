@@ -15,8 +15,8 @@ from torch import nn
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.layers.same_padding import SameConv2d, conv_block, initialise_xavier, upsampling_block
-from pose_inpaint.models.layers.shape_checks import demand_even_width, demand_sides
-from pose_inpaint.types import Completion
+from pose_inpaint.models.layers.shape_checks import check_even_width, check_sides
+from pose_inpaint.types import InpaintingOutput
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int
@@ -52,7 +52,7 @@ class Generator(nn.Module):
         self, width: int = 64, *, predict_mask: bool = False, skips: bool = True, dilated: bool = True
     ) -> None:
         super().__init__()
-        demand_even_width(width, papers=64)
+        check_even_width(width, papers=64)
         w, joined = width, 2 if skips else 1  # joined: how many times as many channels a layer after a skip takes
         self.skips = skips
         self.conv1 = conv_block(4, w, 5)
@@ -76,13 +76,13 @@ class Generator(nn.Module):
         *,
         samples: int = 1,
         generator: torch.Generator | None = None,
-    ) -> Completion:
-        """Completes the pictures; one sample each, whatever `samples` asks for.
+    ) -> InpaintingOutput:
+        """Inpaints the images; one sample each, whatever `samples` asks for.
 
         Raises:
-            InputError: a side of the pictures is not a multiple of 4.
+            InputError: a side of the images is not a multiple of 4.
         """
-        demand_sides(known, self.stride)
+        check_sides(known, self.stride)
         conv1 = self.conv1(torch.cat([known, mask], dim=1))
         conv2 = self.conv2(conv1)
         conv3 = self.conv3(conv2)
@@ -92,7 +92,7 @@ class Generator(nn.Module):
         decoded = self.deconv2(self._join(decoded, conv2))
         decoded = self.conv10(self._join(decoded, conv1))
         predicted_mask = None if self.mask_output is None else torch.sigmoid(self.mask_output(decoded))
-        return Completion(raw=torch.tanh(self.conv11(decoded))[:, None], predicted_mask=predicted_mask)
+        return InpaintingOutput(raw=torch.tanh(self.conv11(decoded))[:, None], predicted_mask=predicted_mask)
 
     def _join(self, decoded: Tensor, encoded: Tensor) -> Tensor:
         """The skip connection."""
@@ -103,18 +103,18 @@ class Discriminator(nn.Module):
     """Five strided convolutions and two linear layers; returns a logit of "real".
 
     19,252,801 parameters at the default width for 128x128. It normalises by the batch's own statistics, also when
-    judging, as the release does, so one picture's logit depends on the others in the batch.
+    judging, as the release does, so one image's logit depends on the others in the batch.
 
     Args:
         width: channels of the first layer; all others scale with it.
-        size: side of the pictures in pixels, a multiple of 32.
+        size: side of the images in pixels, a multiple of 32.
 
     Raises:
         InputError: `width` is not positive, or `size` not a multiple of 32.
     """
 
     patch: int | None = None
-    """It sees whole pictures only."""
+    """It sees whole images only."""
 
     def __init__(self, width: int = 64, size: int = 128) -> None:
         super().__init__()
@@ -134,8 +134,8 @@ class Discriminator(nn.Module):
         initialise_xavier(self)
 
     def forward(
-        self, pictures: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
+        self, images: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
     ) -> Float[Tensor, "n 1"]:
-        """Logit of "real" of each picture."""
-        logits: Tensor = self.judge(self.features(pictures))
+        """Logit of "real" of each image."""
+        logits: Tensor = self.judge(self.features(images))
         return logits

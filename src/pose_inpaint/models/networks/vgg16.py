@@ -72,13 +72,13 @@ class VGG16Features(nn.Module):
         mean = CAFFE_MEAN if channels == "rgb" else CAFFE_MEAN[::-1]
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
 
-    def forward(self, pictures: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n c h2 w2"]]:
+    def forward(self, images: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n c h2 w2"]]:
         """Features of each layer asked for, in the network's order.
 
         Args:
-            pictures: red, green, blue; on the scale 0..255 that the weights were trained on.
+            images: red, green, blue; on the scale 0..255 that the weights were trained on.
         """
-        x = (pictures if self.channels == "rgb" else pictures.flip(1)) - self.get_buffer("mean")
+        x = (images if self.channels == "rgb" else images.flip(1)) - self.get_buffer("mean")
         found = []
         for layer, index in CONVOLUTIONS.items():
             if index > self.depth:

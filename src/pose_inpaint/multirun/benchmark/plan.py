@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
-    from pose_inpaint.config.schema import BenchmarkSettings, SystemSettings
+    from pose_inpaint.config.schema import BenchmarkSettings, MethodSettings
 
-REPORT = "report"  # the folder of the report, and so no name of a system
+REPORT = "report"  # the folder of the report, and so no name of a method
 SCORED_ON = ("data", "mask", "metric", "pose")
 TRAINED_ON = ("data", "mask")
 OF_THE_FOLDER = ("run_dir", "resume", "checkpoint")  # say where something lies, not what it is
@@ -37,7 +37,7 @@ Schema = TypeVar("Schema")
 
 @dataclass(frozen=True)
 class Stage:
-    """One command of a system.
+    """One command of a method.
 
     Attributes:
         arguments: of its command line, without folders.
@@ -50,10 +50,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """A system of a benchmark.
+    """A method of a benchmark.
 
     Attributes:
-        name: of the system and its folder.
+        name: of the method and its folder.
         evaluate: its scoring.
         scoring: the scoring's settings as objects.
         train: its training, if it is trained.
@@ -71,7 +71,7 @@ class Plan:
     @property
     def key(self) -> str:
         """Of its settings, for messages."""
-        return f"systems.{self.name}"
+        return f"methods.{self.name}"
 
     @property
     def stages(self) -> list[str]:
@@ -87,47 +87,47 @@ class Plan:
 
 
 def make_plans(settings: BenchmarkSettings, config: DictConfig) -> list[Plan]:
-    """Composes the commands of every system that is not left out.
+    """Composes the commands of every method that is not left out.
 
     Raises:
-        InputError: a system can't be composed, or there is none.
+        InputError: a method can't be composed, or there is none.
     """
-    systems = {name: system for name, system in settings.systems.items() if system is not None}
-    if not systems:
-        raise InputError("systems: none to score; give +experiment=slides_systems, or +systems.NAME={model: telea}")
-    unknown = [name for name in settings.redo if name not in systems]
+    methods = {name: method for name, method in settings.methods.items() if method is not None}
+    if not methods:
+        raise InputError("methods: none to score; give +experiment=slides_methods, or +methods.NAME={model: telea}")
+    unknown = [name for name in settings.redo if name not in methods]
     if unknown:
-        raise InputError(f"redo=[{','.join(unknown)}]: no such system; there are {', '.join(systems)}")
+        raise InputError(f"redo=[{','.join(unknown)}]: no such method; there are {', '.join(methods)}")
     seed = f"seed={settings.seed}"
     scoring = [*shared(config, SCORED_ON), seed, f"device={settings.device}", *settings.evaluate]
-    # A trained system is scored with the others, and so not by its training.
+    # A trained method is scored with the others, and so not by its training.
     learning = [*shared(config, TRAINED_ON), seed, "test.enabled=false", *settings.train]
-    return [_make_plan(name, system, scoring, learning) for name, system in systems.items()]
+    return [_make_plan(name, method, scoring, learning) for name, method in methods.items()]
 
 
-def _make_plan(name: str, system: SystemSettings, scoring: list[str], learning: list[str]) -> Plan:
-    """Composes a system's commands of what those of all systems have in common and its own overrides."""
-    _check_system(name, system)
+def _make_plan(name: str, method: MethodSettings, scoring: list[str], learning: list[str]) -> Plan:
+    """Composes a method's commands of what those of all methods have in common and its own overrides."""
+    _check_method(name, method)
     scoring = [*scoring, f"name={as_value(name)}"]
-    with named(f"systems.{name}"):
-        if system.experiment is None:
-            chosen = f"model={system.model}" if system.model else f"checkpoint={as_value(system.checkpoint)}"
-            evaluate = _make_stage("evaluate", [chosen, *scoring, *system.overrides], EvaluateSettings)
-            sha256 = None if system.checkpoint is None else read_checkpoint(system.checkpoint).sha256()
+    with named(f"methods.{name}"):
+        if method.experiment is None:
+            chosen = f"model={method.model}" if method.model else f"checkpoint={as_value(method.checkpoint)}"
+            evaluate = _make_stage("evaluate", [chosen, *scoring, *method.overrides], EvaluateSettings)
+            sha256 = None if method.checkpoint is None else read_checkpoint(method.checkpoint).sha256()
             return Plan(name, *evaluate, checkpoint_sha256=sha256)
-        learning = [f"+experiment={system.experiment}", *learning, *system.overrides]
+        learning = [f"+experiment={method.experiment}", *learning, *method.overrides]
         evaluate = _make_stage("evaluate", scoring, EvaluateSettings)
         return Plan(name, *evaluate, *_make_stage("train", learning, TrainSettings))
 
 
-def _check_system(name: str, system: SystemSettings) -> None:
+def _check_method(name: str, method: MethodSettings) -> None:
     if not re.fullmatch(r"[A-Za-z0-9_][\w.\-]*", name) or name == REPORT:
         raise InputError(
-            f"systems.{name}: it names a folder, so give letters, digits and _-. alone, and not {REPORT!r}"
+            f"methods.{name}: it names a folder, so give letters, digits and _-. alone, and not {REPORT!r}"
         )
-    if sum(given is not None for given in (system.model, system.experiment, system.checkpoint)) != 1:
+    if sum(given is not None for given in (method.model, method.experiment, method.checkpoint)) != 1:
         raise InputError(
-            f"systems.{name}: give one of model, experiment and checkpoint, or null to leave the system out"
+            f"methods.{name}: give one of model, experiment and checkpoint, or null to leave the method out"
         )
 
 

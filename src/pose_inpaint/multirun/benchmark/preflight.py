@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from pose_inpaint.config.schema import EvaluateSettings, TrainSettings
     from pose_inpaint.multirun.benchmark.plan import Plan
 
-SYSTEM = ("name", "model")  # settings in which scorings may differ without another check
+METHOD = ("name", "model")  # settings in which scorings may differ without another check
 
 
 def check_plans(plans: Iterable[Plan]) -> None:
-    """Builds everything but the trained networks' completions; nothing is written, and no picture read.
+    """Builds everything but the trained networks' outputs; nothing is written, and no image read.
 
     Raises:
-        InputError: something can't be built; the message names the system.
+        InputError: something can't be built; the message names the method.
     """
     checked: set[str] = set()
     for plan in plans:
@@ -36,7 +36,7 @@ def check_plans(plans: Iterable[Plan]) -> None:
                 check_training(plan.training)
             elif plan.scoring.model is not None:
                 choose_inpainter(plan.scoring.model, None, choose_device("cpu"))
-            rest = {key: value for key, value in plan.evaluate.settings.items() if key not in SYSTEM}
+            rest = {key: value for key, value in plan.evaluate.settings.items() if key not in METHOD}
             alike = json.dumps(rest, sort_keys=True)
             if alike not in checked:
                 check_scoring(plan.scoring)
@@ -58,4 +58,4 @@ def check_scoring(settings: EvaluateSettings) -> None:
     device = choose_device(settings.device)
     judge = build.build_judge(settings.pose, device)
     data = build.build_data(settings.data, settings.mask, settings.seed)
-    build_scores(settings, judge, len(data.pictures(settings.split)))
+    build_scores(settings, judge, len(data.images(settings.split)))

@@ -1,4 +1,4 @@
-"""What of a benchmark is done: `benchmark.json` in each system's folder."""
+"""What of a benchmark is done: `benchmark.json` in each method's folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RECORD = "benchmark.json"
 
 
 def digest(settings: Mapping[str, Any]) -> str:
-    """Digest of all that a system's scores follow from."""
+    """Digest of all that a method's scores follow from."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
@@ -30,23 +30,23 @@ def write_record(folder: Path, settings: Mapping[str, Any], done: list[str]) -> 
         part.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
-def demand_ours(folder: Path, key: str) -> None:
-    """Raises `InputError` if a system's folder holds what no benchmark wrote."""
+def check_ours(folder: Path, key: str) -> None:
+    """Raises `InputError` if a method's folder holds what no benchmark wrote."""
     empty = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
     if not empty and not (folder / RECORD).is_file():
         raise InputError(f"{key}: {folder} is in the way, and no benchmark wrote it (no {RECORD}); give another output")
 
 
 def stages_done(folder: Path, key: str, settings: Mapping[str, Any]) -> list[str]:
-    """Which stages of a system are done in its folder.
+    """Which stages of a method are done in its folder.
 
     Args:
-        folder: of the system; may be missing.
-        key: of the system's settings, for messages.
+        folder: of the method; may be missing.
+        key: of the method's settings, for messages.
         settings: that it is to have.
 
     Raises:
-        InputError: the folder holds the system with other settings.
+        InputError: the folder holds the method with other settings.
     """
     way_out = f"give another output, or redo=[{folder.name}] to remove and redo it"
     path = folder / RECORD

@@ -1,4 +1,4 @@
-"""Trains and scores one system of a benchmark by the commands that anybody would use."""
+"""Trains and scores one method of a benchmark by the commands that anybody would use."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ LOG = "log.txt"
 DOING = {"train": "training", "evaluate": "scoring"}
 
 
-def complete_system(plan: Plan, output: Path, label: str, *, redo: bool) -> str | None:
-    """Does what is not done of a system.
+def complete_method(plan: Plan, output: Path, label: str, *, redo: bool) -> str | None:
+    """Does what is not done of a method.
 
     Args:
-        plan: of the system.
+        plan: of the method.
         output: of the benchmark.
         label: of the lines that say how far it is.
         redo: begin by removing what there is.
@@ -101,7 +101,7 @@ def resumption(folder: Path, plan: Plan) -> list[str] | None:
 
 
 def _released(plan: Plan, folder: Path) -> list[str]:
-    """Names the checkpoint of a trained system: the one that `test.checkpoint` of its training chooses."""
+    """Names the checkpoint of a trained method: the one that `test.checkpoint` of its training chooses."""
     if plan.training is None:
         return []
     checkpoints = folder / "train" / CHECKPOINTS

@@ -71,8 +71,8 @@ def draw_sweep(
         keys: the swept keys, at least one.
         values: of each job, one a key.
         scores: of each job, None where it failed; at least one is a number.
-        metric: the scores' name, METRIC_PICTURE_REGION.
-        path: of the picture.
+        metric: the scores' name, METRIC_IMAGE_REGION.
+        path: of the image.
 
     Raises:
         InputError: matplotlib is not installed.

@@ -139,12 +139,12 @@ def _as_markdown(record: SweepRecord, jobs: Sequence[Job], *, drawn: bool) -> st
         said = f"{status.state}: {status.error}" if status.error else status.state
         cells += ["-" if status.seconds is None else f"{status.seconds:.0f}", said]
         lines.append(f"| {' | '.join(cell.replace('|', ' ') for cell in cells)} |")
-    picture = ["", "![Every job: its values, and the metric as colour](sweep.png)"] if drawn else []
-    return "\n".join([*lines, *picture, ""])
+    image = ["", "![Every job: its values, and the metric as colour](sweep.png)"] if drawn else []
+    return "\n".join([*lines, *image, ""])
 
 
 def _conditions(jobs: Sequence[Job]) -> str:
-    """Device, seeds and numbers of pictures, as the jobs recorded them."""
+    """Device, seeds and numbers of images, as the jobs recorded them."""
     begun = [job for job in jobs if job.run]
     runs = [job.run for job in begun]
     devices = sorted({f"{run['device']}, {run['threads']} thread{'s' if run['threads'] > 1 else ''}" for run in runs})
@@ -152,11 +152,11 @@ def _conditions(jobs: Sequence[Job]) -> str:
     counts: dict[str, None] = {}
     for job in begun:
         limit = OmegaConf.load(job.folder / "config.yaml").data.limit or math.inf  # of each split
-        counts |= {f"{data['split']} {min(data['pictures'], limit)}": None for data in job.run["data"]}
+        counts |= {f"{data['split']} {min(data['images'], limit)}": None for data in job.run["data"]}
     parts = [
         f"Device: {'; '.join(devices)}.",
         f"Seed: {', '.join(map(str, seeds))}.",
-        f"Pictures: {', '.join(counts)}.",
+        f"Images: {', '.join(counts)}.",
     ]
     return " ".join(parts) if runs else ""
 

@@ -1,1 +1,1 @@
-"""What happens around training: checkpoints, sample pictures."""
+"""What happens around training: checkpoints, sample images."""

@@ -22,7 +22,7 @@ class BestOfPhase(ModelCheckpoint):
     Args:
         folder: where to write.
         phase: the phase's name.
-        monitor: the validation score to judge by, METRIC_PICTURE_REGION.
+        monitor: the validation score to judge by, METRIC_IMAGE_REGION.
     """
 
     def __init__(self, folder: Path, phase: str, monitor: str) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ADVICE = {
     "discriminator_loss": (
-        "the discriminator tells completions from originals without fail, and the generator has little to learn from "
+        "the discriminator tells outputs from originals without fail, and the generator has little to learn from "
         "it; try "
         "a smaller rate for it (optim.discriminator_optimizer), fewer of its steps (schedule.phases: "
         "discriminator_steps), another "

@@ -1,4 +1,4 @@
-"""The same few pictures after every validation, so that progress can be seen."""
+"""The same few images after every validation, so that progress can be seen."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch import Callback
 from lightning.pytorch.loggers import WandbLogger
 
-from pose_inpaint.data.contact_sheet import draw_sheet, panels
+from pose_inpaint.data.contact_sheet import draw_contact_sheet, panels
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,20 +23,20 @@ class SampleSheet(Callback):
 
     Args:
         folder: where to write.
-        batch: the pictures.
+        batch: the images.
     """
 
     def __init__(self, folder: Path, batch: Batch) -> None:
         self.folder, self.batch = folder, batch
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Completes the pictures and draws the sheet."""
+        """Inpaints the images and draws the sheet."""
         if not trainer.is_global_zero:
             return
         batch = trainer.precision_plugin.convert_input(self.batch.to(pl_module.device))
         with torch.no_grad():
-            completion = pl_module.released(batch.known, batch.mask)  # type: ignore[operator]
-        sheet = draw_sheet(panels(batch, completion))
+            output = pl_module.released(batch.known, batch.mask)  # type: ignore[operator]
+        sheet = draw_contact_sheet(panels(batch, output))
         sheet.save(self.folder / "samples.png")
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):

@@ -5,11 +5,11 @@ import torch
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.classical.blended import Blended
-from pose_inpaint.types import Batch, Completion
+from pose_inpaint.types import Batch, InpaintingOutput
 
 
 def slope(size=32):
-    """A picture that rises evenly from left to right and from top to bottom."""
+    """An image that rises evenly from left to right and from top to bottom."""
     ramp = torch.linspace(-0.6, 0.4, size)
     return (ramp[:, None] + 0.4 * ramp[None]).expand(1, 3, size, size).clone()
 
@@ -22,7 +22,7 @@ def batch(*boxes):
 
 
 class Offset:
-    """A perfect completion, but for a wrong colour."""
+    """A perfect output, but for a wrong colour."""
 
     stride = 8
 
@@ -30,11 +30,11 @@ class Offset:
         self.offset = offset
 
     def __call__(self, known, mask, *, samples=1, generator=None):
-        return Completion((slope() + self.offset)[:, None].expand(-1, samples, -1, -1, -1))
+        return InpaintingOutput((slope() + self.offset)[:, None].expand(-1, samples, -1, -1, -1))
 
 
 @pytest.mark.parametrize("boxes", [[(10, 9, 9)], [(22, 21, 8), (3, 20, 7)], [(5, 5, 10), (12, 12, 9)]])
-def test_a_constant_offset_all_but_vanishes_in_holes_inside_the_picture(boxes):
+def test_a_constant_offset_all_but_vanishes_in_holes_inside_the_image(boxes):
     found = batch(*boxes)
     raw = Blended(Offset(0.3))(found.known, found.mask, samples=2).raw
     assert raw.shape == (1, 2, 3, 32, 32)
@@ -43,27 +43,27 @@ def test_a_constant_offset_all_but_vanishes_in_holes_inside_the_picture(boxes):
     assert error.mean() < 0.04
 
 
-def test_at_the_edge_of_the_picture_fast_marching_says_where_to_start():
+def test_at_the_edge_of_the_image_fast_marching_says_where_to_start():
     found = batch((0, 0, 8))
     error = (Blended(Offset(0.3))(found.known, found.mask).raw[:, 0] - found.target)[:, :, :8, :8]
     assert error[..., 7, :4].abs().max() < 0.15  # beside known pixels, though beneath the corner
     assert error.square().mean() < 0.5 * 0.09
 
 
-def test_it_beats_the_unblended_system_and_keeps_known_pixels():
+def test_it_beats_the_unblended_method_and_keeps_known_pixels():
     found = batch((10, 9, 9), (24, 22, 8))
     raw = Blended(Offset(0.3))(found.known, found.mask).raw[:, 0]
     assert ((raw - found.target).abs() * (1 - found.mask)).max() <= 1 / 255 + 1e-6
     assert ((raw - found.target).square() * found.mask).sum() < 0.1 * 0.09 * 3 * found.mask.sum()
 
 
-def test_pictures_without_a_hole_or_context_stay_as_they_are():
+def test_images_without_a_hole_or_context_stay_as_they_are():
     for mask in (torch.zeros(1, 1, 32, 32), torch.ones(1, 1, 32, 32)):
         raw = Blended(Offset(0.1))(slope(), mask).raw[:, 0]
         assert (raw - slope() - 0.1).abs().max() <= 1 / 255 + 1e-6
 
 
-def test_it_takes_what_the_system_takes():
+def test_it_takes_what_the_method_takes():
     assert Blended(Offset(0)).stride == 8
 
 
@@ -75,12 +75,12 @@ def test_bad_settings_are_refused(monkeypatch):
         Blended(Offset(0))
 
 
-def test_what_the_system_drew_is_kept_up_to_the_edge_of_the_picture():
+def test_what_the_method_drew_is_kept_up_to_the_edge_of_the_image():
     found = batch((0, 0, 9))
     stripes = 0.2 * (torch.arange(32) // 2 % 2).float().expand(1, 3, 32, 32)
 
     def striped(known, mask, *, samples=1, generator=None):
-        return Completion((slope() + stripes)[:, None])
+        return InpaintingOutput((slope() + stripes)[:, None])
 
     raw = Blended(striped)(found.known, found.mask).raw[0, 0]
     assert (raw[:, 1, 2:7] - raw[:, 1, 1:6]).abs().max() > 0.1  # row 1 has stripes, which fast marching would not draw

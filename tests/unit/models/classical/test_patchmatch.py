@@ -21,7 +21,7 @@ def test_a_texture_is_continued_where_a_diffusion_would_blur_it():
     torch.testing.assert_close(raw, target, atol=0.02, rtol=0)
 
 
-def random_pictures(seed=0):
+def random_images(seed=0):
     known = torch.rand(3, 3, 24, 32, generator=torch.Generator().manual_seed(seed)) * 2 - 1
     mask = torch.zeros(3, 1, 24, 32)
     mask[..., 8:16, 10:22] = 1
@@ -29,7 +29,7 @@ def random_pictures(seed=0):
 
 
 def test_known_pixels_stay_and_the_seed_alone_decides():
-    known, mask = random_pictures()
+    known, mask = random_images()
     fill, one, other = PatchMatchFill(3), torch.Generator().manual_seed(1), torch.Generator().manual_seed(2)
     first = fill(known, mask, generator=one).raw
     fill(known, mask, generator=other)
@@ -39,14 +39,14 @@ def test_known_pixels_stay_and_the_seed_alone_decides():
 
 
 def test_samples_are_those_of_the_seeds_that_follow():
-    known, mask = random_pictures()
+    known, mask = random_images()
     both = PatchMatchFill(3)(known, mask, samples=2, generator=torch.Generator().manual_seed(5)).raw
     second = PatchMatchFill(3)(known, mask, generator=torch.Generator().manual_seed(6)).raw
     assert both.shape[1] == 2
     torch.testing.assert_close(both[:, 1:], second, atol=0, rtol=0)
 
 
-def test_a_wholly_hidden_picture_is_refused():
+def test_a_wholly_hidden_image_is_refused():
     with pytest.raises(InputError, match="wholly hidden"):
         PatchMatchFill()(torch.full((1, 3, 16, 16), EMPTY), torch.ones(1, 1, 16, 16))
 

@@ -17,18 +17,18 @@ from pose_inpaint.models.layers.attention import (
 )
 
 
-def value(picture, row, column):
+def value(image, row, column):
     """A feature vector; zero beyond the edges."""
-    inside = 0 <= row < picture.shape[1] and 0 <= column < picture.shape[2]
-    return picture[:, row, column] if inside else torch.zeros_like(picture[:, 0, 0])
+    inside = 0 <= row < image.shape[1] and 0 <= column < image.shape[2]
+    return image[:, row, column] if inside else torch.zeros_like(image[:, 0, 0])
 
 
-def patch(picture, row, column):
-    return torch.cat([value(picture, row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)])
+def patch(image, row, column):
+    return torch.cat([value(image, row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)])
 
 
 def by_hand(features, mask):
-    """One picture: compare at half resolution, support by neighbours, softmax over what is known, paste 4x4 patches."""
+    """One image: compare at half resolution, support by neighbours, softmax over what is known, paste 4x4 patches."""
     channels, height, width = features.shape
     small = features[:, ::2, ::2]
     rows, columns = small.shape[1:]
@@ -97,7 +97,7 @@ def test_constant_features_stay_constant_up_to_the_edges():
     assert torch.allclose(found[..., 2:-2, 2:-2], torch.tensor(0.5), atol=1e-5)
 
 
-def test_a_picture_without_a_known_place_becomes_zero_and_its_gradient_is_finite():
+def test_an_image_without_a_known_place_becomes_zero_and_its_gradient_is_finite():
     features = torch.rand(2, 3, 8, 8, requires_grad=True)
     mask = torch.zeros(2, 1, 8, 8)
     mask[0] = 1
@@ -110,7 +110,7 @@ def test_a_picture_without_a_known_place_becomes_zero_and_its_gradient_is_finite
 
 def test_places_are_known_by_themselves_where_no_patch_is():
     mask = torch.zeros(1, 1, 8, 8)
-    mask[..., ::4, ::4] = 1  # one hidden pixel in every second place, so that each 3x3 patch sees one
+    mask[..., ::4, ::4] = 1  # one masked pixel in every second place, so that each 3x3 patch sees one
     assert available_places(mask)[0].view(4, 4).tolist() == [
         [False, True] * 2,
         [True] * 4,
@@ -148,8 +148,8 @@ def test_scores_are_taken_in_full_precision():
     assert torch.equal(found, contextual_attention(features, mask))
 
 
-def test_pictures_too_large_to_compare_all_places_are_refused():
-    with pytest.raises(InputError, match=r"picture of 4096x2048 pixels: .* at most about 1024x1024; size=512"):
+def test_images_too_large_to_compare_all_places_are_refused():
+    with pytest.raises(InputError, match=r"image of 4096x2048 pixels: .* at most about 1024x1024; size=512"):
         contextual_attention(torch.zeros(1, 1, 1024, 512), torch.zeros(1, 1, 1024, 512))
 
 

@@ -23,7 +23,7 @@ def test_labels_part_the_holes_as_scipy_does(mask):
     assert len(np.unique(ours[ours > 0])) == count
 
 
-def test_pictures_of_a_batch_are_labelled_apart():
+def test_images_of_a_batch_are_labelled_apart():
     mask = torch.zeros(2, 1, 3, 3)
     mask[0, 0, 0, 0] = mask[0, 0, 2, 2] = mask[1, 0, 1, 1] = 1
     assert label_holes(mask).tolist() == [[[1, 0, 0], [0, 0, 0], [0, 0, 9]], [[0, 0, 0], [0, 5, 0], [0, 0, 0]]]

@@ -19,7 +19,7 @@ def holes(*boxes, size=32):
     [
         ((10, 12, 4, 6), (4, 7)),  # middle at row 12 and column 15, a view of 16 begins 8 before
         ((0, 0, 4, 4), (0, 0)),  # would begin at -6
-        ((28, 28, 4, 4), (16, 16)),  # would end beyond the picture
+        ((28, 28, 4, 4), (16, 16)),  # would end beyond the image
     ],
 )
 def test_a_view_lies_on_the_middle_of_its_hole(box, expected):
@@ -78,21 +78,21 @@ def test_views_lie_inside_and_show_context_and_hole(seed, patch):
 @pytest.mark.parametrize(
     ("mask", "lacks"), [(torch.zeros(1, 1, 8, 8), "no hole"), (torch.ones(1, 1, 8, 8), "no known")]
 )
-def test_pictures_without_hole_or_context_are_named(mask, lacks):
+def test_images_without_hole_or_context_are_named(mask, lacks):
     with pytest.raises(InputError, match=rf"a\.png: {lacks}"):
         place_views(mask, 4, ["a.png"])
 
 
-def test_views_larger_than_the_picture_are_refused():
-    with pytest.raises(InputError, match=r"discriminator\.patch=16: larger than the pictures of 8x12; give at most 8"):
+def test_views_larger_than_the_image_are_refused():
+    with pytest.raises(InputError, match=r"discriminator\.patch=16: larger than the images of 8x12; give at most 8"):
         place_views(torch.zeros(1, 1, 8, 12), 16)
 
 
-def test_crops_are_slices_of_their_own_pictures():
-    pictures = torch.rand(2, 3, 9, 8, requires_grad=True)
-    found = crop(pictures, torch.tensor([[0, 4], [5, 1]]), 4)
-    assert torch.equal(found[0], pictures[0, :, 0:4, 4:8])
-    assert torch.equal(found[1], pictures[1, :, 5:9, 1:5])
+def test_crops_are_slices_of_their_own_images():
+    images = torch.rand(2, 3, 9, 8, requires_grad=True)
+    found = crop(images, torch.tensor([[0, 4], [5, 1]]), 4)
+    assert torch.equal(found[0], images[0, :, 0:4, 4:8])
+    assert torch.equal(found[1], images[1, :, 5:9, 1:5])
     found.sum().backward()
-    assert pictures.grad.sum() == 2 * 3 * 16
-    assert pictures.grad[0, :, 4:].sum() == 0
+    assert images.grad.sum() == 2 * 3 * 16
+    assert images.grad[0, :, 4:].sum() == 0

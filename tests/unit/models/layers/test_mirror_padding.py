@@ -8,20 +8,20 @@ from pose_inpaint.models.layers.mirror_padding import MirrorConv2d, elu_block, e
 
 @given(st.integers(1, 6), st.integers(1, 6), st.integers(0, 16))
 def test_padding_is_numpys_symmetric_one(height, width, margin):
-    picture = torch.arange(1.0, height * width + 1).view(1, 1, height, width)
-    expected = np.pad(picture[0, 0].numpy(), margin, mode="symmetric")
-    assert (mirror_pad(picture, margin)[0, 0].numpy() == expected).all()
+    image = torch.arange(1.0, height * width + 1).view(1, 1, height, width)
+    expected = np.pad(image[0, 0].numpy(), margin, mode="symmetric")
+    assert (mirror_pad(image, margin)[0, 0].numpy() == expected).all()
 
 
 def test_convolution_by_hand():
     convolution = MirrorConv2d(1, 1, 3, stride=2, bias=False)
     torch.nn.init.ones_(convolution.weight)
-    picture = torch.arange(16.0).view(1, 1, 4, 4)
+    image = torch.arange(16.0).view(1, 1, 4, 4)
     # The first window sees rows 0, 0, 1 and columns 0, 0, 1: 0 + 0 + 1, twice, and 4 + 4 + 5. Windows go on by 2.
-    assert convolution(picture)[0, 0].tolist() == [[15, 30], [75, 90]]
+    assert convolution(image)[0, 0].tolist() == [[15, 30], [75, 90]]
 
 
-def test_a_constant_picture_stays_constant_up_to_its_edges():
+def test_a_constant_image_stays_constant_up_to_its_edges():
     block = elu_block(2, 3, dilation=4)
     found = block(torch.ones(1, 2, 6, 7))
     assert found.shape == (1, 3, 6, 7)

@@ -34,9 +34,9 @@ def test_same_padding_gives_the_rounded_up_length(length, kernel, stride, dilati
 def test_strided_same_convolution_by_hand():
     convolution = SameConv2d(1, 1, 3, stride=2, bias=False)
     torch.nn.init.ones_(convolution.weight)
-    picture = torch.arange(16.0).view(1, 1, 4, 4)
+    image = torch.arange(16.0).view(1, 1, 4, 4)
     # Windows start at rows and columns 0 and 2; beyond the last row and column there are zeros.
-    assert convolution(picture)[0, 0].tolist() == [[45, 39], [66, 50]]
+    assert convolution(image)[0, 0].tolist() == [[45, 39], [66, 50]]
 
 
 def test_block_is_convolution_normalisation_rectifier():
@@ -53,8 +53,8 @@ def test_upsampling_doubles():
 
 def test_batch_statistics_also_in_evaluation():
     block = conv_block(3, 4, 3, batch_statistics=True).eval()
-    pictures = torch.randn(8, 3, 6, 6) * 7 + 3
-    normalised = block[1](block[0](pictures))
+    images = torch.randn(8, 3, 6, 6) * 7 + 3
+    normalised = block[1](block[0](images))
     assert normalised.mean((0, 2, 3)).abs().max() < 1e-5
     assert not list(block.buffers())
 

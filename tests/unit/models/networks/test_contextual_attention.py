@@ -64,9 +64,9 @@ def test_any_multiple_of_eight_goes_through(height, width):
     torch.manual_seed(0)
     mask = torch.zeros(2, 1, height, width)
     mask[..., :4, 2:5] = 1
-    completion = Generator(2)(torch.rand(2, 3, height, width) * 2 - 1, mask)
-    assert completion.raw.shape == completion.coarse.shape == (2, 1, 3, height, width)
-    assert max(completion.raw.abs().max(), completion.coarse.abs().max()) <= 1
+    output = Generator(2)(torch.rand(2, 3, height, width) * 2 - 1, mask)
+    assert output.raw.shape == output.coarse.shape == (2, 1, 3, height, width)
+    assert max(output.raw.abs().max(), output.coarse.abs().max()) <= 1
 
 
 def test_other_sizes_are_refused():
@@ -80,8 +80,8 @@ def test_the_refinement_sees_the_draft_in_holes_alone():
     network.dilated_branch.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     known, mask = torch.rand(1, 3, 16, 16), torch.zeros(1, 1, 16, 16)
     mask[..., 4:9, 4:9] = 1
-    completion = network(known, mask)
-    assert torch.equal(seen[0][:, :3], torch.where(mask > 0, completion.coarse[:, 0], known))
+    output = network(known, mask)
+    assert torch.equal(seen[0][:, :3], torch.where(mask > 0, output.coarse[:, 0], known))
     assert torch.equal(seen[0][:, 3:], torch.cat([torch.ones_like(mask), mask], 1))
 
 
@@ -95,12 +95,12 @@ def test_what_holes_hide_changes_nothing():
 
 def test_each_discriminator_has_a_score_of_its_own():
     torch.manual_seed(0)
-    discriminator, pictures = Discriminator(2, size=32), torch.rand(2, 3, 32, 32)
+    discriminator, images = Discriminator(2, size=32), torch.rand(2, 3, 32, 32)
     corners = torch.tensor([[0, 0], [4, 4]])
-    before = discriminator(pictures, corners)
+    before = discriminator(images, corners)
     assert before.shape == (2, 2)
-    pictures[:, :, 31, 31] = -1  # outside both views
-    after = discriminator(pictures, corners)
+    images[:, :, 31, 31] = -1  # outside both views
+    after = discriminator(images, corners)
     assert (after[:, 0] != before[:, 0]).all()
     assert torch.equal(after[:, 1], before[:, 1])
 

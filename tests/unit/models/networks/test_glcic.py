@@ -50,12 +50,12 @@ def test_discriminators_are_the_tables():
 
 def test_the_logit_depends_on_both_views():
     torch.manual_seed(0)
-    discriminator, pictures = Discriminators(2, size=32), torch.rand(3, 3, 32, 32)
-    first = discriminator(pictures, torch.zeros(3, 2, dtype=torch.long))
+    discriminator, images = Discriminators(2, size=32), torch.rand(3, 3, 32, 32)
+    first = discriminator(images, torch.zeros(3, 2, dtype=torch.long))
     assert first.shape == (3, 1)
-    assert (discriminator(pictures, torch.full((3, 2), 16)) != first).any()
-    pictures[:, :, 20:, 20:] = 0  # outside the first views
-    assert (discriminator(pictures, torch.zeros(3, 2, dtype=torch.long)) != first).any()
+    assert (discriminator(images, torch.full((3, 2), 16)) != first).any()
+    images[:, :, 20:, 20:] = 0  # outside the first views
+    assert (discriminator(images, torch.zeros(3, 2, dtype=torch.long)) != first).any()
 
 
 def test_output_is_the_papers_sigmoid_on_our_scale():

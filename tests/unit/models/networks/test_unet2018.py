@@ -55,9 +55,9 @@ def test_discriminator_halves_five_times():
 
 @pytest.mark.parametrize(("height", "width"), [(4, 4), (36, 52), (128, 64)])
 def test_any_multiple_of_four_goes_through(height, width):
-    completion = Generator(2)(torch.zeros(2, 3, height, width), torch.zeros(2, 1, height, width))
-    assert completion.raw.shape == (2, 1, 3, height, width)
-    assert completion.raw.abs().max() <= 1
+    output = Generator(2)(torch.zeros(2, 3, height, width), torch.zeros(2, 1, height, width))
+    assert output.raw.shape == (2, 1, 3, height, width)
+    assert output.raw.abs().max() <= 1
 
 
 def test_other_sizes_are_refused():
@@ -66,12 +66,12 @@ def test_other_sizes_are_refused():
 
 
 def test_mask_output_is_a_share():
-    completion = Generator(2, predict_mask=True)(torch.randn(1, 3, 8, 8), torch.ones(1, 1, 8, 8))
-    assert completion.predicted_mask.shape == (1, 1, 8, 8)
-    assert ((completion.predicted_mask > 0) & (completion.predicted_mask < 1)).all()
+    output = Generator(2, predict_mask=True)(torch.randn(1, 3, 8, 8), torch.ones(1, 1, 8, 8))
+    assert output.predicted_mask.shape == (1, 1, 8, 8)
+    assert ((output.predicted_mask > 0) & (output.predicted_mask < 1)).all()
 
 
-def test_generator_sees_pictures_and_mask():
+def test_generator_sees_images_and_mask():
     network = Generator(2).eval()
     known, mask = torch.rand(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)
     before = network(known, mask).raw

@@ -26,22 +26,22 @@ def torchvision_vgg16(weights):
 def test_features_are_torchvisions_vgg16():
     network = torchvision_vgg16(random_weights())
     layers = ["conv2_2", "conv3_3", "conv4_3", "conv5_3"]
-    pictures = torch.rand(2, 3, 48, 40) * 255
-    x, expected = pictures - torch.tensor(CAFFE_MEAN).view(1, 3, 1, 1), []
+    images = torch.rand(2, 3, 48, 40) * 255
+    x, expected = images - torch.tensor(CAFFE_MEAN).view(1, 3, 1, 1), []
     for index, layer in enumerate(network):
         x = layer(x)
         if index - 1 in [CONVOLUTIONS[name] for name in layers]:  # after the ReLU
             expected.append(x.clone())
-    for ours, theirs in zip(VGG16Features("random", layers)(pictures), expected, strict=True):
+    for ours, theirs in zip(VGG16Features("random", layers)(images), expected, strict=True):
         torch.testing.assert_close(ours, theirs)
 
 
 def test_channels_of_a_file_are_turned():
-    pictures = torch.rand(1, 3, 16, 16) * 255
+    images = torch.rand(1, 3, 16, 16) * 255
     rgb, bgr = VGG16Features("random", ["conv1_1"]), VGG16Features("random", ["conv1_1"], channels="bgr")
     bgr.weight0 = rgb.weight0.flip(1)
     # Values in the hundreds, summed in another order.
-    torch.testing.assert_close(rgb(pictures)[0], bgr(pictures)[0], atol=1e-3, rtol=0)
+    torch.testing.assert_close(rgb(images)[0], bgr(images)[0], atol=1e-3, rtol=0)
 
 
 def test_coco_names_are_found_in_torchvisions_ssd():
@@ -51,8 +51,8 @@ def test_coco_names_are_found_in_torchvisions_ssd():
         name: value.shape for name, value in random_weights().items()
     }
     # conv4_3 through torchvision's own backbone: its first feature map, before the learnt rescaling, is our conv4_3.
-    pictures = torch.rand(1, 3, 64, 64) * 255
-    centred = pictures - torch.tensor(CAFFE_MEAN).view(1, 3, 1, 1)
+    images = torch.rand(1, 3, 64, 64) * 255
+    centred = images - torch.tensor(CAFFE_MEAN).view(1, 3, 1, 1)
     network = torchvision_vgg16(renamed)
     torch.testing.assert_close(network[:23](centred), detector.backbone.features(centred))
     # conv5_1 to conv5_3 come from the first extra block, behind its pooling.

@@ -1,4 +1,4 @@
-"""Where in another picture a hole's surroundings are found best.
+"""Where in another image a hole's surroundings are found best.
 
 Hays and Efros 2007, section 4: the context is compared over all shifts and three scales by pixel-wise error in L*a*b*
 and by texture; large shifts count worse.
@@ -47,8 +47,8 @@ class Placement:
     """Where a hole's content is taken from.
 
     Attributes:
-        scale: of the other picture.
-        row: of the scaled picture, that falls on the query's row 0; may be negative. Likewise `column`.
+        scale: of the other image.
+        row: of the scaled image, that falls on the query's row 0; may be negative. Likewise `column`.
         distance: root mean squared difference of the context in units of L*a*b*, and larger for large shifts.
     """
 
@@ -63,18 +63,18 @@ class Matcher:
     """How contexts are compared.
 
     Attributes:
-        scales: of the other picture.
+        scales: of the other image.
         texture: weight of the gradient's squared difference, that of a colour being 1.
-        shift: how much a shift by the picture's whole side adds to the distance, as a multiple.
+        shift: how much a shift by the image's whole side adds to the distance, as a multiple.
     """
 
     scales: Sequence[float]
     texture: float
     shift: float
 
-    def features(self, picture: Float[Tensor, "3 h w"]) -> Float[Tensor, "4 h w"]:
+    def features(self, image: Float[Tensor, "3 h w"]) -> Float[Tensor, "4 h w"]:
         """Colour and weighted texture, whose squared differences add up."""
-        found = matching_features(picture)
+        found = matching_features(image)
         return torch.cat([found[:3], found[3:] * self.texture**0.5])
 
     def place(
@@ -85,7 +85,7 @@ class Matcher:
         Args:
             features: of the query.
             holes: of the query.
-            scene: the other picture, in [-1, 1].
+            scene: the other image, in [-1, 1].
         """
         best: list[Placement | None] = [None] * len(holes)
         for scale in self.scales:
@@ -105,7 +105,7 @@ class Matcher:
         box = (slice(hole.top, hole.bottom), slice(hole.left, hole.right))
         weight = hole.context[box].float()
         rows, columns = (hole.hidden[box].any(dim).nonzero()[:, 0] for dim in (1, 0))
-        # Every hidden pixel must fall inside the scene; of the context, what does counts.
+        # Every masked pixel must fall inside the scene; of the context, what does counts.
         first_row, last_row = -int(rows[0]), scaled.shape[1] - int(rows[-1]) - 1
         first_column, last_column = -int(columns[0]), scaled.shape[2] - int(columns[-1]) - 1
         if first_row > last_row or first_column > last_column:
@@ -129,20 +129,20 @@ class Matcher:
 
 
 def masked_differences(
-    template: Float[Tensor, "c h w"], weight: Float[Tensor, "h w"], picture: Float[Tensor, "c h2 w2"]
+    template: Float[Tensor, "c h w"], weight: Float[Tensor, "h w"], image: Float[Tensor, "c h2 w2"]
 ) -> tuple[Float[Tensor, "n m"], Float[Tensor, "n m"]]:
-    """Weighted squared differences of a template from a picture at every shift, and the weight that falls inside it.
+    """Weighted squared differences of a template from an image at every shift, and the weight that falls inside it.
 
-    sum_p w(p) v(p + d) |t(p) - c(p + d)|^2 with v = 1 inside the picture, written out as three correlations that the
+    sum_p w(p) v(p + d) |t(p) - c(p + d)|^2 with v = 1 inside the image, written out as three correlations that the
     Fourier transform gives at once.
 
     Returns:
-        Both by the place d of the template's first pixel in the picture; negative places count from the end.
+        Both by the place d of the template's first pixel in the image; negative places count from the end.
     """
-    size = [_fast(a + b) for a, b in zip(template.shape[-2:], picture.shape[-2:], strict=True)]
+    size = [_fast(a + b) for a, b in zip(template.shape[-2:], image.shape[-2:], strict=True)]
     offset = (template * weight).sum((1, 2)) / weight.sum().clamp(min=1e-9)  # smaller numbers lose fewer digits
-    t, c = template - offset[:, None, None], picture - offset[:, None, None]
-    inside = torch.ones_like(picture[:1])
+    t, c = template - offset[:, None, None], image - offset[:, None, None]
+    inside = torch.ones_like(image[:1])
     left = torch.fft.rfft2(torch.cat([t * weight, (t.square().sum(0) * weight)[None], weight[None]]).double(), size)
     right = torch.fft.rfft2(torch.cat([c, inside, c.square().sum(0, keepdim=True)]).double(), size)
     channels = len(template)

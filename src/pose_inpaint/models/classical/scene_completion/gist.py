@@ -1,6 +1,6 @@
 """What a scene looks like, in 528 numbers: a gist-like descriptor and its colours.
 
-Hays and Efros, Scene Completion Using Millions of Photographs, SIGGRAPH 2007, section 3
+Hays and Efros, Scene InpaintingOutput Using Millions of Photographs, SIGGRAPH 2007, section 3
 (https://doi.org/10.1145/1276377.1276382): oriented edge responses at several scales, averaged over a grid of 4 x 4, and
 the colours of the same grid. After the gist of Oliva and Torralba 2001 (https://doi.org/10.1023/A:1011139631724).
 """
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 GRID = 4
 BLOCKS = GRID * GRID
 SIDE = 64
-"""Pictures are described at 64 x 64 pixels, whatever their size."""
+"""Images are described at 64 x 64 pixels, whatever their size."""
 MARGIN = 16
-"""Pixels reflected around the picture, so that its ends don't meet in the Fourier domain."""
+"""Pixels reflected around the image, so that its ends don't meet in the Fourier domain."""
 
 
 @dataclass(frozen=True)
@@ -62,25 +62,23 @@ class SceneFilters:
         return gains
 
     def describe(
-        self, picture: Float[Tensor, "3 h w"], mask: Float[Tensor, "1 h w"] | None = None
+        self, image: Float[Tensor, "3 h w"], mask: Float[Tensor, "1 h w"] | None = None
     ) -> tuple[Float[Tensor, "16 d"], Float[Tensor, " 16"]]:
-        """A picture's descriptor by block, and the known share of each block.
+        """An image's descriptor by block, and the known share of each block.
 
         Args:
-            picture: in [-1, 1].
+            image: in [-1, 1].
             mask: 1 = hidden; None hides nothing.
 
         Returns:
             Mean magnitude of each filter's response to L* and mean L*, a* and b* over each block's known pixels, all in
             units of L*a*b* (zero where a block has none); and the shares, in [0, 1].
         """
-        small = resize(picture, SIDE, SIDE)
+        small = resize(image, SIDE, SIDE)
         hidden = torch.zeros(1, SIDE, SIDE)
         if mask is not None:
             known = resize(1 - mask, SIDE, SIDE)
-            small = resize(torch.where(mask > 0, torch.zeros_like(picture), picture), SIDE, SIDE) / known.clamp(
-                min=1e-3
-            )
+            small = resize(torch.where(mask > 0, torch.zeros_like(image), image), SIDE, SIDE) / known.clamp(min=1e-3)
             hidden = (known < 0.5).float()
         lab = fill_smoothly(to_lab(small), hidden)
         padded = F.pad(lab[:1, None], (MARGIN, MARGIN, MARGIN, MARGIN), mode="reflect")[0, 0]

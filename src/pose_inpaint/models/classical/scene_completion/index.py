@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pose_inpaint.data.images import read_picture, to_signed
+from pose_inpaint.data.images import read_image, to_signed
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.classical.scene_completion.gist import BLOCKS, SceneFilters
 from pose_inpaint.runtime.files import written_whole
@@ -28,21 +28,21 @@ COLOURS = 3
 GIST_WEIGHT = 2.0
 """Gist counts about twice as much as colour (Hays and Efros 2007, section 3)."""
 FAISS_FROM = 1_000_000
-"""Pictures; below it all distances are taken at once."""
+"""Images; below it all distances are taken at once."""
 CHUNK = 65536
-"""Pictures, whose differences fit into memory."""
+"""Images, whose differences fit into memory."""
 BUILD = "build one with python -m pose_inpaint.index data=... output=FILE"
 
 
 @dataclass(frozen=True)
 class SceneIndex:
-    """Descriptors of a collection of pictures.
+    """Descriptors of a collection of images.
 
     Attributes:
         descriptors: (n, 16, d): by block, the filters' responses and then L*, a*, b*, each scaled so that the squared
-            distance of two pictures of the collection is `GIST_WEIGHT` for gist and 1 for colour on average.
+            distance of two images of the collection is `GIST_WEIGHT` for gist and 1 for colour on average.
         scale: what the descriptors were multiplied by, (d,).
-        names: of the pictures.
+        names: of the images.
         paths: their files, absolute.
         digests: SHA-256 of each file, in hexadecimal.
         sizes: height and width of each in pixels, (n, 2).
@@ -72,14 +72,14 @@ class SceneIndex:
         usable: Bool[Tensor, " n"],
         faiss_from: int = FAISS_FROM,
     ) -> tuple[list[int], list[float]]:
-        """Places and squared distances of the nearest pictures, nearest first.
+        """Places and squared distances of the nearest images, nearest first.
 
         Args:
             descriptor: of the query, as `SceneFilters.describe` gives it.
             share: known share of each block, by which it counts.
             count: at most how many.
-            usable: which pictures may be found.
-            faiss_from: from so many pictures on faiss searches (and the distances are checked here).
+            usable: which images may be found.
+            faiss_from: from so many images on faiss searches (and the distances are checked here).
 
         Raises:
             InputError: faiss is needed and not installed.
@@ -95,12 +95,12 @@ class SceneIndex:
 
     @cached_property
     def _faiss(self) -> tuple[Any, Any]:
-        """The library, and its index of every picture, made once and kept.
+        """The library, and its index of every image, made once and kept.
 
         A block's weight differs from query to query, so the squared distance is written out: of w (q - x)^2 only
         -2 w q x + w x^2 depends on x, an inner product with x and the squared length of each of its blocks.
         """
-        faiss = import_extra("faiss", "model.index: so many pictures are searched by faiss", "scenes")
+        faiss = import_extra("faiss", "model.index: so many images are searched by faiss", "scenes")
         rows = torch.cat([self.descriptors.flatten(1), self.descriptors.square().sum(2)], 1).contiguous()
         search = faiss.IndexFlatIP(rows.shape[1])
         search.add(rows.numpy())
@@ -116,8 +116,8 @@ class SceneIndex:
         _, found = search.search(asked.numpy(), min(count, len(places)), params=chosen)
         return torch.from_numpy(found[0])
 
-    def picture(self, place: int) -> Float[Tensor, "3 h w"]:
-        """A picture of the collection, in [-1, 1].
+    def image(self, place: int) -> Float[Tensor, "3 h w"]:
+        """An image of the collection, in [-1, 1].
 
         Raises:
             InputError: its file is gone or has changed since the index was built.
@@ -127,41 +127,41 @@ class SceneIndex:
             raise InputError(f"{path}: listed in model.index, but no such file; put it back or build the index anew")
         if file_digest(path) != self.digests[place]:
             raise InputError(f"{path}: changed since model.index was built; build the index anew")
-        return to_signed(read_picture(path))
+        return to_signed(read_image(path))
 
 
 def build_index(
-    pictures: Iterable[tuple[str, Path]], filters: SceneFilters, on_picture: Callable[[], object] | None = None
+    images: Iterable[tuple[str, Path]], filters: SceneFilters, on_image: Callable[[], object] | None = None
 ) -> SceneIndex:
-    """Describes every picture of a collection.
+    """Describes every image of a collection.
 
     Args:
-        pictures: names and files.
+        images: names and files.
         filters: to describe them with.
-        on_picture: called after each picture, for progress.
+        on_image: called after each image, for progress.
 
     Raises:
         InputError: there is none, or a file can't be used.
     """
     names, paths, digests, sizes, found = [], [], [], [], []
-    for name, path in pictures:
-        picture = to_signed(read_picture(path))
-        found.append(filters.describe(picture)[0])
+    for name, path in images:
+        image = to_signed(read_image(path))
+        found.append(filters.describe(image)[0])
         names.append(name)
         paths.append(str(path.resolve()))
         digests.append(file_digest(path))
-        sizes.append([picture.shape[-2], picture.shape[-1]])
-        if on_picture:
-            on_picture()
+        sizes.append([image.shape[-2], image.shape[-1]])
+        if on_image:
+            on_image()
     if not found:
-        raise InputError("data: there is no picture to index; give a folder or split that has some")
+        raise InputError("data: there is no image to index; give a folder or split that has some")
     descriptors = torch.stack(found)
     scale = _scales(descriptors)
     return SceneIndex(descriptors * scale, scale, names, paths, digests, torch.tensor(sizes), filters)
 
 
 def _scales(descriptors: Float[Tensor, "n 16 d"]) -> Float[Tensor, " d"]:
-    """Factors that make gist's and colour's mean squared distance of two pictures `GIST_WEIGHT` and 1."""
+    """Factors that make gist's and colour's mean squared distance of two images `GIST_WEIGHT` and 1."""
     spread = 2 * descriptors.var(0, correction=0).sum(0)  # mean of (x - y)^2 over all pairs, by channel
     gist, colour = spread[:-COLOURS].sum(), spread[-COLOURS:].sum()
     scale = torch.ones(descriptors.shape[-1])

@@ -1,4 +1,4 @@
-"""CIE L*a*b* of sRGB pictures, and what local matching compares."""
+"""CIE L*a*b* of sRGB images, and what local matching compares."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ WHITE = (0.95047, 1.0, 1.08883)
 """XYZ of CIE's standard illuminant D65, 2 degree observer."""
 
 
-def to_lab(picture: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
-    """L* in [0, 100], a* and b* in about [-110, 110], of an sRGB picture in [-1, 1] (CIE 15:2004, D65)."""
-    rgb = (picture.clamp(-1, 1) + 1) / 2
+def to_lab(image: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
+    """L* in [0, 100], a* and b* in about [-110, 110], of an sRGB image in [-1, 1] (CIE 15:2004, D65)."""
+    rgb = (image.clamp(-1, 1) + 1) / 2
     linear = torch.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)  # IEC 61966-2-1
     xyz = torch.einsum("ij,jhw->ihw", torch.tensor(TO_XYZ), linear) / torch.tensor(WHITE)[:, None, None]
     root = torch.where(xyz > 0.008856, xyz.clamp(min=1e-9) ** (1 / 3), 7.787 * xyz + 16 / 116)
@@ -26,8 +26,8 @@ def to_lab(picture: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 h w"]:
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)])
 
 
-def matching_features(picture: Float[Tensor, "3 h w"]) -> Float[Tensor, "4 h w"]:
+def matching_features(image: Float[Tensor, "3 h w"]) -> Float[Tensor, "4 h w"]:
     """L*, a*, b* and the magnitude of L*'s gradient (central differences, a pixel): colour and texture."""
-    lab = to_lab(picture)
+    lab = to_lab(image)
     down, right = torch.gradient(lab[0], edge_order=1)
     return torch.cat([lab, (down.square() + right.square()).sqrt()[None]])

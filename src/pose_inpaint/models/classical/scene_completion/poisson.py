@@ -1,4 +1,4 @@
-"""Poisson blending: a scene's gradients with a picture's values at the border.
+"""Poisson blending: a scene's gradients with an image's values at the border.
 
 Perez, Gangnet and Blake 2003, equations 7 and 8 (https://doi.org/10.1145/882262.882269).
 """
@@ -16,18 +16,18 @@ STEPS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 
 def blend(
-    picture: Float[np.ndarray, "3 h w"],
+    image: Float[np.ndarray, "3 h w"],
     scene: Float[np.ndarray, "3 h w"],
     inside: Bool[np.ndarray, "h w"],
     unknown: Bool[np.ndarray, "h w"],
 ) -> Float[np.ndarray, "3 h w"]:
-    """The picture, with `inside` filled so that its gradients are the scene's and its border the picture's.
+    """The image, with `inside` filled so that its gradients are the scene's and its border the image's.
 
-    At the picture's edge and towards `unknown` pixels the border is free.
+    At the image's edge and towards `unknown` pixels the border is free.
 
     Args:
-        picture: kept outside.
-        scene: read inside, and one pixel beyond where it borders on the picture.
+        image: kept outside.
+        scene: read inside, and one pixel beyond where it borders on the image.
         inside: pixels to fill; each must be connected with a kept pixel.
         unknown: pixels outside that are no border, such as those of another hole.
     """
@@ -48,13 +48,13 @@ def blend(
         diagonal += there
         right += np.where(there, scene[:, rows, columns] - scene[:, r, c], 0)
         border = there & ~inside[r, c]
-        right += np.where(border, picture[:, r, c], 0)
+        right += np.where(border, image[:, r, c], 0)
         linked = there & inside[r, c]
         links.append((linked.nonzero()[0], number[r[linked], c[linked]]))
     first = np.concatenate([np.arange(count), *(link[0] for link in links)])
     second = np.concatenate([np.arange(count), *(link[1] for link in links)])
     values = np.concatenate([diagonal, np.full(len(first) - count, -1.0)])
     equations = csr_array((values, (first, second)), shape=(count, count)).tocsc()
-    filled = picture.astype(np.float64)
+    filled = image.astype(np.float64)
     filled[:, inside] = splu(equations, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve(right.T).T
     return np.asarray(filled)

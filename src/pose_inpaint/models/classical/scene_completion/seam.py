@@ -1,7 +1,7 @@
-"""Where a scene's pixels give way to the picture's: the cheapest seam through the context, by minimum cut.
+"""Where a scene's pixels give way to the image's: the cheapest seam through the context, by minimum cut.
 
 Hays and Efros 2007, section 5, after Kwatra et al. 2003 (https://doi.org/10.1145/882262.882264): seams are cheap where
-the difference of both pictures varies little, since blending can take a constant away.
+the difference of both images varies little, since blending can take a constant away.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LENGTH = 0.02
 
 
 def choose_scene_pixels(
-    picture: Float[np.ndarray, "3 h w"],
+    image: Float[np.ndarray, "3 h w"],
     scene: Float[np.ndarray, "3 h w"],
     hidden: Bool[np.ndarray, "h w"],
     free: Bool[np.ndarray, "h w"],
@@ -28,36 +28,36 @@ def choose_scene_pixels(
     """Which pixels to take from the scene.
 
     Args:
-        picture: the query, in [0, 1].
+        image: the query, in [0, 1].
         scene: the scene as it lies over the query.
         hidden: pixels that must come from the scene.
-        free: pixels that may come from either; all others stay the picture's.
+        free: pixels that may come from either; all others stay the image's.
         keep: price of a free pixel taken from the scene at a distance d from the hole: (keep d)^3, d in pixels.
     """
     price = pixel_prices(hidden, keep)
-    across = step_costs(picture, scene, hidden)
+    across = step_costs(image, scene, hidden)
     return minimum_cut(hidden, free, price, *across)
 
 
 def pixel_prices(hidden: Bool[np.ndarray, "h w"], keep: float) -> Float[np.ndarray, "h w"]:
-    """(keep d)^3 of every pixel at a distance d from the hole: the picture's own pixels are the better ones."""
+    """(keep d)^3 of every pixel at a distance d from the hole: the image's own pixels are the better ones."""
     from scipy import ndimage
 
     return np.asarray((keep * ndimage.distance_transform_edt(~hidden)) ** 3, dtype=np.float64)
 
 
 def step_costs(
-    picture: Float[np.ndarray, "3 h w"], scene: Float[np.ndarray, "3 h w"], hidden: Bool[np.ndarray, "h w"]
+    image: Float[np.ndarray, "3 h w"], scene: Float[np.ndarray, "3 h w"], hidden: Bool[np.ndarray, "h w"]
 ) -> tuple[Float[np.ndarray, "h-1 w"], Float[np.ndarray, "h w-1"]]:
     """Cost of a seam between each pixel and the one below it, and the one to its right.
 
-    It is the mean of how fast the difference of both pictures changes at the two; inside the hole, where there is no
+    It is the mean of how fast the difference of both images changes at the two; inside the hole, where there is no
     difference, as at the nearest pixel outside. Else a seam along the hole's border would cost nothing.
     """
     from scipy import ndimage
 
     nearest = ndimage.distance_transform_edt(hidden, return_distances=False, return_indices=True)
-    difference = (picture - scene)[:, nearest[0], nearest[1]]
+    difference = (image - scene)[:, nearest[0], nearest[1]]
     change = np.zeros(hidden.shape)
     for axis, side in ((1, hidden.shape[0]), (2, hidden.shape[1])):
         if side > 1:
@@ -80,7 +80,7 @@ def minimum_cut(
     from scipy.sparse import coo_array, csr_array
     from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
-    number = np.full(hidden.shape, 1)  # 0: the scene, with all hidden pixels; 1: the picture, with all that must stay
+    number = np.full(hidden.shape, 1)  # 0: the scene, with all masked pixels; 1: the image, with all that must stay
     number[hidden] = 0
     number[free] = np.arange(free.sum()) + 2
     pairs = [(number[:-1], number[1:], down), (number[:, :-1], number[:, 1:], right)]

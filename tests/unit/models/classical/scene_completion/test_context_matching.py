@@ -3,21 +3,21 @@ import torch
 
 from pose_inpaint.models.classical.scene_completion.context_matching import Matcher, masked_differences
 from pose_inpaint.models.classical.scene_completion.lab import matching_features
-from pose_inpaint.models.classical.scene_completion.system import find_holes
+from pose_inpaint.models.classical.scene_completion.method import find_holes
 
 
 def test_differences_are_those_of_brute_force_at_every_shift():
     generator = torch.Generator().manual_seed(0)
-    template, picture = torch.rand(4, 5, 6, generator=generator) * 50, torch.rand(4, 9, 8, generator=generator) * 50
+    template, image = torch.rand(4, 5, 6, generator=generator) * 50, torch.rand(4, 9, 8, generator=generator) * 50
     weight = (torch.rand(5, 6, generator=generator) > 0.4).float()
-    error, covered = masked_differences(template, weight, picture)
+    error, covered = masked_differences(template, weight, image)
     for down in range(-4, 9):
         for right in range(-5, 8):
             total = count = 0.0
             for r in range(5):
                 for c in range(6):
                     if 0 <= r + down < 9 and 0 <= c + right < 8 and weight[r, c]:
-                        total += float((template[:, r, c] - picture[:, r + down, c + right]).square().sum())
+                        total += float((template[:, r, c] - image[:, r + down, c + right]).square().sum())
                         count += 1
             assert float(error[down, right]) == pytest.approx(total, abs=0.05)
             assert float(covered[down, right]) == count

@@ -18,18 +18,18 @@ def test_a_grating_answers_its_own_orientation_and_scale(orientation):
 
 
 def test_colours_are_the_means_of_the_blocks():
-    picture = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(1)) - 0.5
-    found, _ = SceneFilters(2, 2).describe(picture)
-    torch.testing.assert_close(found[6, -3:], to_lab(picture)[:, 16:32, 32:48].mean((1, 2)))
+    image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(1)) - 0.5
+    found, _ = SceneFilters(2, 2).describe(image)
+    torch.testing.assert_close(found[6, -3:], to_lab(image)[:, 16:32, 32:48].mean((1, 2)))
 
 
-def test_hidden_pixels_do_not_matter_and_shares_say_how_much_is_known():
+def test_masked_pixels_do_not_matter_and_shares_say_how_much_is_known():
     generator = torch.Generator().manual_seed(2)
-    picture, other = torch.rand(2, 3, 64, 64, generator=generator) * 2 - 1
+    image, other = torch.rand(2, 3, 64, 64, generator=generator) * 2 - 1
     mask = torch.zeros(1, 64, 64)
     mask[:, :16, :24] = 1  # the first block and half of the second
-    first = SceneFilters().describe(picture, mask)
-    second = SceneFilters().describe(torch.where(mask > 0, other, picture), mask)
+    first = SceneFilters().describe(image, mask)
+    second = SceneFilters().describe(torch.where(mask > 0, other, image), mask)
     torch.testing.assert_close(first[0], second[0], atol=0, rtol=0)
     assert first[1].tolist() == [0, 0.5] + [1] * 14
     assert first[0][0].abs().max() == 0

@@ -5,10 +5,10 @@ from pose_inpaint.models.classical.scene_completion.lab import matching_features
 
 
 def test_lab_is_scikit_images():
-    picture = torch.rand(3, 20, 30, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    picture[:, 0, :3] = torch.tensor([-1.0, 0, 1])  # black, grey, white
-    expected = torch.from_numpy(rgb2lab((picture.double().permute(1, 2, 0).numpy() + 1) / 2)).permute(2, 0, 1)
-    torch.testing.assert_close(to_lab(picture), expected.float(), atol=0.02, rtol=0)
+    image = torch.rand(3, 20, 30, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    image[:, 0, :3] = torch.tensor([-1.0, 0, 1])  # black, grey, white
+    expected = torch.from_numpy(rgb2lab((image.double().permute(1, 2, 0).numpy() + 1) / 2)).permute(2, 0, 1)
+    torch.testing.assert_close(to_lab(image), expected.float(), atol=0.02, rtol=0)
 
 
 def test_texture_is_the_slope_of_lightness():

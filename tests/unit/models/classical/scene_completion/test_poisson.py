@@ -14,18 +14,18 @@ NOTHING = np.zeros((16, 16), bool)
 
 
 @pytest.mark.parametrize("inside", [square(4, 5, 10, 12), square(0, 0, 6, 9), square(0, 3, 16, 16)])
-def test_a_constant_between_scene_and_picture_vanishes(inside):
-    picture = np.random.default_rng(0).random((3, 16, 16))
-    scene = picture + np.array([0.3, -0.2, 0.1])[:, None, None]
-    np.testing.assert_allclose(blend(picture, scene, inside, NOTHING), picture, atol=1e-9)
+def test_a_constant_between_scene_and_image_vanishes(inside):
+    image = np.random.default_rng(0).random((3, 16, 16))
+    scene = image + np.array([0.3, -0.2, 0.1])[:, None, None]
+    np.testing.assert_allclose(blend(image, scene, inside, NOTHING), image, atol=1e-9)
 
 
-def test_gradients_are_the_scenes_and_the_border_is_the_pictures():
+def test_gradients_are_the_scenes_and_the_border_is_the_images():
     random = np.random.default_rng(1)
-    picture, scene = random.random((2, 3, 16, 16))
+    image, scene = random.random((2, 3, 16, 16))
     inside = square(5, 4, 11, 12)
-    found = blend(picture, scene, inside, NOTHING)
-    np.testing.assert_array_equal(found[:, ~inside], picture[:, ~inside])
+    found = blend(image, scene, inside, NOTHING)
+    np.testing.assert_array_equal(found[:, ~inside], image[:, ~inside])
 
     def laplacian(p):
         return 4 * p[:, 1:-1, 1:-1] - p[:, :-2, 1:-1] - p[:, 2:, 1:-1] - p[:, 1:-1, :-2] - p[:, 1:-1, 2:]
@@ -34,8 +34,8 @@ def test_gradients_are_the_scenes_and_the_border_is_the_pictures():
 
 
 def test_another_hole_is_no_border():
-    picture = np.full((3, 16, 16), 0.5)
+    image = np.full((3, 16, 16), 0.5)
     unknown = square(4, 8, 10, 12)
-    picture[:, unknown] = 0  # black, as holes come
-    found = blend(picture, np.zeros((3, 16, 16)), square(4, 4, 10, 8), unknown)
+    image[:, unknown] = 0  # black, as holes come
+    found = blend(image, np.zeros((3, 16, 16)), square(4, 4, 10, 8), unknown)
     np.testing.assert_allclose(found[:, square(4, 4, 10, 8)], 0.5, atol=1e-9)

@@ -27,8 +27,8 @@ def test_gist_counts_twice_as_much_as_colour_on_average(index):
     assert float(apart[..., -3:].sum(-1).mean()) == pytest.approx(1, rel=1e-4)
 
 
-def test_the_nearest_of_a_picture_is_itself_and_distances_are_as_written_out(index):
-    query, share = index.filters.describe(index.picture(7))
+def test_the_nearest_of_an_image_is_itself_and_distances_are_as_written_out(index):
+    query, share = index.filters.describe(index.image(7))
     share = torch.linspace(0, 1, 16)
     places, distances = index.nearest(query, share, 40, ALL)
     assert places[0] == 7
@@ -41,7 +41,7 @@ def test_the_nearest_of_a_picture_is_itself_and_distances_are_as_written_out(ind
 
 @pytest.mark.parametrize("place", [3, 21])
 def test_faiss_finds_what_the_exact_search_finds(index, place):
-    query, _ = index.filters.describe(index.picture(place))
+    query, _ = index.filters.describe(index.image(place))
     share, usable = torch.rand(16, generator=torch.Generator().manual_seed(place)), ALL.clone()
     usable[[place, 5]] = False
     exact = index.nearest(query, share, 6, usable)
@@ -51,7 +51,7 @@ def test_faiss_finds_what_the_exact_search_finds(index, place):
 
 def test_faiss_missing_names_the_command(index, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "faiss", None)
-    query, share = index.filters.describe(index.picture(0))
+    query, share = index.filters.describe(index.image(0))
     assert index.nearest(query, share, 3, ALL)[0][0] == 0
     with pytest.raises(InputError, match=r"pip install 'pose-inpaint\[scenes\]'"):
         index.nearest(query, share, 3, ALL, faiss_from=40)
@@ -66,6 +66,6 @@ def test_it_is_read_back_as_it_was_written(index, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".png") == ["a.scenes"]
 
 
-def test_no_pictures_are_refused():
-    with pytest.raises(InputError, match="no picture to index"):
+def test_no_images_are_refused():
+    with pytest.raises(InputError, match="no image to index"):
         build_index([], SceneFilters())

@@ -33,15 +33,15 @@ def test_the_cut_is_the_cheapest_of_all(seed):
     assert not found[~hidden & ~free].any()
 
 
-def test_the_seam_goes_round_where_the_pictures_disagree():
-    picture = np.random.default_rng(0).random((3, 24, 24)) * 0.01
+def test_the_seam_goes_round_where_the_images_disagree():
+    image = np.random.default_rng(0).random((3, 24, 24)) * 0.01
     hidden, free = np.zeros((24, 24), bool), np.zeros((24, 24), bool)
     hidden[9:15, 9:15] = True
     free[4:20, 4:20] = True
     free &= ~hidden
-    scene = picture.copy()
+    scene = image.copy()
     scene[:, 8:16, 15:17] += np.random.default_rng(1).random((3, 8, 2))  # a rim of disagreement to the right
-    found = choose_scene_pixels(picture, scene, hidden, free, keep=0.02)
+    found = choose_scene_pixels(image, scene, hidden, free, keep=0.02)
     assert found[9:15, 15:17].all()  # taken whole: the seam lies beyond it
     assert not found[4:20, 4:7].any()  # nothing to avoid on the left
 

@@ -1,4 +1,4 @@
-"""Every learning system beside the 2018 one: trained by the real command, and what it can't be trained on."""
+"""Every learning method beside the 2018 one: trained by the real command, and what it can't be trained on."""
 
 import json
 
@@ -21,7 +21,7 @@ def train(command, data, folder, name, *more):
 
 
 @pytest.mark.parametrize("name", PHASES)
-def test_a_system_trains_through_its_phases_and_is_scored(command, tiny_data, tmp_path, name):
+def test_a_method_trains_through_its_phases_and_is_scored(command, tiny_data, tmp_path, name):
     outcome = train(command, tiny_data, tmp_path / "run", name)
     assert outcome.status == 0, outcome.err
     record = json.loads((tmp_path / "run/scores.json").read_text())
@@ -33,8 +33,8 @@ def test_a_system_trains_through_its_phases_and_is_scored(command, tiny_data, tm
         f"mask={tiny_data}/test/maskdata.json", f"output={tmp_path}/out",
     )  # fmt: skip
     assert outcome.status == 0, outcome.err
-    with Image.open(tmp_path / "out/000.png") as picture:
-        assert picture.size == (40, 48)  # the pictures' own, no multiple of what the networks halve
+    with Image.open(tmp_path / "out/000.png") as image:
+        assert image.size == (40, 48)  # the images' own, no multiple of what the networks halve
 
 
 def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(command, tiny_data, tmp_path):
@@ -74,7 +74,7 @@ def hide(data, blocks):
     ],
 )
 @pytest.mark.parametrize("name", ["glcic", "contextual_attention"])
-def test_pictures_without_a_local_view_are_refused_before_training(command, tiny_data, tmp_path, name, blocks, words):
+def test_images_without_a_local_view_are_refused_before_training(command, tiny_data, tmp_path, name, blocks, words):
     hide(tiny_data, blocks)
     outcome = train(command, tiny_data, tmp_path / "run", name, "mask=maskdata")
     assert outcome.status == 2
@@ -97,7 +97,7 @@ def test_holes_drawn_anew_may_fill_a_view(command, tiny_data, tmp_path):
         ("contextual_attention", ["discriminator.size=64"], ["discriminator.size=64", "data.size=32"]),
         ("contextual_attention", ["data.size=36"], ["discriminator.size=36", "16"]),
         ("context_encoder", ["data.size=48"], ["model.size=48", "power of two"]),
-        ("contextual_attention", ["model=unet2018"], ["picture=coarse"]),
+        ("contextual_attention", ["model=unet2018"], ["image=coarse"]),
         ("glcic", ["loss.discriminator.real_views=none"], ["real_views=none", "same, other"]),
         ("contextual_attention", ["discriminator=discriminator2018"], ["gradient penalty", "batch normalisation"]),
         ("contextual_attention", ["loss.beta=0.5"], ["loss.beta=0.5", "Wasserstein"]),

@@ -1,7 +1,7 @@
 """Scene completion: holes filled with a piece of another photo of a similar scene.
 
-Hays and Efros, Scene Completion Using Millions of Photographs, SIGGRAPH 2007
-(https://doi.org/10.1145/1276377.1276382). docs/systems/scene_completion.md says what differs here.
+Hays and Efros, Scene InpaintingOutput Using Millions of Photographs, SIGGRAPH 2007
+(https://doi.org/10.1145/1276377.1276382). docs/methods/scene_completion.md says what differs here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pose_inpaint.models.classical.scene_completion.index import read_index
 from pose_inpaint.models.classical.scene_completion.poisson import blend
 from pose_inpaint.models.classical.scene_completion.seam import choose_scene_pixels
 from pose_inpaint.runtime.optional import import_extra
-from pose_inpaint.types import Completion, Source, check_choice
+from pose_inpaint.types import InpaintingOutput, Source, check_choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Seam = Literal["cut", "hole"]
 PAPER_SIDE = 1024
-"""Pixels; lengths in the paper are for pictures of that longer side."""
+"""Pixels; lengths in the paper are for images of that longer side."""
 
 
 @dataclass(frozen=True)
@@ -37,24 +37,24 @@ class Candidate:
     """A scene with a place for every hole."""
 
     name: str
-    picture: Float[Tensor, "3 h w"]
+    image: Float[Tensor, "3 h w"]
     placements: Sequence[Placement]
     distance: float  # of the context
     scene_distance: float
 
 
 class SceneCompletion:
-    """Finds similar scenes, the place in them that continues the picture best, a seam, and blends.
+    """Finds similar scenes, the place in them that continues the image best, a seam, and blends.
 
     Args:
         index: a file that `python -m pose_inpaint.index` wrote.
         scenes: how many of the most similar ones are looked at closely.
-        band: width of the context around a hole, as a share of the picture's longer side.
+        band: width of the context around a hole, as a share of the image's longer side.
         scales: of the scenes.
         texture: weight of the gradient's difference beside the three colours'.
         shift: what a shift by the whole side adds to a distance, as a multiple of it.
         seam: "cut": through the context, where it shows least; "hole": along the hole's border.
-        same: RMS difference of known pixels, on the scale [0, 1], up to which a scene is the picture itself.
+        same: RMS difference of known pixels, on the scale [0, 1], up to which a scene is the image itself.
         near_duplicate: distance of the context, in units of L*a*b*, up to which a scene is reported as one.
 
     Raises:
@@ -94,26 +94,26 @@ class SceneCompletion:
         *,
         samples: int = 1,
         generator: torch.Generator | None = None,
-    ) -> Completion:
-        """Completes each picture on the CPU from `samples` different scenes, the best one first.
+    ) -> InpaintingOutput:
+        """Inpaints each image on the CPU from `samples` different scenes, the best one first.
 
         Raises:
-            InputError: a picture is wholly hidden, or too few scenes of the index can complete it.
+            InputError: an image is wholly hidden, or too few scenes of the index can inpaint it.
         """
         found = [
-            self._complete(picture, hole, samples)
-            for picture, hole in zip(known.detach().cpu().float(), mask.cpu(), strict=True)
+            self._inpaint(image, hole, samples)
+            for image, hole in zip(known.detach().cpu().float(), mask.cpu(), strict=True)
         ]
-        raw = torch.stack([pictures for pictures, _ in found]).to(known)
-        return Completion(raw=raw, sources=tuple(sources for _, sources in found))
+        raw = torch.stack([images for images, _ in found]).to(known)
+        return InpaintingOutput(raw=raw, sources=tuple(sources for _, sources in found))
 
-    def _complete(
+    def _inpaint(
         self, known: Float[Tensor, "3 h w"], mask: Float[Tensor, "1 h w"], samples: int
     ) -> tuple[Float[Tensor, "s 3 h w"], tuple[Source, ...]]:
         hidden = mask[0] > 0
         if hidden.all():
             raise InputError(
-                "model=scene_completion: a wholly hidden picture is like no scene more than another; leave it out"
+                "model=scene_completion: a wholly hidden image is like no scene more than another; leave it out"
             )
         if not hidden.any():
             raw = known.expand(samples, *known.shape).clone()
@@ -122,7 +122,7 @@ class SceneCompletion:
         best = self._candidates(known, mask, holes, samples)[:samples]
         if len(best) < samples:
             raise InputError(
-                f"model.index: only {len(best)} of its pictures can complete this one, asked for {samples}; "
+                f"model.index: only {len(best)} of its images can inpaint this one, asked for {samples}; "
                 "give fewer samples, larger model.scenes, or a larger collection"
             )
         raw = torch.stack([self._compose(known, hidden, holes, candidate) for candidate in best])
@@ -132,7 +132,7 @@ class SceneCompletion:
     def _candidates(
         self, known: Float[Tensor, "3 h w"], mask: Float[Tensor, "1 h w"], holes: Sequence[Hole], samples: int
     ) -> list[Candidate]:
-        """Scenes that can complete a picture, the best first."""
+        """Scenes that can inpaint an image, the best first."""
         usable = self._large_enough(holes)
         descriptor, share = self.index.filters.describe(known, mask)
         places, apart = self.index.nearest(descriptor, share, max(self.scenes, samples), usable)
@@ -140,7 +140,7 @@ class SceneCompletion:
         area = torch.tensor([float(hole.hidden.sum()) for hole in holes])
         found = []
         for place, scene_distance in zip(places, apart, strict=True):
-            scene = self.index.picture(place)
+            scene = self.index.image(place)
             if is_same(known, mask[0] > 0, scene, self.same):
                 continue
             placements = self.matcher.place(features, holes, scene)
@@ -156,33 +156,33 @@ class SceneCompletion:
         return sorted(found, key=lambda c: c.distance / contexts + c.scene_distance / scenes)
 
     def _large_enough(self, holes: Sequence[Hole]) -> Bool[Tensor, " n"]:
-        """Which pictures of the index, at their largest scale, cover the largest hole."""
+        """Which images of the index, at their largest scale, cover the largest hole."""
         boxes = [hole.hidden.nonzero() for hole in holes]
         need = torch.stack([box.amax(0) - box.amin(0) + 1 for box in boxes]).amax(0)
         usable = (self.index.sizes * max(self.matcher.scales)).round() >= need
         if not usable.all(1).any():
             largest = "x".join(map(str, self.index.sizes.amax(0).tolist()))
             raise InputError(
-                f"model.index: its pictures have at most {largest} pixels, a hole needs "
-                f"{'x'.join(map(str, need.tolist()))}; index larger pictures"
+                f"model.index: its images have at most {largest} pixels, a hole needs "
+                f"{'x'.join(map(str, need.tolist()))}; index larger images"
             )
         return usable.all(1)
 
     def _compose(
         self, known: Float[Tensor, "3 h w"], hidden: Bool[Tensor, "h w"], holes: Sequence[Hole], candidate: Candidate
     ) -> Float[Tensor, "3 h w"]:
-        picture, left = (known.double().numpy() + 1) / 2, hidden.numpy().copy()
+        image, left = (known.double().numpy() + 1) / 2, hidden.numpy().copy()
         keep = 0.002 * PAPER_SIDE / max(hidden.shape)  # section 5: k = 0.002 at 1,024 pixels
         for hole, placement in zip(holes, candidate.placements, strict=True):
-            scene, covered = lay_over(candidate.picture, placement, hidden.shape)
+            scene, covered = lay_over(candidate.image, placement, hidden.shape)
             own, free = hole.hidden.numpy(), hole.context.numpy() & covered
             inside = own
             if self.seam == "cut":
-                inside = choose_scene_pixels(picture, scene, own, free, keep)
+                inside = choose_scene_pixels(image, scene, own, free, keep)
             elsewhere = left & ~own
-            picture = blend(picture, scene, inside, elsewhere)
+            image = blend(image, scene, inside, elsewhere)
             left &= ~own
-        return torch.from_numpy(picture).float().clamp(0, 1) * 2 - 1
+        return torch.from_numpy(image).float().clamp(0, 1) * 2 - 1
 
 
 def find_holes(hidden: Bool[Tensor, "h w"], band: int) -> list[Hole]:
@@ -203,7 +203,7 @@ def find_holes(hidden: Bool[Tensor, "h w"], band: int) -> list[Hole]:
 def is_same(
     known: Float[Tensor, "3 h w"], hidden: Bool[Tensor, "h w"], scene: Float[Tensor, "3 h2 w2"], tolerance: float
 ) -> bool:
-    """Whether a scene is the picture itself, perhaps mirrored, at another size or saved anew: known pixels decide."""
+    """Whether a scene is the image itself, perhaps mirrored, at another size or saved anew: known pixels decide."""
     laid = resize(scene, *known.shape[-2:])
     differences = (laid - known)[:, ~hidden], (laid.flip(2) - known)[:, ~hidden]
     return any(float(each.square().mean().sqrt()) / 2 <= tolerance for each in differences)

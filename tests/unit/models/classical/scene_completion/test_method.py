@@ -4,11 +4,11 @@ import pytest
 import torch
 from PIL import Image
 
-from pose_inpaint.data.images import open_picture, read_picture, to_image, to_signed
+from pose_inpaint.data.images import open_image, read_image, to_image, to_signed
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.classical.scene_completion.gist import SceneFilters
 from pose_inpaint.models.classical.scene_completion.index import build_index, read_index
-from pose_inpaint.models.classical.scene_completion.system import SceneCompletion, find_holes
+from pose_inpaint.models.classical.scene_completion.method import SceneCompletion, find_holes
 from pose_inpaint.types import EMPTY
 
 
@@ -20,15 +20,15 @@ def index_of(folder):
 
 @pytest.fixture
 def query(tiny_data):
-    """A test picture of 48 x 40 and two holes, the second at the corner."""
+    """A test image of 48 x 40 and two holes, the second at the corner."""
     mask = torch.zeros(1, 1, 48, 40)
     mask[..., 14:26, 12:22] = mask[..., 40:, 34:] = 1
-    picture = to_signed(read_picture(tiny_data / "test/Y/001.png"))[None]
-    return torch.where(mask > 0, EMPTY, picture), mask
+    image = to_signed(read_image(tiny_data / "test/Y/001.png"))[None]
+    return torch.where(mask > 0, EMPTY, image), mask
 
 
 @pytest.mark.parametrize("seam", ["cut", "hole"])
-def test_pixels_beyond_the_band_are_the_pictures_and_holes_are_filled(tiny_index, query, seam):
+def test_pixels_beyond_the_band_are_the_images_and_holes_are_filled(tiny_index, query, seam):
     known, mask = query
     raw = SceneCompletion(str(tiny_index), seam=seam)(known, mask).raw[0, 0]
     near = torch.zeros(48, 40, dtype=torch.bool)
@@ -39,16 +39,16 @@ def test_pixels_beyond_the_band_are_the_pictures_and_holes_are_filled(tiny_index
     assert (raw[:, mask[0, 0] > 0] - EMPTY).abs().mean() > 0.3
 
 
-def test_a_mate_that_is_a_little_brighter_completes_the_picture_and_is_reported(tiny_data, tmp_path, query):
+def test_a_mate_that_is_a_little_brighter_completes_the_image_and_is_reported(tiny_data, tmp_path, query):
     known, mask = query
-    original = to_signed(read_picture(tiny_data / "test/Y/001.png"))
+    original = to_signed(read_image(tiny_data / "test/Y/001.png"))
     (tmp_path / "mates").mkdir()
     for path in (tiny_data / "train/Y").iterdir():
-        open_picture(path).save(tmp_path / "mates" / path.name)
+        open_image(path).save(tmp_path / "mates" / path.name)
     brighter = ((original * 0.8 + 0.2) + 1) / 2 * 255
     to_image(brighter.round().byte()).save(tmp_path / "mates" / "mate.png")
-    system = SceneCompletion(index_of(tmp_path / "mates"), same=0.01, near_duplicate=20)
-    found = system(known, mask, samples=2)
+    method = SceneCompletion(index_of(tmp_path / "mates"), same=0.01, near_duplicate=20)
+    found = method(known, mask, samples=2)
     (first, second) = found.sources[0]
     assert (first.name, first.near_duplicate, second.near_duplicate) == ("mate.png", True, False)
     assert first.distance < second.distance
@@ -58,48 +58,48 @@ def test_a_mate_that_is_a_little_brighter_completes_the_picture_and_is_reported(
     assert found.detach().sources == found.sources
 
 
-def test_the_picture_itself_mirrored_smaller_or_saved_anew_is_not_copied(tiny_data, tmp_path, query):
+def test_the_image_itself_mirrored_smaller_or_saved_anew_is_not_copied(tiny_data, tmp_path, query):
     known, mask = query
-    picture = open_picture(tiny_data / "test/Y/001.png")
+    image = open_image(tiny_data / "test/Y/001.png")
     (tmp_path / "copies").mkdir()
     buffer = io.BytesIO()
-    picture.save(buffer, format="JPEG", quality=75)
+    image.save(buffer, format="JPEG", quality=75)
     copies = {
-        "copy": picture,
+        "copy": image,
         "jpeg": Image.open(buffer),
-        "mirrored": picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
-        "smaller": picture.resize((30, 36), Image.Resampling.BICUBIC),
+        "mirrored": image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        "smaller": image.resize((30, 36), Image.Resampling.BICUBIC),
     }
     for name, copy in copies.items():
         copy.save(tmp_path / "copies" / f"{name}.png")
-    with pytest.raises(InputError, match="only 0 of its pictures"):
+    with pytest.raises(InputError, match="only 0 of its images"):
         SceneCompletion(index_of(tmp_path / "copies"))(known, mask)
-    open_picture(tiny_data / "train/Y/000.png").save(tmp_path / "copies" / "another.png")
+    open_image(tiny_data / "train/Y/000.png").save(tmp_path / "copies" / "another.png")
     ((source,),) = SceneCompletion(index_of(tmp_path / "copies"))(known, mask).sources
     assert source.name == "another.png"
 
 
-def test_samples_come_from_different_pictures_the_best_first(tiny_index, query):
+def test_samples_come_from_different_images_the_best_first(tiny_index, query):
     known, mask = query
-    system = SceneCompletion(str(tiny_index))
-    found = system(known.repeat(2, 1, 1, 1), mask.repeat(2, 1, 1, 1), samples=5)
+    method = SceneCompletion(str(tiny_index))
+    found = method(known.repeat(2, 1, 1, 1), mask.repeat(2, 1, 1, 1), samples=5)
     assert found.raw.shape == (2, 5, 3, 48, 40)
     assert len({source.name for source in found.sources[0]}) == 5
-    assert system(known, mask).sources[0][0] == found.sources[0][0]
-    torch.testing.assert_close(system(known, mask).raw[0, 0], found.raw[1, 0])
+    assert method(known, mask).sources[0][0] == found.sources[0][0]
+    torch.testing.assert_close(method(known, mask).raw[0, 0], found.raw[1, 0])
     with pytest.raises(InputError, match=r"only 12 .* asked for 13"):
-        system(known, mask, samples=13)
+        method(known, mask, samples=13)
 
 
-def test_a_wholly_hidden_picture_is_refused_and_a_whole_one_stays(tiny_index, query):
+def test_a_wholly_hidden_image_is_refused_and_a_whole_one_stays(tiny_index, query):
     known, mask = query
-    system = SceneCompletion(str(tiny_index))
+    method = SceneCompletion(str(tiny_index))
     with pytest.raises(InputError, match="wholly hidden"):
-        system(torch.full_like(known, EMPTY), torch.ones_like(mask))
-    torch.testing.assert_close(system(known, torch.zeros_like(mask)).raw[:, 0], known)
+        method(torch.full_like(known, EMPTY), torch.ones_like(mask))
+    torch.testing.assert_close(method(known, torch.zeros_like(mask)).raw[:, 0], known)
 
 
-def test_larger_pictures_are_completed_as_long_as_their_holes_fit(tiny_index):
+def test_larger_images_are_completed_as_long_as_their_holes_fit(tiny_index):
     mask = torch.zeros(1, 1, 90, 120)
     mask[..., 20:50, 30:62] = 1
     known = torch.where(mask > 0, EMPTY, torch.rand(1, 3, 90, 120, generator=torch.Generator().manual_seed(0)))
@@ -109,7 +109,7 @@ def test_larger_pictures_are_completed_as_long_as_their_holes_fit(tiny_index):
         SceneCompletion(str(tiny_index))(known, mask)
 
 
-def test_pictures_that_vanished_or_changed_are_named(tiny_data, tiny_index, query):
+def test_images_that_vanished_or_changed_are_named(tiny_data, tiny_index, query):
     path = tiny_data / "train/Y/004.png"
     content = path.read_bytes()
     path.unlink()
