@@ -374,7 +374,7 @@ def test_a_reading_process_that_is_killed_ends_the_run_with_a_line(command, tiny
 
 def test_a_reading_process_ends_with_its_parent():
     code = (
-        "import multiprocessing, time\nfrom pose_inpaint.runtime.signals import follow_parent\n"
+        "import multiprocessing, time\nfrom pose_inpaint.runtime.workers import follow_parent\n"
         "def read():\n    follow_parent()\n    print('ready', flush=True)\n    time.sleep(1000)\n"
         "child = multiprocessing.get_context('fork').Process(target=read)\nchild.start()\n"
         "print(child.pid, flush=True)\ntime.sleep(1000)"
@@ -394,8 +394,9 @@ def test_readers_that_a_fault_leaves_over_do_not_keep_the_process(tiny_data):
 import sys
 from hydra import compose, initialize_config_dir
 from pose_inpaint.build import build_data
-from pose_inpaint.cli import CONF
-from pose_inpaint.config import TrainSettings, read_settings
+from pose_inpaint.config.command import CONF
+from pose_inpaint.config.schema import TrainSettings
+from pose_inpaint.config.settings import read_settings
 with initialize_config_dir(str(CONF), version_base="1.3"):
     config = compose("train", ["data=chalearn", "data.root={tiny_data}", "data.workers=1", "run_dir=x", "data.size=32"])
 settings = read_settings(config, TrainSettings)

@@ -44,8 +44,8 @@ subprocess.run([sys.executable, "-c", "import os, time; print(os.getpid(), flush
 PARENT = """
 import signal, sys
 from pathlib import Path
-from pose_inpaint.child_process import run_child
-from pose_inpaint.stopping import ending_by_exception
+from pose_inpaint.runtime.subprocesses import run_child
+from pose_inpaint.runtime.signals import ending_by_exception
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are born deaf to it
 with ending_by_exception():
     run_child([sys.executable, "-c", sys.argv[1]], Path(sys.argv[2]))
