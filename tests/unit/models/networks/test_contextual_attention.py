@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from pose_inpaint.errors import InputError
-from pose_inpaint.models.networks.contextual_attention import Discriminator, Generator
+from pose_inpaint.models.networks.contextual_attention import Discriminators, Generator
 
 
 def parameters(network):
@@ -49,7 +49,7 @@ def test_parameter_count_is_the_layers_sum():
 
 
 def test_the_discriminators_are_the_appendixs():
-    discriminator = Discriminator(size=256)
+    discriminator = Discriminators(size=256)
     assert layers(discriminator.whole) == [(5, 2, 1, c) for c in (64, 128, 256, 256)]
     assert layers(discriminator.local) == [(5, 2, 1, c) for c in (64, 128, 256, 512)]
     assert (discriminator.patch, discriminator.whole[-1].in_features, discriminator.local[-1].in_features) == (
@@ -95,7 +95,7 @@ def test_what_holes_hide_changes_nothing():
 
 def test_each_discriminator_has_a_score_of_its_own():
     torch.manual_seed(0)
-    discriminator, images = Discriminator(2, size=32), torch.rand(2, 3, 32, 32)
+    discriminator, images = Discriminators(2, size=32), torch.rand(2, 3, 32, 32)
     corners = torch.tensor([[0, 0], [4, 4]])
     before = discriminator(images, corners)
     assert before.shape == (2, 2)
@@ -116,11 +116,11 @@ def test_each_discriminator_has_a_score_of_its_own():
 )
 def test_impossible_discriminators_are_refused(arguments, text):
     with pytest.raises(InputError, match=text):
-        Discriminator(**arguments)
+        Discriminators(**arguments)
 
 
 def test_impossible_widths_are_refused():
     with pytest.raises(InputError, match=r"model\.width=3"):
         Generator(3)
     with pytest.raises(InputError, match="a local view needs corners"):
-        Discriminator(2, size=32)(torch.zeros(1, 3, 32, 32))
+        Discriminators(2, size=32)(torch.zeros(1, 3, 32, 32))
