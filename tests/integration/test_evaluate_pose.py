@@ -58,7 +58,7 @@ def test_black_squares_are_their_own_ceiling(command, tiny_data, tiny_pose, tmp_
     assert scores["scores"]["wnjd_composite_whole"] == pytest.approx(ceiling)
 
 
-@pytest.mark.parametrize(("joints", "regions"), [("all", {"whole"}), ("hidden", {"hole"}), ("both", {"whole", "hole"})])
+@pytest.mark.parametrize(("joints", "regions"), [("all", {"whole"}), ("masked", {"hole"}), ("both", {"whole", "hole"})])
 def test_joints_are_chosen(command, tiny_data, tiny_pose, tmp_path, joints, regions):
     more = ["model=mean", *HOURGLASS, f"pose.weights={tiny_pose}", f"pose.joints={joints}", "pose.bounds=false"]
     assert evaluate(command, tiny_data, tmp_path, *more).status == 0
@@ -80,7 +80,7 @@ def test_annotated_joints_are_a_reference(command, tiny_data, tiny_pose, tmp_pat
         (["pose=blazepose"], "pose.model_dir is missing"),
         (["pose=blazepose", "pose.model_dir=/nowhere"], "pose.model_dir: no such file: /nowhere/pose_detection.tflite"),
         (["pose=openpose"], "blazepose, hourglass, keypoint_rcnn, none"),
-        (["pose.joints=most"], "pose.joints=most: not one of all, hidden, both"),
+        (["pose.joints=most"], "pose.joints=most: not one of all, masked, both"),
         (["pose.resave_quality=0"], "pose.resave_quality=0: must be in 1..100"),
         (["examples=-1"], "examples=-1"),
         (["metric=[distortion,beauty]"], "metric/beauty"),

@@ -13,6 +13,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from pose_inpaint.config.renamed import check_renamed
 from pose_inpaint.config.resolvers import job_digest, register_resolvers
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.ranks import LOST, LostRankError
@@ -80,6 +81,7 @@ def run_command(
         hydra.main(version_base="1.3", config_path=str(CONF), config_name=name)(command)()
 
     try:
+        check_renamed(sys.argv[1:])
         _refuse_null_choices(sys.argv[1:])
         if sweep is not None and is_multirun(sys.argv[1:]):
             sweep(sys.argv[1:], run, launch)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from pose_inpaint.config.renamed import check_renamed_key
 from pose_inpaint.config.schema import BenchmarkSettings, TrainSettings
 from pose_inpaint.errors import InputError
 
@@ -27,7 +28,8 @@ def read_settings(config: DictConfig, schema: type[Settings]) -> Settings:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
         settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), plain))
     except OmegaConfBaseException as error:
-        key = error.full_key or error.key or "configuration"
+        key = str(error.full_key or error.key or "configuration")
+        check_renamed_key(key)
         text = str(error).splitlines()[0]
         raise InputError(
             f"{key} is missing: give {key}=VALUE" if "Missing mandatory" in text else f"{key}: {text}"

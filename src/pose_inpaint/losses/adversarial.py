@@ -101,7 +101,7 @@ class DiscriminatorLoss(nn.Module):
         self.real_views, self.penalties = real_views, nn.ModuleDict(counting)
 
     def forward(self, batch: Batch, output: InpaintingOutput, discriminator: nn.Module) -> dict[str, Float[Tensor, ""]]:
-        """Both halves, each penalty, the weighted sum as "total", and "right", the share of right answers.
+        """Both halves, each penalty, the weighted sum as "total", and "accuracy", the share of right answers.
 
         Originals and outputs are judged in two passes, each normalised by its own batch statistics. A right answer
         is a score on the right side of 0 or, of a Wasserstein critic, whose scores have no zero, a pair of an original
@@ -120,7 +120,7 @@ class DiscriminatorLoss(nn.Module):
             penalty = cast("Penalty", module)
             values[name] = penalty(discriminator, reals, fakes)
             total = total + penalty.weight * values[name]
-        return {**values, "total": total, "right": accuracy(real, fake, self.form)}
+        return {**values, "total": total, "accuracy": accuracy(real, fake, self.form)}
 
 
 def discriminator_errors(

@@ -43,9 +43,9 @@ def _row(label: str, name: str, estimate: Mapping[str, Any]) -> str:
 
 
 def describe_bounds(bounds: Mapping[str, Any] | None) -> list[str]:
-    """Floor and ceiling of WNJD, a line each for all joints and for hidden ones."""
+    """Floor and ceiling of WNJD, a line each for all joints and for masked ones."""
     return [
-        f"{which.capitalize()} of WNJD over {'all' if name.endswith('whole') else 'hidden'} joints "
+        f"{which.capitalize()} of WNJD over {'all' if name.endswith('whole') else 'masked'} joints "
         f"({bound['what']}): {format_estimate(name, each)}, n {each['n']}"
         for which, bound in (bounds or {}).items()
         for name, each in bound["scores"].items()

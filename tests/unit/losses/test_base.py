@@ -88,7 +88,7 @@ def test_discriminator_loss_by_hand(batch, output):
     assert found["real"].item() == pytest.approx(math.log(2))  # logit 0
     assert found["fake"].item() == pytest.approx(-math.log(1 - probability))
     assert found["total"].item() == pytest.approx(math.log(2) - 0.01 * math.log(1 - probability))
-    assert found["right"].item() == 0.5
+    assert found["accuracy"].item() == 0.5
 
 
 def test_losses_stay_finite_for_huge_logits(batch, output):
