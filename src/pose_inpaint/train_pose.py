@@ -60,7 +60,7 @@ def run(config: DictConfig) -> float:
     network = StackedHourglass(len(JOINTS), **vars(settings.network))
     with torch.no_grad():
         network.eval()(torch.zeros(1, 3, settings.data.size, settings.data.size))  # refuses a size that does not halve
-    data.train_dataloader()  # refuses a batch size that the split can't fill, before anything is written
+    data.check_batch_size()
     module = PoseModule(network.train(), settings.lr, settings.weight_decay, vars(settings.network), plain)
     best = ModelCheckpoint(folder / CHECKPOINTS, "best", monitor="val/pck", mode="max", save_top_k=1, save_last=True)
     loggers: list[Any] = [CSVLogger(folder, name="", version="")]

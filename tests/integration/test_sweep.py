@@ -119,10 +119,10 @@ def test_failures_are_recorded_and_the_others_run_also_when_it_goes_on(sweep, co
 
 
 def test_a_half_done_job_goes_on_from_its_checkpoint(sweep, command, tmp_path, monkeypatch):
-    from pose_inpaint import train
+    import lightning.pytorch as pl
 
     folder = tmp_path / "sweep"
-    fit = train.pl.Trainer.fit
+    fit = pl.Trainer.fit
 
     def cut(trainer, *arguments, **keywords):
         """Ctrl-C after the first epoch."""
@@ -130,14 +130,14 @@ def test_a_half_done_job_goes_on_from_its_checkpoint(sweep, command, tmp_path, m
         fit(trainer, *arguments, **keywords)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train.pl.Trainer, "fit", cut)
+    monkeypatch.setattr(pl.Trainer, "fit", cut)
     outcome = sweep("loss.beta=0.01,0.1", "seed=7")
     assert outcome.status == 130
     assert f"sweep.resume={folder}" in outcome.err
     assert states(folder) == ["interrupted"]
     (name,) = statuses(folder)
     assert len(table(folder)) == 1
-    monkeypatch.setattr(train.pl.Trainer, "fit", fit)
+    monkeypatch.setattr(pl.Trainer, "fit", fit)
     outcome = command("train", "-m", f"sweep.resume={folder}")
     assert outcome.status == 0, outcome.err
     assert states(folder) == ["finished", "finished"]
@@ -370,7 +370,7 @@ def test_jobs_on_two_processes_leave_nothing_behind(sweep, tmp_path):
 
 
 def test_a_metric_that_is_not_finite_is_a_failure(sweep, tmp_path, monkeypatch):
-    from pose_inpaint.train import BestOfPhase
+    from pose_inpaint.training.callbacks.checkpoints import BestOfPhase
 
     scores = property(lambda self: {"mse_composite_hole": float("inf")}, lambda self, _: None)
     monkeypatch.setattr(BestOfPhase, "scores", scores, raising=False)

@@ -95,15 +95,21 @@ class InpaintingData(LightningDataModule):
             self._images[split] = ImageDataset(chosen[: self.limit], self.masks, self.size)
         return self._images[split]
 
+    def check_batch_size(self) -> None:
+        """Raise `InputError` if a rank's part of the training split can't fill a batch."""
+        ranks, rank = self._ranks()
+        images = len(EpochSampler(self.images("train"), ranks, rank, self.seed))
+        if images < self.batch_size:
+            share = f"{images} training images" + (f" for each of {ranks} devices" if ranks > 1 else "")
+            raise InputError(f"data.batch_size={self.batch_size}: only {share}; give a smaller one")
+
     def train_dataloader(self) -> DataLoader[Batch]:
         """Shuffled anew in each epoch; the last batch is dropped if it is not full, for the sake of batch norm."""
         images = self.images("train")
         ranks, rank = self._ranks()
         start = (self._start["epoch"], self._start["batches"] * self.batch_size)
+        self.check_batch_size()
         sampler = EpochSampler(images, ranks, rank, self.seed, start)
-        if len(sampler) < self.batch_size:
-            share = f"{len(sampler)} training images" + (f" for each of {ranks} devices" if ranks > 1 else "")
-            raise InputError(f"data.batch_size={self.batch_size}: only {share}; give a smaller one")
         return self._loader(images, sampler=sampler, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Batch]:

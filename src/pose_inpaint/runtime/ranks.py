@@ -6,8 +6,6 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from pose_inpaint.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,6 +48,8 @@ def devices_wanted(trainer: Mapping[str, Any]) -> int:
     """
     devices = trainer.get("devices", 1)
     if str(devices) in ("auto", "-1"):
+        import torch  # a process that only starts others, or shows its help, does without
+
         return 1 if trainer.get("accelerator") in ("cpu", "mps") else max(1, torch.cuda.device_count())
     if isinstance(devices, Sequence) and (not isinstance(devices, str) or "," in devices):
         count = len(devices.split(",") if isinstance(devices, str) else devices)

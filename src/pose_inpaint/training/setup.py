@@ -1,14 +1,18 @@
-"""What surrounds a training: checks of its settings, its trainer, what is written and said of it."""
+"""Prepares a training: everything is read, checked and built before anything is written."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import lightning.pytorch as pl
+
+from pose_inpaint.build import build_data
 from pose_inpaint.config import instantiate
 from pose_inpaint.config.schema import AUTO, TrainSettings
-from pose_inpaint.config.settings import read_settings
+from pose_inpaint.config.settings import planned_epochs, read_settings
 from pose_inpaint.data.dataset import collate
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.files import remove_parts
@@ -16,23 +20,101 @@ from pose_inpaint.runtime.ranks import this_rank
 from pose_inpaint.tracking.checkpoint_file import CHECKPOINTS, LAST
 from pose_inpaint.tracking.history import history_logger
 from pose_inpaint.tracking.provenance import describe_run, write_records
+from pose_inpaint.tracking.status import FINISHED, read_status
 from pose_inpaint.training.callbacks.checkpoints import BestOfPhase, last_checkpoint
 from pose_inpaint.training.callbacks.collapse import CollapseGuard
 from pose_inpaint.training.callbacks.samples import SampleSheet
 from pose_inpaint.training.callbacks.timed_checkpoint import ProgressKeeper
+from pose_inpaint.training.checkpoint import check_same_settings, load_weights, read_checkpoint
+from pose_inpaint.training.factory import build_module
+from pose_inpaint.training.resume import find_resumption
+from pose_inpaint.training.sanity_check import check_views, rehearse
 from pose_inpaint.training.trainer import build_trainer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lightning.pytorch import Callback, Trainer
     from lightning.pytorch.loggers import Logger
     from omegaconf import DictConfig
 
     from pose_inpaint.data.datamodule import InpaintingData
     from pose_inpaint.data.inspection import Inspection
+    from pose_inpaint.tracking.status import Status
     from pose_inpaint.training.lightning_module import InpaintingModule
     from pose_inpaint.training.resume import Resumption
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that is ready to begin.
+
+    Attributes:
+        settings: Checked settings.
+        config: The resolved configuration as plain data.
+        folder: Folder of the run.
+        data: Images and masks.
+        module: Networks, losses and schedule.
+        trainer: Lightning's trainer with callbacks and loggers.
+        inspections: What each split holds.
+        resumption: Checkpoint to resume from, or None for a new run.
+    """
+
+    settings: TrainSettings
+    config: dict[str, Any]
+    folder: Path
+    data: InpaintingData
+    module: InpaintingModule
+    trainer: Trainer
+    inspections: list[Inspection]
+    resumption: Resumption | None
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether there is a test split with originals to score, and it is to be scored."""
+        return any(found.split == "test" and not found.blind for found in self.inspections)
+
+
+def finished_status(settings: TrainSettings, config: dict[str, Any]) -> Status | None:
+    """Return the status of a run that is finished and has nothing left to do, else None.
+
+    Raises:
+        InputError: the run can't be resumed with these settings.
+    """
+    folder = Path(settings.run_dir)
+    status = read_status(folder)
+    if status is None or status.state != FINISHED or status.value is None:
+        return None
+    resumption = find_resumption(settings.resume, folder, config, planned_epochs(settings), finished=True)
+    return status if resumption is not None and resumption.done else None
+
+
+def prepare(settings: TrainSettings, plain: dict[str, Any]) -> Training:
+    """Check and build a training; nothing is written.
+
+    Args:
+        settings: Checked settings.
+        plain: The resolved configuration as plain data.
+
+    Raises:
+        InputError: something that the user gave can't be used.
+    """
+    folder = Path(settings.run_dir)
+    pl.seed_everything(settings.seed, workers=True, verbose=False)
+    data = build_data(settings.data, settings.mask, settings.seed)
+    module = build_module(settings, data, plain)
+    status = read_status(folder)
+    finished = status is not None and status.state == FINISHED
+    resumption = find_resumption(settings.resume, folder, plain, planned_epochs(settings), finished=finished)
+    if resumption is None and settings.init_from is not None:
+        checkpoint = read_checkpoint(settings.init_from, "init_from")
+        check_same_settings(checkpoint, plain, "init_from", ["model"])
+        load_weights(module, checkpoint)
+    splits = ["train", "val", *(["test"] if settings.test.enabled and data.source.has("test") else [])]
+    inspections = data.inspect(*splits)
+    data.check_batch_size()
+    trainer = make_trainer(settings, module, data, folder, resumption)
+    check_views(module, data)
+    rehearse(module, data)
+    return Training(settings, plain, folder, data, module, trainer, inspections, resumption)
 
 
 def read_checked(config: DictConfig) -> TrainSettings:
@@ -95,18 +177,12 @@ def make_trainer(
     return build_trainer(settings.trainer, settings.run_dir, module.schedule.epochs, callbacks, loggers)
 
 
-def describe_training(
-    config: dict[str, Any],
-    settings: TrainSettings,
-    module: InpaintingModule,
-    inspections: Sequence[Inspection],
-    trainer: Trainer,
-    resumption: Resumption | None,
-) -> dict[str, Any]:
+def describe_training(training: Training) -> dict[str, Any]:
     """What `run.json` holds of a run: all that `config.yaml` does not say.
 
-    Of a run that goes on also after how many batches it did, each time that it did in its own folder.
+    Of a run that is resumed also after how many batches it was, each time that it was in its own folder.
     """
+    settings, module, trainer, resumption = training.settings, training.module, training.trainer, training.resumption
     features = settings.loss.features
     counts = features is not None and "perceptual" in module.generator_loss.terms
     weights = features.weights if features is not None and counts else None
@@ -117,28 +193,31 @@ def describe_training(
     }
     resumed: list[int] = []
     if resumption is not None:
-        before = Path(settings.run_dir) / "run.json"
+        before = training.folder / "run.json"
         if resumption.same_folder and before.is_file():
             resumed = json.loads(before.read_text(encoding="utf-8")).get("resumed_at_batch", [])
         resumed.append(resumption.checkpoint.batches_seen)
-    found = describe_run(config, inspections, str(trainer.strategy.root_device), weights)
-    return {**found, "batch": batch, "resumed_at_batch": resumed}
+    run = describe_run(training.config, training.inspections, str(trainer.strategy.root_device), weights)
+    return {**run, "batch": batch, "resumed_at_batch": resumed}
 
 
-def write_training(
-    folder: Path, config: dict[str, Any], settings: TrainSettings, run: dict[str, Any], resumption: Resumption | None
-) -> None:
-    """Writes what repeats a run, and says what many devices make of a step and what is resumed from where."""
-    batch = run["batch"]
+def write_training(training: Training, run: dict[str, Any]) -> None:
+    """Write what repeats a run, and say what many devices make of a step and what is resumed from where.
+
+    Args:
+        training: The training.
+        run: Content of `run.json`.
+    """
+    batch, optim = run["batch"], training.settings.optim
     if batch["devices"] > 1:
         print(
-            f"{batch['devices']} devices x data.batch_size={settings.data.batch_size} = {batch['images_per_step']} "
-            f"images per step; optim.lr={settings.optim.lr:g} x {batch['lr'] / settings.optim.lr:g} = {batch['lr']:g} "
-            f"(optim.lr_rule={settings.optim.lr_rule})",
+            f"{batch['devices']} devices x data.batch_size={training.settings.data.batch_size} = "
+            f"{batch['images_per_step']} images per step; optim.lr={optim.lr:g} x {batch['lr'] / optim.lr:g} = "
+            f"{batch['lr']:g} (optim.lr_rule={optim.lr_rule})",
             flush=True,
         )
-    if resumption is not None:
-        print(resumption.describe(), flush=True)
-    for place in (folder, folder / CHECKPOINTS):
-        remove_parts(place)
-    write_records(folder, config, run)
+    if training.resumption is not None:
+        print(training.resumption.describe(), flush=True)
+    for folder in (training.folder, training.folder / CHECKPOINTS):
+        remove_parts(folder)
+    write_records(training.folder, training.config, run)

@@ -47,7 +47,7 @@ def check_training(settings: TrainSettings) -> None:
     """Builds data, networks, losses and trainer."""
     data = build.build_data(settings.data, settings.mask, settings.seed)
     build_module(settings, data, {})
-    data.train_dataloader()  # refuses a batch size that the split can't fill
+    data.check_batch_size()
     build_trainer(settings.trainer, ".", 1, [], [])
 
 

@@ -1,0 +1,52 @@
+"""Fits a prepared training, and the value that it returns to a sweep."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.runtime.ranks import LostRankError
+from pose_inpaint.training.callbacks.checkpoints import BestOfPhase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pose_inpaint.training.setup import Training
+
+
+def fit(training: Training) -> BestOfPhase:
+    """Train, and return the callback that kept the best checkpoint of the last phase that was reached.
+
+    Raises:
+        InputError: a process that reads images was ended.
+        LostRankError: another rank ended.
+    """
+    trainer, resumption = training.trainer, training.resumption
+    checkpoint = str(resumption.checkpoint.path) if resumption is not None else None
+    try:
+        trainer.fit(training.module, training.data, ckpt_path=checkpoint, weights_only=True)
+    except RuntimeError as error:
+        if "DataLoader worker" in str(error):
+            raise InputError(
+                f"data.workers: a process that reads images was ended ({str(error).splitlines()[-1].strip()}); if "
+                "for want of memory, give fewer; go on with resume=auto"
+            ) from error
+        lost = isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
+        if trainer.world_size > 1 and lost:
+            raise LostRankError(str(error).splitlines()[0]) from error
+        raise
+    kept = [callback for callback in trainer.callbacks if isinstance(callback, BestOfPhase)]  # type: ignore[attr-defined]
+    return next((callback for callback in reversed(kept) if callback.scores), kept[-1])
+
+
+def check_finite(metric: str, scores: Mapping[str, float]) -> float:
+    """Return a metric's value; raise `InputError` if it is missing or not finite."""
+    value = scores.get(metric, math.nan)
+    if not math.isfinite(value):
+        raise InputError(
+            f"optimized_metric={metric}: {value} at the best epoch; look at metrics.csv, try a smaller optim.lr"
+        )
+    return value
