@@ -6,19 +6,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hydra import compose
-
 from pose_inpaint.config.command import run_command
 from pose_inpaint.config.schema import BenchmarkSettings, ReportSettings
 from pose_inpaint.config.settings import read_settings
 from pose_inpaint.errors import InputError
-from pose_inpaint.multirun.benchmark.plan import REPORT, make_plans, named
-from pose_inpaint.multirun.benchmark.preflight import check_plans
-from pose_inpaint.multirun.benchmark.record import check_ours, stages_done
-from pose_inpaint.multirun.benchmark.stages import complete_method
-from pose_inpaint.reporting.report import run as report
-from pose_inpaint.runtime.signals import BY_CTRL_C, ending_by_exception
-from pose_inpaint.training.trainer import quieten
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -37,6 +28,12 @@ def run(config: DictConfig) -> None:
     Raises:
         InputError: something that the user gave can't be used; nothing is written then.
     """
+    from pose_inpaint.multirun.benchmark.plan import make_plans
+    from pose_inpaint.multirun.benchmark.preflight import check_plans
+    from pose_inpaint.multirun.benchmark.stages import complete_method
+    from pose_inpaint.runtime.signals import BY_CTRL_C, ending_by_exception
+    from pose_inpaint.training.trainer import quieten
+
     quieten()
     settings = read_settings(config, BenchmarkSettings)
     plans = make_plans(settings, config)
@@ -69,6 +66,8 @@ def is_left(plan: Plan, output: Path, *, redo: bool) -> bool:
     Raises:
         InputError: its folder holds something else, which `redo` doesn't remove, or other settings.
     """
+    from pose_inpaint.multirun.benchmark.record import check_ours, stages_done
+
     folder = output / plan.name
     check_ours(folder, plan.key)
     return redo or stages_done(folder, plan.key, plan.settings) != plan.stages
@@ -80,6 +79,10 @@ def compose_report(settings: BenchmarkSettings) -> DictConfig:
     Raises:
         InputError: `report` holds a setting that it has not.
     """
+    from hydra import compose
+
+    from pose_inpaint.multirun.benchmark.plan import REPORT, named
+
     with named("report"):
         config = compose("report", ["runs=[]", f"output={REPORT}", f"seed={settings.seed}", *settings.report])
         config.output = str(Path(settings.output) / REPORT)
@@ -89,6 +92,8 @@ def compose_report(settings: BenchmarkSettings) -> DictConfig:
 
 def write_report(config: DictConfig, folders: list[Path]) -> bool:
     """Compares the methods that are scored; whether all of it could be done."""
+    from pose_inpaint.reporting.report import report
+
     if not folders:
         return False
     config.runs = [str(folder) for folder in folders]

@@ -4,21 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pose_inpaint import build
 from pose_inpaint.config.command import run_command
 from pose_inpaint.config.schema import EvaluateSettings
 from pose_inpaint.config.settings import plain_config, read_settings
 from pose_inpaint.errors import InputError
-from pose_inpaint.evaluation.candidates import choose_method, read_predictions
-from pose_inpaint.evaluation.checks import JOINTS, build_scores, check_settings, find_originals
-from pose_inpaint.evaluation.cost import describe_cost
-from pose_inpaint.evaluation.evaluator import score, timed
-from pose_inpaint.evaluation.examples import draw_ranked, write_examples
-from pose_inpaint.evaluation.pose_bounds import score_bounds
-from pose_inpaint.evaluation.scored_run import write_results
-from pose_inpaint.reporting.console import describe_seconds, score_table
-from pose_inpaint.reporting.cost_table import describe_cost_briefly
-from pose_inpaint.runtime.devices import choose_device
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -35,6 +24,18 @@ def run(config: DictConfig) -> None:
     Raises:
         InputError: something that the user gave can't be used; nothing is written then.
     """
+    from pose_inpaint import build
+    from pose_inpaint.evaluation.candidates import choose_method, read_predictions
+    from pose_inpaint.evaluation.checks import JOINTS, build_scores, check_settings, find_originals
+    from pose_inpaint.evaluation.cost import describe_cost
+    from pose_inpaint.evaluation.evaluator import score, timed
+    from pose_inpaint.evaluation.examples import draw_ranked, write_examples
+    from pose_inpaint.evaluation.pose_bounds import score_bounds
+    from pose_inpaint.evaluation.scored_run import write_results
+    from pose_inpaint.reporting.console import describe_seconds, score_table
+    from pose_inpaint.reporting.cost_table import describe_cost_briefly
+    from pose_inpaint.runtime.devices import choose_device
+
     settings = read_settings(config, EvaluateSettings)
     check_settings(settings)
     device = choose_device(settings.device)

@@ -5,16 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
-from pose_inpaint.build import build_data
 from pose_inpaint.config.command import run_command
 from pose_inpaint.config.schema import IndexSettings
 from pose_inpaint.config.settings import read_settings
-from pose_inpaint.data.records import SPLITS
 from pose_inpaint.errors import InputError
-from pose_inpaint.models.classical.scene_completion.gist import SceneFilters
-from pose_inpaint.models.classical.scene_completion.index import build_index
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -31,6 +25,12 @@ def run(config: DictConfig) -> None:
     Raises:
         InputError: something that the user gave can't be used; nothing is written then.
     """
+    from tqdm import tqdm
+
+    from pose_inpaint.build import build_data
+    from pose_inpaint.models.classical.scene_completion.gist import SceneFilters
+    from pose_inpaint.models.classical.scene_completion.index import build_index
+
     settings = read_settings(config, IndexSettings)
     output = Path(settings.output)
     _check(settings, output)
@@ -51,6 +51,8 @@ def run(config: DictConfig) -> None:
 
 
 def _check(settings: IndexSettings, output: Path) -> None:
+    from pose_inpaint.data.records import SPLITS
+
     if settings.split not in SPLITS:
         raise InputError(f"split={settings.split}: not one of {', '.join(SPLITS)}")
     for key, value in {"orientations": settings.orientations, "scales": settings.scales}.items():

@@ -6,22 +6,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import torch
-from tqdm import tqdm
-
-from pose_inpaint.build import build_postprocess
 from pose_inpaint.config.command import run_command
 from pose_inpaint.config.schema import PredictSettings
 from pose_inpaint.config.settings import read_settings
-from pose_inpaint.data.images import list_images, read_image, save_image, to_image
-from pose_inpaint.data.input_masks import masked_pixels
 from pose_inpaint.errors import InputError
-from pose_inpaint.evaluation.candidates import choose_inpainter
-from pose_inpaint.models.inference import inpaint_image
-from pose_inpaint.runtime.devices import choose_device
-from pose_inpaint.types import check_choice
 
 if TYPE_CHECKING:
+    import torch
     from omegaconf import DictConfig
 
     from pose_inpaint.data.input_masks import MaskedPixels
@@ -43,6 +34,15 @@ def run(config: DictConfig) -> None:
     Raises:
         InputError: something that the user gave can't be used at all; a single bad image is reported and skipped.
     """
+    import torch
+    from tqdm import tqdm
+
+    from pose_inpaint.build import build_postprocess
+    from pose_inpaint.data.input_masks import masked_pixels
+    from pose_inpaint.evaluation.candidates import choose_inpainter
+    from pose_inpaint.runtime.devices import choose_device
+    from pose_inpaint.types import check_choice
+
     settings = read_settings(config, PredictSettings)
     if settings.size is not None and (settings.size < 4 or settings.size % 4):
         raise InputError(f"size={settings.size}: must be a multiple of 4, or null for the image's own resolution")
@@ -80,6 +80,8 @@ def plan(source: str, folder: Path) -> list[tuple[str, Path, Path]]:
     Raises:
         InputError: there is no image, or two would be written to one file.
     """
+    from pose_inpaint.data.images import list_images
+
     path = Path(source)
     if path.is_dir():
         images = list_images(path, recursive=True)
@@ -123,6 +125,11 @@ def _complete_file(
     *,
     as_raw: bool,
 ) -> None:
+    import torch
+
+    from pose_inpaint.data.images import read_image, save_image, to_image
+    from pose_inpaint.models.inference import inpaint_image
+
     image = read_image(source)
     holes = hidden(name, image)
     raw = inpaint_image(inpainter, image, holes, size, device)

@@ -1,14 +1,25 @@
-"""`python -m pose_inpaint.report runs=[DIR,...] output=DIR`: one table, sheet and chart of any number of methods."""
+"""`python -m pose_inpaint.report runs=[DIR,...] output=DIR`: compares scored methods."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pose_inpaint.config.command import run_command
-from pose_inpaint.reporting.report import run
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
 def main() -> None:
     """The command; exits with 1 if a run had to be left out."""
     run_command("report", run)
+
+
+def run(config: DictConfig) -> None:
+    """Report as configured."""
+    from pose_inpaint.reporting.report import report  # not at the top, so that --help needs no PyTorch
+
+    report(config)
 
 
 if __name__ == "__main__":

@@ -5,27 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import lightning.pytorch as pl
-import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
-
-from pose_inpaint import build
-from pose_inpaint.config import instantiate
 from pose_inpaint.config.command import run_command
 from pose_inpaint.config.schema import TrainPoseSettings
 from pose_inpaint.config.settings import plain_config, read_settings
-from pose_inpaint.data.joints import JOINTS
 from pose_inpaint.errors import InputError
-from pose_inpaint.evaluation.pose_accuracy import describe_accuracy, measure_accuracy
-from pose_inpaint.pose.hourglass import HourglassEstimator
-from pose_inpaint.pose.hourglass_network import StackedHourglass
-from pose_inpaint.pose.lightning_module import PoseModule
-from pose_inpaint.runtime.ranks import devices_wanted, rank_count
-from pose_inpaint.tracking.checkpoint_file import CHECKPOINTS, LAST
-from pose_inpaint.tracking.provenance import describe_run, write_json, write_records
-from pose_inpaint.tracking.wandb_session import recorded
-from pose_inpaint.training.trainer import build_trainer, quieten
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -44,6 +27,23 @@ def run(config: DictConfig) -> float:
     Raises:
         InputError: something that the user gave can't be used; nothing is written then.
     """
+    import lightning.pytorch as pl
+    import torch
+    from lightning.pytorch.callbacks import ModelCheckpoint
+    from lightning.pytorch.loggers import CSVLogger
+
+    from pose_inpaint import build
+    from pose_inpaint.config import instantiate
+    from pose_inpaint.data.joints import JOINTS
+    from pose_inpaint.evaluation.pose_accuracy import describe_accuracy, measure_accuracy
+    from pose_inpaint.pose.hourglass import HourglassEstimator
+    from pose_inpaint.pose.hourglass_network import StackedHourglass
+    from pose_inpaint.pose.lightning_module import PoseModule
+    from pose_inpaint.tracking.checkpoint_file import CHECKPOINTS, LAST
+    from pose_inpaint.tracking.provenance import describe_run, write_json, write_records
+    from pose_inpaint.tracking.wandb_session import recorded
+    from pose_inpaint.training.trainer import build_trainer, quieten
+
     quieten()
     settings = read_settings(config, TrainPoseSettings)
     plain = plain_config(config)
@@ -82,6 +82,8 @@ def run(config: DictConfig) -> float:
 
 
 def _check(settings: TrainPoseSettings) -> None:
+    from pose_inpaint.runtime.ranks import devices_wanted, rank_count
+
     for key, value in {"epochs": settings.epochs, "lr": settings.lr}.items():
         if not value > 0:
             raise InputError(f"{key}={value}: must be positive")

@@ -5,19 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-import numpy as np
-from tqdm import tqdm
-
-from pose_inpaint.build import build_data
 from pose_inpaint.config.command import run_command
 from pose_inpaint.config.schema import VerifySettings
 from pose_inpaint.config.settings import read_settings
-from pose_inpaint.data.inspection import Inspection, inspect
-from pose_inpaint.data.records import SPLITS
 from pose_inpaint.errors import InputError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+    from pose_inpaint.data.inspection import Inspection
 
 
 def main() -> None:
@@ -27,6 +23,12 @@ def main() -> None:
 
 def run(config: DictConfig) -> None:
     """Reads the splits as configured, prints what it found, and exits with 1 if something is wrong."""
+    from tqdm import tqdm
+
+    from pose_inpaint.build import build_data
+    from pose_inpaint.data.inspection import inspect
+    from pose_inpaint.data.records import SPLITS
+
     settings = read_settings(config, VerifySettings)
     unknown = sorted(set(settings.splits) - set(SPLITS))
     if unknown or not settings.splits:
@@ -50,6 +52,8 @@ def run(config: DictConfig) -> None:
 
 def describe(found: Inspection) -> str:
     """Counts and mask ratios of a split, in a line."""
+    import numpy as np
+
     line = f"{found.split}: {found.images} images"
     if found.blind:
         line += f", {found.blind} without an original"

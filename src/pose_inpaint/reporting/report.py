@@ -44,8 +44,8 @@ HEADLINE = (
 )  # fmt: skip
 
 
-def run(config: DictConfig) -> None:
-    """Reports as configured.
+def report(config: DictConfig) -> None:
+    """Report as configured.
 
     Raises:
         InputError: nothing that was given can be used; a single bad run is named and left out.

@@ -1,0 +1,46 @@
+"""What a command imports before it has something to do: counted, not timed."""
+
+import subprocess
+import sys
+
+import pytest
+
+COMMANDS = ("train", "train_pose", "evaluate", "predict", "report", "benchmark", "verify", "index")
+HEAVY = ("torch", "torchvision", "torchmetrics", "lightning", "numpy", "PIL", "wandb")
+PROGRAM = """
+import runpy, sys
+sys.argv = ["pose_inpaint", *sys.argv[2:]]
+try:
+    runpy.run_module(MODULE, run_name="__main__", alter_sys=False)
+except SystemExit as end:
+    print("status", end.code)
+print("imported", [name for name in HEAVY if name in sys.modules])
+"""
+
+
+def imported(command, *arguments):
+    program = PROGRAM.replace("MODULE", repr(f"pose_inpaint.{command}")).replace("HEAVY", repr(HEAVY))
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "-", *arguments], capture_output=True, text=True, check=False, timeout=300
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_imports_neither_torch_nor_lightning(command):
+    out = imported(command, "--help")
+    assert "imported []" in out
+    assert "Powered by Hydra" in out
+
+
+def test_showing_the_configuration_imports_neither():
+    out = imported("train", "+experiment=slides2018", "--cfg", "job")
+    assert "imported []" in out
+    assert "alpha: 1.0e-06" in out
+
+
+def test_a_mistyped_key_is_answered_without_them():
+    out = imported("train", "modle=unet2018")
+    assert "imported []" in out
+    assert "status 2" in out
