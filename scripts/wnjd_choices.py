@@ -62,13 +62,13 @@ def rows_of(name: str, estimator: PoseEstimator, batch: Batch, images: dict[str,
     near = reference if given else None
     found = {which: estimator(as_saved(each), near) for which, each in images.items()}
     confidence = reference.joints[..., 2]
-    hidden = masked_joints(reference.joints, batch.mask).float()
+    masked = masked_joints(reference.joints, batch.mask).float()
     box, spine = person_scale(reference.joints), torso(reference.joints)
     choices = {
         "box, limit 1, confidence (ours)": (box, 1.0, confidence),
         "box, no limit, confidence": (box, float("inf"), confidence),
         "box, limit 1, equal weights": (box, 1.0, (confidence > 0).float()),
-        "box, limit 1, confidence, masked joints": (box, 1.0, confidence * hidden),
+        "box, limit 1, confidence, masked joints": (box, 1.0, confidence * masked),
         "torso, limit 1, confidence": (spine, 1.0, confidence),
     }
     rows = []

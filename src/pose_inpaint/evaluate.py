@@ -74,7 +74,7 @@ def run(config: DictConfig) -> None:
     print(score_table(summary, settings.contact_sheet.rank_by, None if judge is None else judge.describe(), bounds))
     print(f"\n{describe_seconds(seconds, summary['n'])}")
     print(describe_cost_briefly(summary["cost"]))
-    print(f"{summary['n']} images, {summary['mean_mask_ratio']:.1%} hidden on average: {settings.run_dir}")
+    print(f"{summary['n']} images, {summary['mean_mask_ratio']:.1%} masked on average: {settings.run_dir}")
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def run(config: DictConfig) -> None:
     device = choose_device(settings.device)
     inpainter, _ = choose_inpainter(settings.model, settings.checkpoint, device)
     inpainter = build_postprocess(settings.postprocess, inpainter)
-    hidden = masked_pixels(settings.mask.source, invert=settings.mask.invert)
+    masked = masked_pixels(settings.mask.source, invert=settings.mask.invert)
     jobs = plan(settings.input, Path(settings.output.dir))
     _check_writable(Path(settings.output.dir))
     done = skipped = 0
@@ -63,7 +63,7 @@ def run(config: DictConfig) -> None:
             skipped += 1
             continue
         try:
-            _complete_file(inpainter, name, source, target, hidden, size, device, as_raw=as_raw)
+            _inpaint_file(inpainter, name, source, target, masked, size, device, as_raw=as_raw)
             done += 1
         except (InputError, OSError, torch.OutOfMemoryError) as error:
             reason = str(error) if name in str(error) else f"{source}: {str(error).splitlines()[0]}"
@@ -114,12 +114,12 @@ def _check_writable(folder: Path) -> None:
         raise InputError(f"output={folder}: can't be written ({error.strerror}); give another folder") from error
 
 
-def _complete_file(
+def _inpaint_file(
     inpainter: Inpainter,
     name: str,
     source: Path,
     target: Path,
-    hidden: MaskedPixels,
+    masked: MaskedPixels,
     size: int | None,
     device: torch.device,
     *,
@@ -131,7 +131,7 @@ def _complete_file(
     from pose_inpaint.models.inference import inpaint_image
 
     image = read_image(source)
-    holes = hidden(name, image)
+    holes = masked(name, image)
     raw = inpaint_image(inpainter, image, holes, size, device)
     save_image(to_image(raw if as_raw else torch.where(holes, raw, image)), target)
 

@@ -33,7 +33,7 @@ class Batch:
 
     Attributes:
         target: the originals, (b, 3, h, w), in [-1, 1]. NaN in the holes where a blind test split keeps them back.
-        mask: (b, 1, h, w), 1 = hidden, 0 = known.
+        mask: (b, 1, h, w), 1 = masked, 0 = known.
         names: b file names.
         pose: x and y in pixels and visible (0 or 1) of each of `pose_inpaint.data.joints.JOINTS`, (b, 14, 3), where the
             data set has them.
@@ -122,10 +122,10 @@ class InpaintingOutput:
 
 
 class Discriminator(Protocol):
-    """Judges images, whole and, if it has a local view, around a hole.
+    """Judges images, whole and, if it has a local patch, around a hole.
 
     Attributes:
-        patch: side of the local view in pixels; None for a discriminator that sees whole images only.
+        patch: side of the local patch in pixels; None for a discriminator that sees whole images only.
     """
 
     patch: int | None
@@ -137,7 +137,7 @@ class Discriminator(Protocol):
 
         Args:
             images: in [-1, 1].
-            corners: row and column of the top left corner of each local view; None for a discriminator without one.
+            corners: row and column of the top left corner of each local patch; None for a discriminator without one.
         """
         ...
 
@@ -157,7 +157,7 @@ class Inpainter(Protocol):
 
         Args:
             known: the images with emptied holes.
-            mask: 1 = hidden.
+            mask: 1 = masked.
             samples: how many outputs to give of each image; a method that knows but one gives one.
             generator: the source of randomness for methods that draw.
         """

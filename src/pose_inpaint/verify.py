@@ -57,9 +57,9 @@ def describe(found: Inspection) -> str:
     line = f"{found.split}: {found.images} images"
     if found.blind:
         line += f", {found.blind} without an original"
-    if found.hidden:
-        low, median, high = np.quantile(found.hidden, (0, 0.5, 1))
-        mean = sum(found.hidden) / len(found.hidden)
+    if found.mask_ratios:
+        low, median, high = np.quantile(found.mask_ratios, (0, 0.5, 1))
+        mean = sum(found.mask_ratios) / len(found.mask_ratios)
         line += f"; mask ratio: mean {mean:.1%}, median {median:.1%}, from {low:.1%} to {high:.1%}"
     return f"{line}; {len(found.problems)} problems; data {found.digest[:12]}"
 

@@ -65,7 +65,7 @@ def hide(data, blocks):
             [[0, 0, 40]],
             [
                 "003.png",
-                "covers the discriminator's whole local view of 16x16",
+                "covers the discriminator's whole local patch of 16x16",
                 "discriminator.patch",
                 "mask=challenge",
             ],

@@ -16,7 +16,7 @@ PLAIN = (
     "loss=authors2018", "schedule=authors2018", "model=contextual_attention", "discriminator=contextual_attention",
     "discriminator.width=2", "discriminator.patch=32", "mask=squares", "optim.clip_norm=1", "ema.decay=0.9",
 )  # fmt: skip
-"""No layer mixes images, and nothing is drawn but masks: the one local view is the whole image."""
+"""No layer mixes images, and nothing is drawn but masks: the one local patch is the whole image."""
 TWO = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
 
 

@@ -20,9 +20,9 @@ def image(seed=0, height=HEIGHT, width=WIDTH):
 
 
 def hole(height=HEIGHT, width=WIDTH):
-    hidden = np.zeros((height, width), dtype=bool)
-    hidden[HOLE] = True
-    return hidden
+    masked = np.zeros((height, width), dtype=bool)
+    masked[HOLE] = True
+    return masked
 
 
 def save(path, pixels, **options):
@@ -248,10 +248,10 @@ class Watcher:
 @pytest.mark.parametrize(("height", "width"), [(37, 53), (3, 5), (1, 1), (8, 4)])
 def test_a_network_sees_multiples_of_its_stride_and_gives_the_own_size_back(size, height, width):
     watcher = Watcher()
-    hidden = torch.zeros(height, width, dtype=torch.bool)
-    hidden[-1, -1] = True
+    masked = torch.zeros(height, width, dtype=torch.bool)
+    masked[-1, -1] = True
     pixels = torch.full((3, height, width), 200, dtype=torch.uint8)
-    raw = inpaint_image(watcher, pixels, hidden, size)
+    raw = inpaint_image(watcher, pixels, masked, size)
     assert raw.shape == (3, height, width)
     assert (raw == 128).all()
     assert watcher.known.shape[-2:] == watcher.mask.shape[-2:]
@@ -262,10 +262,10 @@ def test_a_network_sees_multiples_of_its_stride_and_gives_the_own_size_back(size
 def test_a_network_sees_the_mask_wherever_the_image_is_emptied_and_nothing_of_what_is_hidden(size):
     watcher = Watcher()
     pixels = torch.full((3, 37, 53), 200, dtype=torch.uint8)
-    hidden = torch.zeros(37, 53, dtype=torch.bool)
-    hidden[30:, 40:] = True  # up to the edges, where pixels are added
-    pixels[:, hidden] = 90
-    inpaint_image(watcher, pixels, hidden, size)
+    masked = torch.zeros(37, 53, dtype=torch.bool)
+    masked[30:, 40:] = True  # up to the edges, where pixels are added
+    pixels[:, masked] = 90
+    inpaint_image(watcher, pixels, masked, size)
     emptied = watcher.mask.bool().expand(-1, 3, -1, -1)
     assert (watcher.known[emptied] == EMPTY).all()
     assert (watcher.known[~emptied] - (200 / 127.5 - 1)).abs().max() < 1e-5

@@ -42,7 +42,7 @@ def faulty(tiny_data):
         f"{train}/maskdata.json: lists 003.png": "which isn't there; add the image or remove the entry",
         f"{train}/maskdata.json: 004.png": "block [1, 2] is not [row, column, size] in whole numbers; correct or",
         f"{train}/Y/005.png": "block [47, 0, 16] leaves the image of 48 rows and 40 columns; correct or remove it",
-        f"{train}/Y/006.png": "lists no block: nothing is hidden; correct or remove it",
+        f"{train}/Y/006.png": "lists no block: nothing is masked; correct or remove it",
         f"{train}/maskdata.json: 007.png": "is not listed; add its blocks",
         f"{val}/X/000.png": f"47x40 pixels, but its original {val}/Y/000.png has 48x40; make them the same size",
         f"{val}/Y/001.png": f"no masked image {val}/X/001.png; add it or remove its partner",

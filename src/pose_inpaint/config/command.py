@@ -82,7 +82,7 @@ def run_command(
 
     try:
         check_renamed(sys.argv[1:])
-        _refuse_null_choices(sys.argv[1:])
+        _check_null_choices(sys.argv[1:])
         if sweep is not None and is_multirun(sys.argv[1:]):
             sweep(sys.argv[1:], run, launch)
         else:
@@ -113,7 +113,7 @@ def _expand(argument: str, short: Mapping[str, str]) -> str:
     return f"{short[key]}={value}" if equals and key in short else argument
 
 
-def _refuse_null_choices(arguments: Iterable[str]) -> None:
+def _check_null_choices(arguments: Iterable[str]) -> None:
     """Says which key `discriminator=null` and the like are about; Hydra does not."""
     for argument in arguments:
         key, _, value = argument.partition("=")

@@ -104,7 +104,7 @@ class InpaintingData(LightningDataModule):
             raise InputError(f"data.batch_size={self.batch_size}: only {share}; give a smaller one")
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Shuffled anew in each epoch; the last batch is dropped if it is not full, for the sake of batch norm."""
+        """Shuffled again in each epoch; the last batch is dropped if it is not full, for the sake of batch norm."""
         images = self.images("train")
         ranks, rank = self._ranks()
         start = (self._start["epoch"], self._start["batches"] * self.batch_size)

@@ -41,13 +41,13 @@ def read_record(record: Record, masks: Masks, size: int, epoch: int | None = Non
         raise InputError(f"{record.name}: neither original nor masked image")
     image = read_image(first)
     shape = (image.shape[-2], image.shape[-1])
-    hidden = masks.hidden(record, shape, size, epoch)
+    masked = masks.mask(record, shape, size, epoch)
     if record.original and record.masked:
         image = _join(image, read_image(record.masked), record)
     target = to_signed(resize(image, size, size))
     if record.original is None:
-        target = torch.where(hidden, torch.full_like(target, torch.nan), target)
-    return Batch(target[None], hidden[None, None].float(), (record.name,), _pose(record, shape, size))
+        target = torch.where(masked, torch.full_like(target, torch.nan), target)
+    return Batch(target[None], masked[None, None].float(), (record.name,), _pose(record, shape, size))
 
 
 def _join(original: UInt8[Tensor, "3 h w"], masked: UInt8[Tensor, "3 h w"], record: Record) -> UInt8[Tensor, "3 h w"]:

@@ -28,7 +28,7 @@ def masked_pixels(source: str, *, invert: bool = False) -> MaskedPixels:
 
     Args:
         source: "black", a `maskdata.json`, a folder of mask images of the same names, or one mask for all.
-        invert: of mask images: False: light is hidden; True: dark is hidden.
+        invert: of mask images: False: light is masked; True: dark is masked.
 
     Raises:
         InputError: there is no such file or folder, or it can't be read.
@@ -59,12 +59,12 @@ def find_black(image: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
 
 
 def _black(name: str, image: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
-    hidden = find_black(image)
-    if not hidden.any():
+    masked = find_black(image)
+    if not masked.any():
         raise InputError(
             f"{name}: no black square of {SMALLEST_BLACK_SQUARE} pixels or more in it; JPEG blurs black, give a mask"
         )
-    return _demand(hidden, name)
+    return _demand(masked, name)
 
 
 def _from_maskdata(path: Path) -> MaskedPixels:
@@ -90,16 +90,16 @@ def _lookup(masks: dict[str, Path], name: str, folder: Path) -> Path:
 
 
 def _from_image(path: Path, image: Tensor, name: str, *, invert: bool) -> Bool[Tensor, "h w"]:
-    hidden = read_mask(path, invert=invert)
-    if hidden.shape != image.shape[1:]:
+    masked = read_mask(path, invert=invert)
+    if masked.shape != image.shape[1:]:
         raise InputError(
-            f"{name}: its mask {path} has {hidden.shape[0]}x{hidden.shape[1]} pixels, the image {image.shape[1]}x"
+            f"{name}: its mask {path} has {masked.shape[0]}x{masked.shape[1]} pixels, the image {image.shape[1]}x"
             f"{image.shape[2]}; make them the same size"
         )
-    return _demand(hidden, name)
+    return _demand(masked, name)
 
 
-def _demand(hidden: Bool[Tensor, "h w"], name: str) -> Bool[Tensor, "h w"]:
-    if hidden.all():
+def _demand(masked: Bool[Tensor, "h w"], name: str) -> Bool[Tensor, "h w"]:
+    if masked.all():
         raise InputError(f"{name}: its mask hides the whole image; is the polarity right (mask.invert=true turns it)?")
-    return hidden
+    return masked

@@ -32,7 +32,7 @@ class Inspection:
         images: how many are listed.
         blind: how many of them have no original.
         digest: SHA-256 over names, file contents and masks, in hexadecimal.
-        hidden: the mask ratio of each good image, at the network's resolution.
+        mask_ratios: the mask ratio of each good image, at the network's resolution.
         problems: one line for each fault.
     """
 
@@ -40,7 +40,7 @@ class Inspection:
     images: int
     blind: int
     digest: str
-    hidden: list[float] = field(default_factory=list)
+    mask_ratios: list[float] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -80,7 +80,7 @@ def inspect(
         images=len(listing.records),
         blind=sum(record.original is None for record in listing.records),
         digest=hashlib.sha256("".join(digest for digest, _, _ in looks).encode()).hexdigest(),
-        hidden=[share for _, share, fault in looks if share is not None and not fault],
+        mask_ratios=[share for _, share, fault in looks if share is not None and not fault],
         problems=[*listing.problems, *faults],
     )
 

@@ -1,7 +1,7 @@
 """The challenge's `maskdata.json`: `{"NAME.png": [[row, column, size], ...]}`.
 
 The release calls a block's numbers x, y and size, but x is the ROW and y the COLUMN of its top-left corner: rows
-x..x+size-1 and columns y..y+size-1 are hidden.
+x..x+size-1 and columns y..y+size-1 are masked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Block(NamedTuple):
-    """A hidden square, in pixels."""
+    """A masked square, in pixels."""
 
     row: int
     column: int
@@ -91,7 +91,7 @@ def _parse_block(block: object) -> Block:
 def check_blocks(blocks: Sequence[Block], height: int, width: int) -> None:
     """Raises `InputError` if a block leaves an image of `height` x `width` pixels, or there is none."""
     if not blocks:
-        raise InputError("lists no block: nothing is hidden")
+        raise InputError("lists no block: nothing is masked")
     for block in blocks:
         if block.row + block.size > height or block.column + block.size > width:
             raise InputError(f"block {list(block)} leaves the image of {height} rows and {width} columns")
@@ -99,7 +99,7 @@ def check_blocks(blocks: Sequence[Block], height: int, width: int) -> None:
 
 def draw_blocks(blocks: Sequence[Block], height: int, width: int) -> Bool[Tensor, "h w"]:
     """True where a block hides the image."""
-    hidden = torch.zeros(height, width, dtype=torch.bool)
+    masked = torch.zeros(height, width, dtype=torch.bool)
     for row, column, size in blocks:
-        hidden[row : row + size, column : column + size] = True
-    return hidden
+        masked[row : row + size, column : column + size] = True
+    return masked

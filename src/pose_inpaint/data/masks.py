@@ -1,4 +1,4 @@
-"""Where the holes of an image are. Everywhere in the package 1 (True) = hidden and 0 (False) = known."""
+"""Where the holes of an image are. Everywhere in the package 1 (True) = masked and 0 (False) = known."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Masks(Protocol):
         """Whether the images of `split` must have blocks in `maskdata.json`."""
         ...
 
-    def hidden(self, record: Record, shape: tuple[int, int], size: int, epoch: int | None) -> Bool[Tensor, "s s"]:
+    def mask(self, record: Record, shape: tuple[int, int], size: int, epoch: int | None) -> Bool[Tensor, "s s"]:
         """The mask of an image, at the network's resolution.
 
         Args:
@@ -49,11 +49,11 @@ class Masks(Protocol):
         ...
 
 
-def shrink(hidden: Bool[Tensor, "h w"], size: int) -> Bool[Tensor, "s s"]:
-    """A mask at another resolution; hidden is every pixel that a hidden one contributes to, so that nothing leaks."""
-    if hidden.shape == (size, size):
-        return hidden
-    return F.interpolate(hidden[None, None].float(), (size, size), mode="bilinear", antialias=True)[0, 0] > 0
+def shrink(masked: Bool[Tensor, "h w"], size: int) -> Bool[Tensor, "s s"]:
+    """A mask at another resolution; masked is every pixel that a masked one contributes to, so that nothing leaks."""
+    if masked.shape == (size, size):
+        return masked
+    return F.interpolate(masked[None, None].float(), (size, size), mode="bilinear", antialias=True)[0, 0] > 0
 
 
 class MaskData:
@@ -66,7 +66,7 @@ class MaskData:
         """Always."""
         return True
 
-    def hidden(
+    def mask(
         self,
         record: Record,
         shape: tuple[int, int],
@@ -128,10 +128,10 @@ class Squares:
         """Only for validation and test, and if asked to."""
         return self.evaluate_on == "maskdata" and split != "train"
 
-    def hidden(self, record: Record, shape: tuple[int, int], size: int, epoch: int | None) -> Bool[Tensor, "s s"]:
+    def mask(self, record: Record, shape: tuple[int, int], size: int, epoch: int | None) -> Bool[Tensor, "s s"]:
         """Squares drawn at the network's resolution, whatever the image's."""
         if epoch is None and self.evaluate_on == "maskdata" and record.blocks is not None:  # training needs none
-            return MaskData().hidden(record, shape, size, epoch)
+            return MaskData().mask(record, shape, size, epoch)
         key = (self.seed, record.name, epoch) if self.varies and epoch is not None else (self.seed, record.name)
         return draw_blocks(self.blocks(key, size), size, size)
 
@@ -156,7 +156,7 @@ class MaskFolder:
 
     Args:
         root: the folder.
-        invert: False: light (128..255) is hidden, dark is known. True: the other way round.
+        invert: False: light (128..255) is masked, dark is known. True: the other way round.
 
     Raises:
         InputError: there is no such folder.
@@ -175,7 +175,7 @@ class MaskFolder:
         """Never."""
         return False
 
-    def hidden(
+    def mask(
         self,
         record: Record,
         shape: tuple[int, int],
@@ -186,16 +186,16 @@ class MaskFolder:
         key = stem(record.name)
         if key not in self.images:
             raise InputError(f"{record.name}: no mask image {key}.* in {self.root}; add one")
-        hidden = read_mask(self.images[key], invert=self.invert)
-        if hidden.shape != shape:
+        masked = read_mask(self.images[key], invert=self.invert)
+        if masked.shape != shape:
             raise InputError(
-                f"{self.images[key]}: mask of {hidden.shape[0]}x{hidden.shape[1]} pixels for an image of "
+                f"{self.images[key]}: mask of {masked.shape[0]}x{masked.shape[1]} pixels for an image of "
                 f"{shape[0]}x{shape[1]}; make them the same size"
             )
-        return shrink(hidden, size)
+        return shrink(masked, size)
 
 
 def read_mask(path: Path, *, invert: bool = False) -> Bool[Tensor, "h w"]:
-    """A mask image: light is hidden, or dark with `invert`."""
+    """A mask image: light is masked, or dark with `invert`."""
     light = torch.from_numpy(np.array(open_image(path).convert("L"))) >= 128
     return ~light if invert else light

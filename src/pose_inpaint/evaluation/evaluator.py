@@ -64,7 +64,7 @@ def score(
         stages[metric.stage][name] = metric
     together = {stage: collect(members).to(device) for stage, members in stages.items()}
     names: list[str] = []
-    hidden: list[Tensor] = []
+    mask_ratios: list[Tensor] = []
     masks = hashlib.sha256()
     seconds: dict[str, float] = defaultdict(float)
     meter = Meter(device)
@@ -74,7 +74,7 @@ def score(
             _check_originals(batch)
             masks.update(batch.mask.to(torch.uint8).numpy().tobytes())
             names += batch.names
-            hidden.append(batch.mask.mean((1, 2, 3)))
+            mask_ratios.append(batch.mask.mean((1, 2, 3)))
             with timed(seconds, "inpainting"):
                 here = batch.to(device)
                 with meter.measuring(len(batch.names)):
@@ -90,7 +90,7 @@ def score(
                     distance.update(here, output)
     taken = {name: cast("ImageMetric", together[of_images[name].stage][name].cpu()) for name in of_images}
     found = {name: float(metric.compute()) for name, metric in of_sets.items()}
-    return Scores(names, torch.cat(hidden), taken, masks.hexdigest(), found, dict(seconds), seed, meter, sources)
+    return Scores(names, torch.cat(mask_ratios), taken, masks.hexdigest(), found, dict(seconds), seed, meter, sources)
 
 
 @contextmanager

@@ -44,7 +44,7 @@ class ScoredRun:
         name: of the method.
         record: `scores.json`.
         images: their names, in order.
-        hidden: the mask ratio of each, (n,).
+        mask_ratios: the mask ratio of each, (n,).
         values: each image's value of each score that has one, (n,); NaN where an image has none.
     """
 
@@ -52,7 +52,7 @@ class ScoredRun:
     name: str
     record: dict[str, Any]
     images: tuple[str, ...]
-    hidden: Float[Tensor, " n"]
+    mask_ratios: Float[Tensor, " n"]
     values: Mapping[str, Float[Tensor, " n"]]
 
     @property
@@ -101,9 +101,9 @@ def read_scored_run(folder: str) -> ScoredRun:
             rows = list(csv.DictReader(file))
         columns = [name for name in rows[0] if name not in NOT_SCORES]
         values = {name: torch.tensor([float(row[name]) for row in rows], dtype=torch.float64) for name in columns}
-        hidden = torch.tensor([float(row["mask_ratio"]) for row in rows], dtype=torch.float64)
+        mask_ratios = torch.tensor([float(row["mask_ratio"]) for row in rows], dtype=torch.float64)
         names = tuple(row["name"] for row in rows)
-        found = ScoredRun(path, str(record["name"]), record, names, hidden, values)
+        found = ScoredRun(path, str(record["name"]), record, names, mask_ratios, values)
         _ = [record[key] for key in NEEDED], record["data"]["sha256"]  # what is missing is named below
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise InputError(

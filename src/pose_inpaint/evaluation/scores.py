@@ -31,10 +31,10 @@ def source_of(name: str) -> str:
     return found.group().lower() if found else "other"
 
 
-def mask_ratio_groups(hidden: Float[Tensor, " n"], edges: Sequence[float]) -> dict[str, Bool[Tensor, " n"]]:
+def mask_ratio_groups(mask_ratios: Float[Tensor, " n"], edges: Sequence[float]) -> dict[str, Bool[Tensor, " n"]]:
     """Which images are in each group of mask ratio, by a label such as "10-20%"."""
     return {
-        f"{low:.0%}-{high:.0%}".replace("%", "", 1): (hidden >= low) & ((hidden < high) | (high >= 1))
+        f"{low:.0%}-{high:.0%}".replace("%", "", 1): (mask_ratios >= low) & ((mask_ratios < high) | (high >= 1))
         for low, high in pairwise(edges)
     }
 
@@ -45,7 +45,7 @@ class Scores:
 
     Attributes:
         names: the images, in order.
-        hidden: the mask ratio of each, (n,).
+        mask_ratios: the mask ratio of each, (n,).
         metrics: the scores by full name METRIC_IMAGE_REGION, each holding the images' values.
         masks_sha256: digest of the masks, in the images' order.
         of_sets: scores that a set of images has and an image has not (FID), by full name.
@@ -56,7 +56,7 @@ class Scores:
     """
 
     names: list[str]
-    hidden: Float[Tensor, " n"]
+    mask_ratios: Float[Tensor, " n"]
     metrics: Mapping[str, ImageMetric]
     masks_sha256: str
     of_sets: Mapping[str, float] = field(default_factory=dict)
@@ -77,12 +77,12 @@ class Scores:
         """
         every = torch.ones(len(self.names), dtype=torch.bool)
         sources = [source_of(name) for name in self.names]
-        shares = mask_ratio_groups(self.hidden, edges)
+        shares = mask_ratio_groups(self.mask_ratios, edges)
         origins = {name: torch.tensor([source == name for source in sources]) for name in sorted(set(sources))}
         return {
             "n": len(self.names),
             "masks_sha256": self.masks_sha256,
-            "mean_mask_ratio": float(self.hidden.mean()),
+            "mean_mask_ratio": float(self.mask_ratios.mean()),
             "scores": self.over(every),
             "of_sets": dict(self.of_sets),
             "by_mask_ratio": self._groups(shares),
@@ -93,7 +93,7 @@ class Scores:
 
     def _groups(self, chosen: Mapping[str, Tensor]) -> dict[str, Any]:
         return {
-            label: {"n": int(c.sum()), "mean_mask_ratio": float(self.hidden[c].mean()), "scores": self.over(c)}
+            label: {"n": int(c.sum()), "mean_mask_ratio": float(self.mask_ratios[c].mean()), "scores": self.over(c)}
             for label, c in chosen.items()
             if c.any()
         }
@@ -122,7 +122,7 @@ class Scores:
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["name", "source", "mask_ratio", *columns])
-            shares = self.hidden.tolist()
+            shares = self.mask_ratios.tolist()
             for place, name in enumerate(self.names):
                 values = (f"{column[place]:.10g}" for column in columns.values())
                 writer.writerow([name, source_of(name), f"{shares[place]:.6f}", *values])

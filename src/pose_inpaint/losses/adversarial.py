@@ -75,7 +75,7 @@ class DiscriminatorLoss(nn.Module):
         image: which inpainted image the discriminator is shown.
         form: "logistic"; "wasserstein": minus the score of originals plus that of outputs (Arjovsky et al. 2017);
             "hinge": max(0, 1 - score) and max(0, 1 + score) (Lim and Ye 2017).
-        real_views: where a local view of an original lies: where its output's does ("same"), or around a hole of
+        real_views: where a local patch of an original lies: where its output's does ("same"), or around a hole of
             another image's mask ("other"), as Iizuka et al. 2017 draw a second mask for originals.
         penalties: further terms on the discriminator, by name.
     """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import nn
 
-from pose_inpaint.models.layers.local_patch import place_views
+from pose_inpaint.models.layers.local_patch import place_patches
 from pose_inpaint.types import ImageKind
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ class Views:
 
     Attributes:
         images: (n, 3, h, w), in [-1, 1].
-        mask: (n, 1, h, w), 1 = hidden.
-        corners: of the local views, (n, 2); None for a discriminator without one.
+        mask: (n, 1, h, w), 1 = masked.
+        corners: of the local patches, (n, 2); None for a discriminator without one.
     """
 
     images: Float[Tensor, "n 3 h w"]
@@ -41,7 +41,7 @@ class Views:
 def local_corners(discriminator: nn.Module, batch: Batch) -> Int[Tensor, "b 2"] | None:
     """Corners of the local patches, each around a random hole; None for a discriminator without one."""
     patch = cast("Discriminator", discriminator).patch
-    return None if patch is None else place_views(batch.mask, patch, batch.names)
+    return None if patch is None else place_patches(batch.mask, patch, batch.names)
 
 
 def inpainted_views(

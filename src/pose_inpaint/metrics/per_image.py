@@ -63,7 +63,7 @@ class ImageMetric(Metric):
         Args:
             prediction: in [0, 1], double precision.
             target: in [0, 1], double precision.
-            mask: 1 = hidden.
+            mask: 1 = masked.
         """
         raise NotImplementedError
 

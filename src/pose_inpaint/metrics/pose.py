@@ -43,9 +43,9 @@ class PoseMetric(ImageMetric):
     def update(self, batch: Batch, output: InpaintingOutput) -> None:
         """Adds a batch."""
         reference = self.judge.reference(batch)
-        hidden = masked_joints(reference.joints, batch.mask)
+        masked = masked_joints(reference.joints, batch.mask)
         prediction = output.image(self.image, batch)
-        samples = [self.judge.compare(prediction[:, s], reference, hidden) for s in range(prediction.shape[1])]
+        samples = [self.judge.compare(prediction[:, s], reference, masked) for s in range(prediction.shape[1])]
         self.values.append(torch.stack(samples).mean(0))
 
     def convert(self, measured: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:

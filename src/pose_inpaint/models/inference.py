@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def inpaint_image(
     inpainter: Inpainter,
     image: UInt8[Tensor, "3 h w"],
-    hidden: Bool[Tensor, "h w"],
+    masked: Bool[Tensor, "h w"],
     size: int | None = None,
     device: torch.device | str = "cpu",
 ) -> UInt8[Tensor, "3 h w"]:
@@ -31,16 +31,16 @@ def inpaint_image(
     Args:
         inpainter: the method.
         image: 0..255.
-        hidden: the pixels to inpaint.
+        masked: the pixels to inpaint.
         size: work at size x size and resize back (as the release does), or None: at the image's own resolution,
             padded to multiples of what the network takes.
         device: where the method is.
     """
     height, width = image.shape[-2:]
-    known = torch.where(hidden, torch.full((), EMPTY), to_signed(image))
-    mask = hidden
+    known = torch.where(masked, torch.full((), EMPTY), to_signed(image))
+    mask = masked
     if size is not None:
-        mask = shrink(hidden, size)
+        mask = shrink(masked, size)
         known = torch.where(mask, torch.full((), EMPTY), resize(known, size, size))
     stride = getattr(inpainter, "stride", 1)
     known, mask_in = _pad(known, stride), _pad(mask[None].float(), stride)

@@ -42,7 +42,7 @@ ANCHORS = ((28, 2), (14, 2), (7, 6))  # cells a side, anchors a cell
 OVERLAP = 0.3  # intersection over union from which detections are of one person
 SQUARE_SCALE = 1.25  # the square around the person, beyond the circle that the detector predicts
 LANDMARK_SIZE = 256  # pixels
-REFINEMENT_WINDOW = 7  # cells of the heat map
+REFINEMENT_WINDOW = 7  # cells of the heatmaps map
 REFINEMENT_CONFIDENCE = 0.5
 
 
@@ -238,14 +238,14 @@ def crop_square(image: Float[Tensor, "3 h w"], corners: Float[Tensor, "3 2"], si
     return F.grid_sample(image[None], grid[None], mode="bilinear", padding_mode="zeros", align_corners=False)[0]
 
 
-def refine(places: Float[Tensor, "n 2"], heat: Float[Tensor, "h w m"]) -> Float[Tensor, "n 2"]:
-    """Moves landmarks to the mean of the heat around them, where the heat is sure.
+def refine(places: Float[Tensor, "n 2"], heatmaps: Float[Tensor, "h w m"]) -> Float[Tensor, "n 2"]:
+    """Moves landmarks to the mean of the heatmaps around them, where the heatmaps is sure.
 
     Args:
         places: x, y in sides of the square.
-        heat: a map a landmark, in [0, 1].
+        heatmaps: a map a landmark, in [0, 1].
     """
-    height, width = heat.shape[:2]
+    height, width = heatmaps.shape[:2]
     reach = REFINEMENT_WINDOW // 2
     moved = places.clone()
     for number, (x, y) in enumerate(places.tolist()):
@@ -253,7 +253,7 @@ def refine(places: Float[Tensor, "n 2"], heat: Float[Tensor, "h w m"]) -> Float[
         if not (0 <= column < width and 0 <= row < height and math.isfinite(x + y)):
             continue
         top, left = max(0, row - reach), max(0, column - reach)
-        window = heat[top : row + reach + 1, left : column + reach + 1, number]
+        window = heatmaps[top : row + reach + 1, left : column + reach + 1, number]
         if window.max() >= REFINEMENT_CONFIDENCE:
             rows = torch.arange(top, top + window.shape[0]).float()
             columns = torch.arange(left, left + window.shape[1]).float()

@@ -79,14 +79,14 @@ class PoseJudge:
         return Reference(joints, usable & person_scale(joints).isfinite(), near)
 
     def compare(
-        self, images: Float[Tensor, "b 3 h w"], reference: Reference, hidden: Bool[Tensor, "b 14"]
+        self, images: Float[Tensor, "b 3 h w"], reference: Reference, masked: Bool[Tensor, "b 14"]
     ) -> Float[Tensor, "b 3 3"]:
-        """What is measured of restored images, over all joints, hidden ones and known ones.
+        """What is measured of restored images, over all joints, masked ones and known ones.
 
         Args:
             images: in [-1, 1].
             reference: of the same images.
-            hidden: which joints' places were inside a hole.
+            masked: which joints' places were inside a hole.
 
         Returns:
             Weighted distance, share of joints within a fifth of the person's scale, and found (1 or 0); NaN where the
@@ -97,7 +97,7 @@ class PoseJudge:
         distance = torch.where(found.found[:, None], distance, 1.0).double()
         weights = reference.joints[..., 2].double()
         measured = []
-        for chosen in (torch.ones_like(hidden), hidden, ~hidden):
+        for chosen in (torch.ones_like(masked), masked, ~masked):
             share = weights * chosen
             counts = (share > 0).double()
             right = ((distance <= PCK_SHARE) & found.found[:, None]) * counts
@@ -115,7 +115,7 @@ class PoseJudge:
 
 
 def masked_joints(joints: Float[Tensor, "b 14 3"], mask: Float[Tensor, "b 1 h w"]) -> Bool[Tensor, "b 14"]:
-    """Whether the pixel that each joint lies in is hidden; joints outside the image are not."""
+    """Whether the pixel that each joint lies in is masked; joints outside the image are not."""
     height, width = mask.shape[-2:]
     column, row = joints[..., 0].floor().long(), joints[..., 1].floor().long()
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)

@@ -1,4 +1,4 @@
-"""From joints to maps of heat and back."""
+"""From joints to maps of heatmaps and back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SIGMA = 1.0  # cells; Newell et al. 2016, section 3.1
 
 
-def draw_heat(
+def draw_heatmaps(
     joints: Float[Tensor, "b j 3"], height: int, width: int, stride: int, sigma: float = SIGMA
 ) -> Float[Tensor, "b j h w"]:
     """A Gaussian of height 1 around each joint.
@@ -33,7 +33,7 @@ def draw_heat(
     return down[..., :, None] * across[..., None, :]
 
 
-def find_joints(heat: Float[Tensor, "b j h w"], stride: int) -> Float[Tensor, "b j 3"]:
+def find_joints(heatmaps: Float[Tensor, "b j h w"], stride: int) -> Float[Tensor, "b j 3"]:
     """X and y in pixels, and confidence, of the hottest place of each map.
 
     Between cells the place is where a parabola through the logarithms of the peak and its two neighbours is highest,
@@ -42,10 +42,10 @@ def find_joints(heat: Float[Tensor, "b j h w"], stride: int) -> Float[Tensor, "b
     Returns:
         (b, j, 3); confidence is the peak, limited to [0, 1].
     """
-    height, width = heat.shape[-2:]
-    peak, place = heat.flatten(2).max(2)
+    height, width = heatmaps.shape[-2:]
+    peak, place = heatmaps.flatten(2).max(2)
     row, column = place // width, place % width
-    logarithm = heat.clamp(min=1e-6).log()
+    logarithm = heatmaps.clamp(min=1e-6).log()
     x = column + 0.5 + _offset(logarithm.gather(2, row[..., None, None].expand(-1, -1, 1, width))[:, :, 0], column)
     y = row + 0.5 + _offset(logarithm.gather(3, column[..., None, None].expand(-1, -1, height, 1))[..., 0], row)
     return torch.stack([x * stride, y * stride, peak.clamp(0, 1)], dim=-1)

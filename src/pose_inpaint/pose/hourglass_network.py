@@ -1,4 +1,4 @@
-"""The stacked hourglass: one map of heat a joint (Newell, Yang and Deng 2016, https://arxiv.org/abs/1603.06937)."""
+"""The stacked hourglass: one map of heatmaps a joint (Newell, Yang and Deng 2016, https://arxiv.org/abs/1603.06937)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 STRIDE = 4
-"""Pixels of the image a cell of the heat maps: the stem halves the resolution twice (paper, section 3.2)."""
+"""Pixels of the image a cell of the heatmaps maps: the stem halves the resolution twice (paper, section 3.2)."""
 
 
 class Residual(nn.Module):
@@ -58,7 +58,7 @@ def _feature_block(width: int) -> nn.Sequential:
 
 
 class StackedHourglass(nn.Module):
-    """Hourglasses one after the other, each with heat maps of its own (paper, sections 3.2 and 3.3).
+    """Hourglasses one after the other, each with heatmaps maps of its own (paper, sections 3.2 and 3.3).
 
     Args:
         joints: how many maps.
@@ -92,7 +92,7 @@ class StackedHourglass(nn.Module):
                 nn.init.zeros_(head.bias)
         self.heads = nn.ModuleList(heads)
         self.merge_features = nn.ModuleList(nn.Conv2d(width, width, 1) for _ in range(stacks - 1))
-        self.merge_heat = nn.ModuleList(nn.Conv2d(joints, width, 1) for _ in range(stacks - 1))
+        self.merge_heatmaps = nn.ModuleList(nn.Conv2d(joints, width, 1) for _ in range(stacks - 1))
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b s j h4 w4"]:
         """Heat maps of each stack, the last being the network's answer.
@@ -109,10 +109,10 @@ class StackedHourglass(nn.Module):
                 f"{images.shape[-2]}x{images.shape[-1]}"
             )
         x = self.stem(images * 2 - 1)
-        heat = []
+        heatmaps = []
         for number, hourglass in enumerate(self.hourglasses):
             features = self.features[number](hourglass(x))
-            heat.append(self.heads[number](features))
+            heatmaps.append(self.heads[number](features))
             if number < len(self.merge_features):
-                x = x + self.merge_features[number](features) + self.merge_heat[number](heat[-1])
-        return torch.stack(heat, dim=1)
+                x = x + self.merge_features[number](features) + self.merge_heatmaps[number](heatmaps[-1])
+        return torch.stack(heatmaps, dim=1)

@@ -11,7 +11,7 @@ from torch import nn
 from pose_inpaint.errors import InputError
 from pose_inpaint.pose.augmentation import augment
 from pose_inpaint.pose.distances import correct_keypoints, person_scale
-from pose_inpaint.pose.heatmaps import draw_heat, find_joints
+from pose_inpaint.pose.heatmaps import draw_heatmaps, find_joints
 from pose_inpaint.pose.hourglass import HOURGLASS_FORMAT
 from pose_inpaint.pose.hourglass_network import STRIDE
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class PoseModule(LightningModule):
-    """Trains heat maps by squared error, with every stack supervised (Newell et al. 2016, section 3.3).
+    """Trains heatmaps maps by squared error, with every stack supervised (Newell et al. 2016, section 3.3).
 
     Args:
-        network: images to heat maps of each stack.
+        network: images to heatmaps maps of each stack.
         lr: the highest learning rate; it rises to it and falls again over all of training (Smith and Topin 2018).
         weight_decay: of AdamW.
         settings: of the network, stored in every checkpoint.
@@ -56,7 +56,7 @@ class PoseModule(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss on random views."""
         images, joints = augment((batch.target + 1) / 2, check_poses(batch))
-        loss = heat_loss(self.network(images), joints)
+        loss = heatmap_loss(self.network(images), joints)
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
@@ -94,15 +94,15 @@ def check_poses(batch: Batch) -> Float[Tensor, "b 14 3"]:
     return batch.pose
 
 
-def heat_loss(heat: Float[Tensor, "b s j h w"], joints: Float[Tensor, "b j 3"]) -> Float[Tensor, ""]:
+def heatmap_loss(heatmaps: Float[Tensor, "b s j h w"], joints: Float[Tensor, "b j 3"]) -> Float[Tensor, ""]:
     """Squared error of the maps of visible joints, as a share of the true maps' own squares, summed over stacks.
 
     Maps of joints that are not annotated don't count. An empty answer costs 1 for each stack, whatever the size of the
     maps; a true one costs nothing.
     """
-    true = draw_heat(joints, heat.shape[-2], heat.shape[-1], STRIDE)
-    counts = (joints[..., 2] > 0).to(heat)
-    error = (heat - true[:, None]).square().sum((-2, -1)) * counts[:, None]
+    true = draw_heatmaps(joints, heatmaps.shape[-2], heatmaps.shape[-1], STRIDE)
+    counts = (joints[..., 2] > 0).to(heatmaps)
+    error = (heatmaps - true[:, None]).square().sum((-2, -1)) * counts[:, None]
     empty = (true.square().sum((-2, -1)) * counts).sum().clamp(min=1e-6)
     total: Tensor = error.sum() / empty
     return total

@@ -76,8 +76,8 @@ def best_method(score: str, differences: Sequence[Difference], count: int) -> in
 def by_mask_ratio(run: ScoredRun, score: str, edges: Sequence[float], seed: int) -> list[tuple[float, dict[str, Any]]]:
     """Mean mask ratio and score of each group of mask ratio that has images."""
     groups = []
-    for group in mask_ratio_groups(run.hidden, edges).values():
+    for group in mask_ratio_groups(run.mask_ratios, edges).values():
         chosen = group & ~torch.isnan(run.values[score])
         if chosen.any():
-            groups.append((float(run.hidden[chosen].mean()), estimate_mean(run.values[score][chosen], seed)))
+            groups.append((float(run.mask_ratios[chosen].mean()), estimate_mean(run.values[score][chosen], seed)))
     return groups

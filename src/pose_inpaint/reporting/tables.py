@@ -83,7 +83,7 @@ def describe(found: Comparison) -> list[str]:
     lines = [
         f"Means over {record['n']} images ({record['data']['name']}, split {record['split']}, data "
         f"{record['data']['sha256'][:12]}, masks {record['masks_sha256'][:12]}; {record['mean_mask_ratio']:.1%} "
-        "hidden on average) with 95 % bootstrap intervals over images. Bold: better than every other method, the "
+        "masked on average) with 95 % bootstrap intervals over images. Bold: better than every other method, the "
         "interval of the paired difference leaving zero out."
     ]
     for run, name in zip(found.runs, found.names, strict=True):

@@ -9,7 +9,7 @@ import torch
 from pose_inpaint.data.dataset import collate
 from pose_inpaint.data.images import image_size
 from pose_inpaint.errors import InputError
-from pose_inpaint.models.layers.local_patch import hole_views
+from pose_inpaint.models.layers.local_patch import hole_patches
 
 if TYPE_CHECKING:
     from pose_inpaint.data.datamodule import InpaintingData
@@ -40,8 +40,8 @@ def rehearse(module: InpaintingModule, data: InpaintingData) -> None:
         raise InputError(f"optim: {str(error).splitlines()[0]}") from error
 
 
-def check_views(module: InpaintingModule, data: InpaintingData) -> None:
-    """Looks whether a discriminator with a local view finds hole and context in every training image.
+def check_local_patches(module: InpaintingModule, data: InpaintingData) -> None:
+    """Looks whether a discriminator with a local patch finds hole and context in every training image.
 
     Only where the holes are the same in each epoch: of holes that are drawn anew, a rare one that fills the view has
     its view moved to the nearest known pixel.
@@ -55,11 +55,11 @@ def check_views(module: InpaintingModule, data: InpaintingData) -> None:
     if patch is None:
         return
     for record in data.images("train").records:
-        hidden = data.masks.hidden(record, image_size(record.path), data.size, epoch=0)
-        (views,) = hole_views(hidden[None, None].float(), patch, [record.name])
+        masked = data.masks.mask(record, image_size(record.path), data.size, epoch=0)
+        (views,) = hole_patches(masked[None, None].float(), patch, [record.name])
         if all(covered for _, covered in views):
             raise InputError(
-                f"{record.name}: a hole covers the discriminator's whole local view of {patch}x{patch} pixels; give a "
+                f"{record.name}: a hole covers the discriminator's whole local patch of {patch}x{patch} pixels; give a "
                 "larger discriminator.patch, leave the image out, or draw the holes with mask=challenge or "
                 "mask=squares"
             )

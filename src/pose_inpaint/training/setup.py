@@ -28,7 +28,7 @@ from pose_inpaint.training.callbacks.timed_checkpoint import ProgressKeeper
 from pose_inpaint.training.checkpoint import check_same_settings, load_weights, read_checkpoint
 from pose_inpaint.training.factory import build_module
 from pose_inpaint.training.resume import find_resumption
-from pose_inpaint.training.sanity_check import check_views, rehearse
+from pose_inpaint.training.sanity_check import check_local_patches, rehearse
 from pose_inpaint.training.trainer import build_trainer
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def prepare(settings: TrainSettings, plain: dict[str, Any]) -> Training:
     inspections = data.inspect(*splits)
     data.check_batch_size()
     trainer = make_trainer(settings, module, data, folder, resumption)
-    check_views(module, data)
+    check_local_patches(module, data)
     rehearse(module, data)
     return Training(settings, plain, folder, data, module, trainer, inspections, resumption)
 

@@ -207,7 +207,7 @@ def test_the_epoch_reaches_the_masks(tiny_data, workers):
         loader.sampler.set_epoch(epoch)
         for batch in loader:
             for name, mask in zip(batch.names, batch.mask, strict=True):
-                assert torch.equal(mask[0].bool(), Squares(1).hidden(records[name], (48, 40), 16, epoch))
+                assert torch.equal(mask[0].bool(), Squares(1).mask(records[name], (48, 40), 16, epoch))
 
 
 def test_validation_comes_by_name_with_masks_that_stay(tiny_data):

@@ -203,7 +203,7 @@ def test_an_interrupted_save_leaves_no_image(tmp_path, monkeypatch):
 
 
 def test_images_are_listed_by_name_without_other_files(tmp_path):
-    for name in ("b.PNG", "a.jpeg", ".hidden.png", "notes.txt", "sub/c.webp"):
+    for name in ("b.PNG", "a.jpeg", ".masked.png", "notes.txt", "sub/c.webp"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert list(list_images(tmp_path)) == ["a.jpeg", "b.PNG"]

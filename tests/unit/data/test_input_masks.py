@@ -69,8 +69,8 @@ def test_a_wholly_black_image_is_refused():
 
 def test_maskdata_hides_rows_and_columns_in_its_order(tmp_path):
     (tmp_path / "m.json").write_text(json.dumps({"sub/a.png": [[1, 3, 2]]}))
-    hidden = masked_pixels(str(tmp_path / "m.json"))("sub/a.png", GREY)
-    assert hidden.nonzero().tolist() == [[1, 3], [1, 4], [2, 3], [2, 4]]
+    masked = masked_pixels(str(tmp_path / "m.json"))("sub/a.png", GREY)
+    assert masked.nonzero().tolist() == [[1, 3], [1, 4], [2, 3], [2, 4]]
 
 
 @pytest.mark.parametrize(
@@ -103,17 +103,17 @@ def test_masks_that_are_not_there_are_named_with_the_ways_out(tmp_path, source):
 @pytest.mark.parametrize("invert", [False, True])
 def test_one_mask_serves_every_image(tmp_path, invert):
     save_mask(tmp_path / "m.png", HALF)
-    hidden = masked_pixels(str(tmp_path / "m.png"), invert=invert)
+    masked = masked_pixels(str(tmp_path / "m.png"), invert=invert)
     for name in ("a.png", "sub/b.jpg"):
-        assert hidden(name, GREY)[0].tolist() == [invert] * 3 + [not invert] * 3
+        assert masked(name, GREY)[0].tolist() == [invert] * 3 + [not invert] * 3
 
 
 def test_a_folder_pairs_masks_by_path_without_suffix(tmp_path):
     save_mask(tmp_path / "a.bmp", HALF)
     save_mask(tmp_path / "sub" / "a.bmp", 200 - np.array(HALF))
-    hidden = masked_pixels(str(tmp_path))
-    assert hidden("a.jpg", GREY)[0].tolist() == [False] * 3 + [True] * 3
-    assert hidden("sub/a.png", GREY)[0].tolist() == [True] * 3 + [False] * 3
+    masked = masked_pixels(str(tmp_path))
+    assert masked("a.jpg", GREY)[0].tolist() == [False] * 3 + [True] * 3
+    assert masked("sub/a.png", GREY)[0].tolist() == [True] * 3 + [False] * 3
 
 
 def test_an_image_without_mask_in_the_folder_is_named(tmp_path):

@@ -37,15 +37,15 @@ def counted(monkeypatch, tmp_path):
 def test_good_data_has_counts_shares_and_no_problem(tiny_data):
     found = look(tiny_data, size=48)
     assert (found.split, found.images, found.blind, found.problems) == ("val", 4, 0, [])
-    assert len(found.hidden) == 4
-    assert all(0 < share < 1 for share in found.hidden)
+    assert len(found.mask_ratios) == 4
+    assert all(0 < share < 1 for share in found.mask_ratios)
 
 
 def test_mask_ratios_are_the_masks_own(tiny_data):
     for name in ("000", "001", "002", "003"):
         Image.new("RGB", (16, 16)).save(tiny_data / "val" / "Y" / f"{name}.png")
     rewrite(tiny_data / "val" / "maskdata.json", lambda blocks: {name: [[0, 0, 8]] for name in blocks})
-    assert look(tiny_data).hidden == [0.25] * 4
+    assert look(tiny_data).mask_ratios == [0.25] * 4
 
 
 def test_progress_is_told_once_an_image(tiny_data):
@@ -102,7 +102,7 @@ def test_each_faulty_image_is_told_and_the_others_are_still_measured(tiny_data):
     (folder / "000.png").write_bytes(b"")
     (folder / "002.png").write_text("text")
     found = look(tiny_data)
-    assert len(found.hidden) == 2
+    assert len(found.mask_ratios) == 2
     assert [problem.split(": ")[0] for problem in found.problems] == [f"{folder}/000.png", f"{folder}/002.png"]
 
 

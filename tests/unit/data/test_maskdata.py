@@ -22,8 +22,8 @@ def test_parsed_blocks_keep_the_files_order():
 
 
 def test_blocks_add_up():
-    hidden = draw_blocks(parse_blocks([[0, 0, 2], [1, 1, 2], [0, 4, 1]]), 3, 5)
-    assert hidden.sum() == 4 + 4 - 1 + 1
+    masked = draw_blocks(parse_blocks([[0, 0, 2], [1, 1, 2], [0, 4, 1]]), 3, 5)
+    assert masked.sum() == 4 + 4 - 1 + 1
 
 
 def test_no_block_hides_nothing():

@@ -45,7 +45,7 @@ def squares(draw):
 @given(masks=squares(), name=names, size=st.integers(4, 70), epoch=st.none() | st.integers(0, 100))
 def test_squares_hide_something_and_never_more_than_asked(masks, name, size, epoch):
     assume(masks.side[1] * size >= 1)  # a square of one pixel is the least there is
-    share = masks.hidden(record(name), (9, 5), size, epoch).double().mean()
+    share = masks.mask(record(name), (9, 5), size, epoch).double().mean()
     assert 0 < share <= masks.max_share + 1e-6
 
 
@@ -66,41 +66,41 @@ def test_every_count_is_drawn():
 
 
 def test_squares_reach_both_edges():
-    hidden = sum(Squares(1).hidden(record(str(number)), (1, 1), 16, None).int() for number in range(100))
-    assert hidden.min() > 0
+    masked = sum(Squares(1).mask(record(str(number)), (1, 1), 16, None).int() for number in range(100))
+    assert masked.min() > 0
 
 
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 2**31), name=names, epoch=st.none() | st.integers(0, 100))
 def test_squares_are_the_same_for_the_same_key(seed, name, epoch):
-    first, second = (Squares(seed).hidden(record(name), (8, 8), 32, epoch) for _ in range(2))
+    first, second = (Squares(seed).mask(record(name), (8, 8), 32, epoch) for _ in range(2))
     assert torch.equal(first, second)
 
 
 def test_seed_name_and_epoch_each_change_the_squares():
     keys = [(1, "a.png", 0), (2, "a.png", 0), (1, "b.png", 0), (1, "a.png", 1)]
-    drawn = {tuple(Squares(seed).hidden(record(n), (8, 8), 32, e).flatten().tolist()) for seed, n, e in keys}
+    drawn = {tuple(Squares(seed).mask(record(n), (8, 8), 32, e).flatten().tolist()) for seed, n, e in keys}
     assert len(drawn) == 4
 
 
 def test_fixed_squares_ignore_the_epoch():
     masks = Squares(1, vary=False)
-    hidden = [masks.hidden(record(), (8, 8), 32, epoch) for epoch in (None, 0, 1, 7)]
-    assert all(torch.equal(mask, hidden[0]) for mask in hidden)
+    masked = [masks.mask(record(), (8, 8), 32, epoch) for epoch in (None, 0, 1, 7)]
+    assert all(torch.equal(mask, masked[0]) for mask in masked)
 
 
 def test_masks_of_validation_do_not_depend_on_what_was_drawn_before():
     masks = Squares(1)
-    alone = masks.hidden(record("b.png"), (8, 8), 32, None)
+    alone = masks.mask(record("b.png"), (8, 8), 32, None)
     for other in ("a.png", "c.png"):
-        masks.hidden(record(other), (8, 8), 32, 5)
-        masks.hidden(record(other), (8, 8), 32, None)
+        masks.mask(record(other), (8, 8), 32, 5)
+        masks.mask(record(other), (8, 8), 32, None)
     torch.rand(3)
-    assert torch.equal(masks.hidden(record("b.png"), (8, 8), 32, None), alone)
+    assert torch.equal(masks.mask(record("b.png"), (8, 8), 32, None), alone)
 
 
 def test_squares_do_not_depend_on_the_images_shape():
-    assert torch.equal(Squares(1).hidden(record(), (8, 8), 32, 0), Squares(1).hidden(record(), (480, 640), 32, 0))
+    assert torch.equal(Squares(1).mask(record(), (8, 8), 32, 0), Squares(1).mask(record(), (480, 640), 32, 0))
 
 
 def test_the_digest_scheme_is_the_one_that_earlier_runs_used():  # and not Python's hash, which differs in each process
@@ -135,22 +135,22 @@ def test_bad_settings_of_squares_are_named_with_their_value(arguments, says):
 def test_evaluating_on_maskdata_takes_its_blocks_and_training_does_not():
     masks = Squares(1, evaluate_on="maskdata")
     blocks = (Block(1, 2, 2),)
-    evaluated = masks.hidden(record(blocks=blocks), (4, 4), 4, None)
+    evaluated = masks.mask(record(blocks=blocks), (4, 4), 4, None)
     assert evaluated.nonzero().tolist() == [[1, 2], [1, 3], [2, 2], [2, 3]]
-    assert torch.equal(masks.hidden(record(blocks=blocks), (4, 4), 4, 0), Squares(1).hidden(record(), (4, 4), 4, 0))
+    assert torch.equal(masks.mask(record(blocks=blocks), (4, 4), 4, 0), Squares(1).mask(record(), (4, 4), 4, 0))
     assert [masks.uses_maskdata(split) for split in ("train", "val", "test")] == [False, True, True]
 
 
 def test_evaluating_on_squares_ignores_maskdata():
-    hidden = Squares(1).hidden(record(blocks=(Block(0, 0, 4),)), (4, 4), 32, None)
-    assert torch.equal(hidden, Squares(1).hidden(record(), (4, 4), 32, None))
+    masked = Squares(1).mask(record(blocks=(Block(0, 0, 4),)), (4, 4), 32, None)
+    assert torch.equal(masked, Squares(1).mask(record(), (4, 4), 32, None))
     assert not Squares(1).uses_maskdata("val")
 
 
 def test_maskdata_draws_the_blocks_whatever_the_epoch():
     listed = record(blocks=(Block(0, 1, 2),))
-    hidden = [MaskData().hidden(listed, (3, 3), 3, epoch).int().tolist() for epoch in (None, 4)]
-    assert hidden == [[[0, 1, 1], [0, 1, 1], [0, 0, 0]]] * 2
+    masked = [MaskData().mask(listed, (3, 3), 3, epoch).int().tolist() for epoch in (None, 4)]
+    assert masked == [[[0, 1, 1], [0, 1, 1], [0, 0, 0]]] * 2
     assert MaskData().uses_maskdata("train")
 
 
@@ -164,16 +164,16 @@ def test_maskdata_draws_the_blocks_whatever_the_epoch():
 )
 def test_images_without_usable_blocks_are_named(blocks, says):
     with pytest.raises(InputError, match=rf"^a\.png: .*{says}"):
-        MaskData().hidden(record(blocks=blocks), (4, 4), 4, None)
+        MaskData().mask(record(blocks=blocks), (4, 4), 4, None)
 
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), size=st.integers(1, 6), factor=st.integers(1, 5))
-def test_shrinking_never_uncovers_a_pixel_that_a_hidden_one_lies_in(data, size, factor):
+def test_shrinking_never_uncovers_a_pixel_that_a_masked_one_lies_in(data, size, factor):
     side = size * factor
-    hidden = torch.tensor(data.draw(st.lists(st.booleans(), min_size=side**2, max_size=side**2))).view(side, side)
-    inside = hidden.view(size, factor, size, factor).any(dim=3).any(dim=1)
-    assert (shrink(hidden, size) >= inside).all()
+    masked = torch.tensor(data.draw(st.lists(st.booleans(), min_size=side**2, max_size=side**2))).view(side, side)
+    inside = masked.view(size, factor, size, factor).any(dim=3).any(dim=1)
+    assert (shrink(masked, size) >= inside).all()
 
 
 @settings(max_examples=100, deadline=None)
@@ -185,28 +185,28 @@ def test_shrinking_never_uncovers_a_pixel_that_a_hidden_one_lies_in(data, size, 
 )
 def test_nothing_of_the_masked_pixels_reaches_a_known_one(height, width, size, place):
     side = max(1, int(place[2] * min(height, width)))
-    hidden = torch.zeros(height, width, dtype=torch.bool)
+    masked = torch.zeros(height, width, dtype=torch.bool)
     row, column = int(place[0] * (height - side)), int(place[1] * (width - side))
-    hidden[row : row + side, column : column + side] = True
+    masked[row : row + side, column : column + side] = True
     image = torch.rand(3, height, width)
-    other = torch.where(hidden, 100 * torch.rand(3, height, width), image)
-    known = ~shrink(hidden, size).expand(3, -1, -1)
+    other = torch.where(masked, 100 * torch.rand(3, height, width), image)
+    known = ~shrink(masked, size).expand(3, -1, -1)
     assert torch.equal(resize(image, size, size)[known], resize(other, size, size)[known])
 
 
 def test_shrinking_leaves_pixels_far_from_holes_known():
-    hidden = torch.zeros(64, 64, dtype=torch.bool)
-    hidden[:16, :16] = True
-    assert shrink(hidden, 16).sum() <= 5 * 5
+    masked = torch.zeros(64, 64, dtype=torch.bool)
+    masked[:16, :16] = True
+    assert shrink(masked, 16).sum() <= 5 * 5
 
 
 def test_a_mask_of_the_right_size_is_left_alone():
-    hidden = torch.tensor([[True, False], [False, False]])
-    assert shrink(hidden, 2) is hidden
+    masked = torch.tensor([[True, False], [False, False]])
+    assert shrink(masked, 2) is masked
 
 
 @pytest.mark.parametrize(("invert", "expected"), [(False, [[0, 0, 1, 1]]), (True, [[1, 1, 0, 0]])])
-def test_light_is_hidden_from_128_on_unless_inverted(tmp_path, invert, expected):
+def test_light_is_masked_from_128_on_unless_inverted(tmp_path, invert, expected):
     save_mask(tmp_path / "m.png", [[0, 127, 128, 255]])
     assert read_mask(tmp_path / "m.png", invert=invert).int().tolist() == expected
 
@@ -215,33 +215,33 @@ def test_light_is_hidden_from_128_on_unless_inverted(tmp_path, invert, expected)
 def test_a_mask_folder_pairs_by_name_without_suffix(tmp_path, invert):
     save_mask(tmp_path / "sub" / "a.b.bmp", [[255, 0], [0, 0]])
     save_mask(tmp_path / "a.b.bmp", [[0, 0], [0, 0]])
-    hidden = MaskFolder(str(tmp_path), invert=invert).hidden(record("sub/a.b.jpg"), (2, 2), 2, 3)
-    assert hidden.tolist() == [[not invert, invert], [invert, invert]]
+    masked = MaskFolder(str(tmp_path), invert=invert).mask(record("sub/a.b.jpg"), (2, 2), 2, 3)
+    assert masked.tolist() == [[not invert, invert], [invert, invert]]
 
 
 def test_a_mask_is_made_small_like_its_image(tmp_path):
     save_mask(tmp_path / "a.png", np.pad([[255, 255], [255, 255]], (0, 6)))
-    hidden = MaskFolder(str(tmp_path)).hidden(record(), (8, 8), 4, None)
-    assert hidden.shape == (4, 4)
-    assert hidden[0, 0]
-    assert not hidden[2:, 2:].any()
+    masked = MaskFolder(str(tmp_path)).mask(record(), (8, 8), 4, None)
+    assert masked.shape == (4, 4)
+    assert masked[0, 0]
+    assert not masked[2:, 2:].any()
 
 
 def test_a_mask_of_another_size_is_named_with_both_sizes(tmp_path):
     save_mask(tmp_path / "a.png", [[255, 0, 0], [0, 0, 0]])
     with pytest.raises(InputError, match=r"a\.png: mask of 2x3 pixels .* of 3x2; make them the same size"):
-        MaskFolder(str(tmp_path)).hidden(record(), (3, 2), 4, None)
+        MaskFolder(str(tmp_path)).mask(record(), (3, 2), 4, None)
 
 
 def test_a_missing_mask_is_named_with_its_folder(tmp_path):
     with pytest.raises(InputError, match=rf"a\.png: no mask image a\.\* in {tmp_path}; add one"):
-        MaskFolder(str(tmp_path)).hidden(record(), (3, 2), 4, None)
+        MaskFolder(str(tmp_path)).mask(record(), (3, 2), 4, None)
 
 
 def test_a_damaged_mask_is_named(tmp_path):
     (tmp_path / "a.png").write_text("no mask")
     with pytest.raises(InputError, match=rf"{tmp_path}/a\.png: not an image"):
-        MaskFolder(str(tmp_path)).hidden(record(), (3, 2), 4, None)
+        MaskFolder(str(tmp_path)).mask(record(), (3, 2), 4, None)
 
 
 def test_a_missing_mask_folder_is_named(tmp_path):

@@ -16,10 +16,10 @@ def black(batch):
 
 @pytest.fixture
 def batches():
-    """Four images of 10x10; 10, 20, 30 and 70 pixels hidden; all of one grey, so black errs by a quarter."""
+    """Four images of 10x10; 10, 20, 30 and 70 pixels masked; all of one grey, so black errs by a quarter."""
     images = []
-    for name, hidden in (("a", 10), ("b", 20), ("c", 30), ("d", 70)):
-        mask = (torch.arange(100) < hidden).float().view(1, 1, 10, 10)
+    for name, masked in (("a", 10), ("b", 20), ("c", 30), ("d", 70)):
+        mask = (torch.arange(100) < masked).float().view(1, 1, 10, 10)
         images.append(Batch(torch.zeros(1, 3, 10, 10), mask, (name,)))
     return images
 

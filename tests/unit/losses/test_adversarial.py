@@ -14,7 +14,7 @@ from pose_inpaint.types import Batch, InpaintingOutput
 
 
 class Linear(nn.Module):
-    """Two scores: `slope` times the sum of the whole image, and the sum of the local view; remembers its corners."""
+    """Two scores: `slope` times the sum of the whole image, and the sum of the local patch; remembers its corners."""
 
     def __init__(self, slope=0.5, patch=2):
         super().__init__()
@@ -128,7 +128,7 @@ def test_gradient_penalty_by_hand(batch, output):
 
 def test_gradient_penalty_in_holes_by_hand(batch, output):
     real, fake = views(batch, batch.target), views(batch, output.raw[:, 0])
-    first, second = 3, 6  # hidden values of each image, all inside its view
+    first, second = 3, 6  # masked values of each image, all inside its view
     expected = sum((slope * math.sqrt(n) - 1) ** 2 / 2 for slope in (0.5, 1) for n in (first, second))
     assert GradientPenalty(region="hole")(Linear(), real, fake).item() == pytest.approx(expected, rel=1e-5)
 

@@ -8,7 +8,7 @@ from pose_inpaint.types import Batch, InpaintingOutput
 
 @pytest.fixture
 def batch():
-    """A 1x5 image, black, whose three middle pixels are hidden, and one that is hidden at its first pixel."""
+    """A 1x5 image, black, whose three middle pixels are masked, and one that is masked at its first pixel."""
     mask = torch.tensor([[0.0, 1, 1, 1, 0], [1, 0, 0, 0, 0]])[:, None, None]
     return Batch(torch.zeros(2, 3, 1, 5), mask, ("a", "b"))
 

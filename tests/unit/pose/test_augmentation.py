@@ -29,8 +29,8 @@ def test_joints_move_with_the_image(monkeypatch):
     for image, each in zip(seen, moved, strict=True):
         places = []
         for channel in (0, 1):
-            heat = image[channel]
-            place = heat.argmax()
+            heatmaps = image[channel]
+            place = heatmaps.argmax()
             places.append(torch.tensor([place % 64 + 0.5, place // 64 + 0.5]))
         right, left = (each[JOINTS.index(f"{side}_wrist"), :2] for side in ("right", "left"))
         straight = torch.stack([right - places[0], left - places[1]]).abs().max()

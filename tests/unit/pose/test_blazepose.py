@@ -62,12 +62,12 @@ def test_a_crop_of_the_whole_image_is_the_image():
 
 
 def test_refinement_by_hand():
-    heat = torch.zeros(8, 8, 1)
-    heat[4, 5, 0], heat[4, 6, 0] = 0.75, 0.25
-    moved = refine(torch.tensor([[0.55, 0.55]]), heat)  # cell (4, 4)
+    heatmaps = torch.zeros(8, 8, 1)
+    heatmaps[4, 5, 0], heatmaps[4, 6, 0] = 0.75, 0.25
+    moved = refine(torch.tensor([[0.55, 0.55]]), heatmaps)  # cell (4, 4)
     assert moved[0].tolist() == pytest.approx([(0.75 * 5 + 0.25 * 6) / 8, 4 / 8])
-    assert refine(torch.tensor([[0.55, 0.55]]), heat * 0.5)[0].tolist() == pytest.approx([0.55, 0.55])  # not sure
-    assert refine(torch.tensor([[1.5, 0.5]]), heat)[0].tolist() == [1.5, 0.5]  # outside
+    assert refine(torch.tensor([[0.55, 0.55]]), heatmaps * 0.5)[0].tolist() == pytest.approx([0.55, 0.55])  # not sure
+    assert refine(torch.tensor([[1.5, 0.5]]), heatmaps)[0].tolist() == [1.5, 0.5]  # outside
 
 
 @pytest.fixture

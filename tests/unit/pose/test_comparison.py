@@ -167,7 +167,7 @@ def test_pck_counts_annotated_joints_of_people_found():
     assert counted.int().tolist() == [[1, 0, 1], [1, 1, 1], [0, 0, 0]]
 
 
-def test_a_joint_is_hidden_if_the_pixel_that_it_lies_in_is():
+def test_a_joint_is_masked_if_the_pixel_that_it_lies_in_is():
     mask = torch.zeros(1, 1, 4, 4)
     mask[0, 0, 1, 2] = 1  # row 1, column 2
     joints = torch.tensor(

@@ -3,47 +3,47 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pose_inpaint.pose.heatmaps import draw_heat, find_joints
-from pose_inpaint.pose.lightning_module import heat_loss
+from pose_inpaint.pose.heatmaps import draw_heatmaps, find_joints
+from pose_inpaint.pose.lightning_module import heatmap_loss
 
 
 def test_heat_by_hand():
-    heat = draw_heat(torch.tensor([[[6.0, 10.0, 1.0]]]), 4, 3, stride=4)
-    assert heat.shape == (1, 1, 4, 3)
-    assert heat[0, 0, 2, 1].item() == 1  # the middle of cell (row 2, column 1) is (x 6, y 10)
-    assert heat[0, 0, 2, 2].item() == pytest.approx(torch.tensor(-0.5).exp().item())
-    assert heat[0, 0, 1, 0].item() == pytest.approx(torch.tensor(-1.0).exp().item())
+    heatmaps = draw_heatmaps(torch.tensor([[[6.0, 10.0, 1.0]]]), 4, 3, stride=4)
+    assert heatmaps.shape == (1, 1, 4, 3)
+    assert heatmaps[0, 0, 2, 1].item() == 1  # the middle of cell (row 2, column 1) is (x 6, y 10)
+    assert heatmaps[0, 0, 2, 2].item() == pytest.approx(torch.tensor(-0.5).exp().item())
+    assert heatmaps[0, 0, 1, 0].item() == pytest.approx(torch.tensor(-1.0).exp().item())
 
 
 @given(st.floats(8, 56), st.floats(8, 56))
 def test_joints_are_found_where_heat_was_drawn(x, y):
     joints = torch.tensor([[[x, y, 1.0]]])
-    found = find_joints(draw_heat(joints, 16, 16, stride=4), 4)
+    found = find_joints(draw_heatmaps(joints, 16, 16, stride=4), 4)
     assert found[0, 0, :2].tolist() == pytest.approx([x, y], abs=0.02)
 
 
 @pytest.mark.parametrize(("x", "y"), [(1.0, 1.0), (63.0, 2.0), (0.0, 64.0)])
 def test_joints_at_the_edge_stay_within_a_cell(x, y):
-    found = find_joints(draw_heat(torch.tensor([[[x, y, 1.0]]]), 16, 16, stride=4), 4)[0, 0]
+    found = find_joints(draw_heatmaps(torch.tensor([[[x, y, 1.0]]]), 16, 16, stride=4), 4)[0, 0]
     assert abs(found[0] - x) <= 2
     assert abs(found[1] - y) <= 2
 
 
 def test_confidence_is_the_peak():
-    heat = draw_heat(torch.tensor([[[30.0, 30.0, 1.0]]]), 16, 16, stride=4)
-    assert find_joints(heat * 0.3, 4)[0, 0, 2].item() == pytest.approx(0.3 * heat.max().item())
+    heatmaps = draw_heatmaps(torch.tensor([[[30.0, 30.0, 1.0]]]), 16, 16, stride=4)
+    assert find_joints(heatmaps * 0.3, 4)[0, 0, 2].item() == pytest.approx(0.3 * heatmaps.max().item())
 
 
 def test_an_empty_answer_has_a_loss_of_1_a_stack_and_a_true_one_of_0():
     joints = torch.tensor([[[20.0, 30.0, 1.0], [40.0, 8.0, 1.0]], [[3.0, 3.0, 0.0], [10.0, 60.0, 1.0]]])
-    true = draw_heat(joints, 16, 16, stride=4)[:, None].repeat(1, 2, 1, 1, 1)
-    assert heat_loss(torch.zeros_like(true), joints).item() == pytest.approx(2)
-    assert heat_loss(true, joints).item() == 0
+    true = draw_heatmaps(joints, 16, 16, stride=4)[:, None].repeat(1, 2, 1, 1, 1)
+    assert heatmap_loss(torch.zeros_like(true), joints).item() == pytest.approx(2)
+    assert heatmap_loss(true, joints).item() == 0
 
 
 def test_joints_that_are_not_annotated_do_not_count():
     joints = torch.tensor([[[20.0, 30.0, 1.0], [40.0, 8.0, 0.0]]])
-    heat = torch.zeros(1, 1, 2, 16, 16)
-    before = heat_loss(heat, joints)
-    heat[:, :, 1] = 5
-    assert heat_loss(heat, joints) == before
+    heatmaps = torch.zeros(1, 1, 2, 16, 16)
+    before = heatmap_loss(heatmaps, joints)
+    heatmaps[:, :, 1] = 5
+    assert heatmap_loss(heatmaps, joints) == before

@@ -22,7 +22,7 @@ def test_parameters_by_hand():
     assert sum(parameter.numel() for parameter in network.parameters()) == stem + hourglass + head
 
 
-def test_heat_maps_of_every_stack_at_a_quarter_of_the_resolution():
+def test_heatmaps_of_every_stack_at_a_quarter_of_the_resolution():
     network = StackedHourglass(14, width=8, stacks=3, depth=2)
     assert network(torch.rand(2, 3, 32, 48)).shape == (2, 3, 14, 8, 12)
 
@@ -36,7 +36,7 @@ def test_every_parameter_learns():
 def test_it_learns_where_a_spot_is():
     """A few steps on one bright spot find it within two pixels: the whole way from image to joints."""
     from pose_inpaint.pose.heatmaps import find_joints
-    from pose_inpaint.pose.lightning_module import heat_loss
+    from pose_inpaint.pose.lightning_module import heatmap_loss
 
     torch.manual_seed(0)
     places = torch.rand(16, 1, 2) * 40 + 12
@@ -48,7 +48,7 @@ def test_it_learns_where_a_spot_is():
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     for _ in range(80):
         optimizer.zero_grad()
-        heat_loss(network(images), joints).backward()
+        heatmap_loss(network(images), joints).backward()
         optimizer.step()
     found = find_joints(network.eval()(images)[:, -1], 4)
     assert (found - joints)[..., :2].norm(dim=-1).median() < 2

@@ -28,10 +28,10 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     writing = written_whole(tmp_path / "a.txt")
     part = writing.__enter__()
     part.write_text("half")
-    for name in ("a.txt", ".hidden", "b.part"):
+    for name in ("a.txt", ".masked", "b.part"):
         (tmp_path / name).write_text("kept")
     remove_parts(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"a.txt", ".hidden", "b.part"}
+    assert {path.name for path in tmp_path.iterdir()} == {"a.txt", ".masked", "b.part"}
 
 
 EXAMPLE = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # of "abc", in FIPS 180-2

@@ -58,7 +58,7 @@ class PatchMatchFill:
         An image's outputs follow from it and the generator's seed, whatever was inpainted before.
 
         Raises:
-            InputError: an image is smaller than a patch, or wholly hidden.
+            InputError: an image is smaller than a patch, or wholly masked.
         """
         height, width = known.shape[-2:]
         if min(height, width) < self.patch:
@@ -67,7 +67,7 @@ class PatchMatchFill:
             )
         holes = mask[:, 0].byte().cpu().numpy()
         if holes.all((1, 2)).any():
-            raise InputError("model=patchmatch: a wholly hidden image has no patch to copy from; leave it out")
+            raise InputError("model=patchmatch: a wholly masked image has no patch to copy from; leave it out")
         first = DEFAULT_SEED if generator is None else generator.initial_seed()
         filled = [
             np.stack([self._fill(image, hole, first + sample) for sample in range(samples)])

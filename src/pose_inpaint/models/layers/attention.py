@@ -1,4 +1,4 @@
-"""Contextual attention: features of known places fill hidden ones (Yu et al. 2018, section 4).
+"""Contextual attention: features of known places fill masked ones (Yu et al. 2018, section 4).
 
 https://arxiv.org/abs/1801.07892
 """
@@ -34,7 +34,7 @@ def contextual_attention(
 
     Args:
         features: h and w even.
-        mask: 1 = hidden, at the resolution of the features; every image has its own.
+        mask: 1 = masked, at the resolution of the features; every image has its own.
 
     Returns:
         The features anew, everywhere; zeros where an image has no known place at all. In full precision.
@@ -102,8 +102,8 @@ def _shifted(scores: Tensor, axis: int, ahead: int) -> Tensor:
 def available_places(mask: Float[Tensor, "b 1 h w"]) -> Bool[Tensor, "b n"]:
     """The places whose 3x3 patch is wholly known; where an image has none, those that are known themselves.
 
-    A place is hidden if any pixel that it stands for is: with holes all over, the nearest neighbour of the release
-    would take hidden features for known ones.
+    A place is masked if any pixel that it stands for is: with holes all over, the nearest neighbour of the release
+    would take masked features for known ones.
     """
     places = F.max_pool2d(mask, RATE)
     whole = F.max_pool2d(places, PATCH, stride=1, padding=PATCH // 2).flatten(1) == 0

@@ -17,24 +17,24 @@ def label_holes(mask: Float[Tensor, "b 1 h w"]) -> Int[Tensor, "b h w"]:
     A hole's number is one more than the place of its last pixel in reading order. Numbers spread along whole rows and
     columns at a time, so a union of squares takes a few rounds, not one a pixel.
     """
-    hidden = mask[:, 0] > 0
-    height, width = hidden.shape[-2:]
-    labels = torch.arange(1, height * width + 1, device=mask.device).view(1, height, width) * hidden
+    masked = mask[:, 0] > 0
+    height, width = masked.shape[-2:]
+    labels = torch.arange(1, height * width + 1, device=mask.device).view(1, height, width) * masked
     while True:
-        spread = _spread(_spread(labels, hidden, 2), hidden, 1)
+        spread = _spread(_spread(labels, masked, 2), masked, 1)
         if torch.equal(spread, labels):
             return labels
         labels = spread
 
 
-def _spread(labels: Tensor, hidden: Tensor, axis: int) -> Tensor:
+def _spread(labels: Tensor, masked: Tensor, axis: int) -> Tensor:
     """The largest label of each unbroken run along an axis, in all of it."""
-    breaks = (~hidden).long().cumsum(axis)  # constant in a run, and rising from run to run
+    breaks = (~masked).long().cumsum(axis)  # constant in a run, and rising from run to run
     step = labels.shape[1] * labels.shape[2] + 1
     forward = (labels + breaks * step).cummax(axis).values - breaks * step
     breaks = (breaks.amax(axis, keepdim=True) - breaks).flip(axis)
     backward = (labels.flip(axis) + breaks * step).cummax(axis).values - breaks * step
-    return torch.maximum(forward, backward.flip(axis)) * hidden
+    return torch.maximum(forward, backward.flip(axis)) * masked
 
 
 def distance_to_known(mask: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"]:

@@ -1,4 +1,4 @@
-"""The local view of a discriminator: a square around one hole of each image (Iizuka et al. 2017, section 3.3)."""
+"""The local patch of a discriminator: a square around one hole of each image (Iizuka et al. 2017, section 3.3)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def place_views(
+def place_patches(
     mask: Float[Tensor, "b 1 h w"],
     patch: int,
     names: Sequence[str] | None = None,
@@ -30,7 +30,7 @@ def place_views(
     pixel.
 
     Args:
-        mask: 1 = hidden.
+        mask: 1 = masked.
         patch: side of the view in pixels.
         names: of the images, for messages.
         generator: the source of randomness, on the CPU; None: PyTorch's own, which a run's seed sets.
@@ -47,7 +47,7 @@ def place_views(
             f"discriminator.patch={patch}: larger than the images of {height}x{width}; give at most "
             f"{min(height, width)}"
         )
-    views = hole_views(mask, patch, names)
+    views = hole_patches(mask, patch, names)
     fit = [[corner for corner, covered in own if not covered] for own in views]
     corners = []
     for place, own in enumerate(views):
@@ -57,7 +57,7 @@ def place_views(
 
 
 def crop(images: Float[Tensor, "n c h w"], corners: Int[Tensor, "n 2"], patch: int) -> Float[Tensor, "n c p p"]:
-    """The local views: `patch` rows and columns from each corner on."""
+    """The local patches: `patch` rows and columns from each corner on."""
     offsets = torch.arange(patch, device=images.device)
     rows, columns = corners[:, :1] + offsets, corners[:, 1:] + offsets
     batch = torch.arange(len(images), device=images.device)
@@ -65,7 +65,7 @@ def crop(images: Float[Tensor, "n c h w"], corners: Int[Tensor, "n 2"], patch: i
     return found
 
 
-def hole_views(
+def hole_patches(
     mask: Float[Tensor, "b 1 h w"], patch: int, names: Sequence[str] | None = None
 ) -> list[list[tuple[tuple[int, int], bool]]]:
     """Of each image's holes: row and column of the view on its middle, and whether the hole covers all of it.
@@ -76,24 +76,25 @@ def hole_views(
     Raises:
         InputError: an image has no hole or no known pixel.
     """
-    hidden = mask[:, 0] > 0
-    for place, share in enumerate(hidden.flatten(1).float().mean(1).tolist()):
+    masked = mask[:, 0] > 0
+    for place, share in enumerate(masked.flatten(1).float().mean(1).tolist()):
         if share in (0, 1):
             name = f"image {place}" if names is None else names[place]
             lacks = "no known pixel" if share else "no hole"
             raise InputError(
-                f"{name}: {lacks}, so the discriminator has no local view of it; leave it out, or take a discriminator "
+                f"{name}: {lacks}, so the discriminator has no local patch of it; leave it out, or take a "
+                "discriminator "
                 "without one"
             )
     starts = (_middles(label_holes(mask)) - torch.tensor([0, patch // 2, patch // 2], device=mask.device)).T
-    height, width = hidden.shape[-2:]
+    height, width = masked.shape[-2:]
     image, row, column = starts[0], starts[1].clamp(0, height - patch), starts[2].clamp(0, width - patch)
     # Masked pixels above and to the left of each pixel: four of them tell how many a view holds.
-    sums = F.pad(hidden.double().cumsum(1).cumsum(2), (1, 0, 1, 0))
+    sums = F.pad(masked.double().cumsum(1).cumsum(2), (1, 0, 1, 0))
     bottom, right = row + patch, column + patch
     count = sums[image, bottom, right] - sums[image, row, right] - sums[image, bottom, column]
     covered = count + sums[image, row, column] == patch**2
-    found: list[list[tuple[tuple[int, int], bool]]] = [[] for _ in hidden]
+    found: list[list[tuple[tuple[int, int], bool]]] = [[] for _ in masked]
     for place, r, c, full in torch.stack([image, row, column, covered.long()], dim=1).tolist():
         found[place].append(((r, c), bool(full)))
     return found
@@ -117,9 +118,9 @@ def _middles(labels: Int[Tensor, "b h w"]) -> Int[Tensor, "n 3"]:
     return pixels[nearest]
 
 
-def _move_to_known(hidden: Tensor, corner: tuple[int, int], patch: int) -> tuple[int, int]:
+def _move_to_known(masked: Tensor, corner: tuple[int, int], patch: int) -> tuple[int, int]:
     """The view moved as little as shows a known pixel."""
-    known = (~hidden).nonzero()
+    known = (~masked).nonzero()
     start = torch.tensor(corner)
     moves = (known - (start + patch - 1)).clamp(min=0) + (known - start).clamp(max=0)
     row, column = (start + moves[moves.abs().sum(1).argmin()]).tolist()

@@ -115,7 +115,8 @@ class Discriminators(nn.Module):
     Args:
         width: channels of the first layers; all others scale with it.
         size: side of the images in pixels, a multiple of 16.
-        patch: side of the local view in pixels, a multiple of 16, at most `size`; None for half of it, as in the paper.
+        patch: side of the local patch in pixels, a multiple of 16, at most `size`; None for half of it, as in the
+            paper.
 
     Raises:
         InputError: an argument is out of range.
@@ -141,13 +142,13 @@ class Discriminators(nn.Module):
     def forward(
         self, images: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
     ) -> Float[Tensor, "n 2"]:
-        """The score of the whole image and that of the local view.
+        """The score of the whole image and that of the local patch.
 
         Raises:
             InputError: there are no corners.
         """
         if corners is None or self.patch is None:
-            raise InputError("discriminator: a local view needs corners, and none were given")
+            raise InputError("discriminator: a local patch needs corners, and none were given")
         return torch.cat([self.whole(images), self.local(crop(images, corners, self.patch))], dim=1)
 
 

@@ -91,13 +91,13 @@ class CompletionNetwork(nn.Module):
 class Discriminators(nn.Module):
     """A global and a local discriminator, joined by one linear layer to one logit of "real".
 
-    At the paper's 256x256 pixels with a local view of 128x128 the global one halves its input six times and the local
+    At the paper's 256x256 pixels with a local patch of 128x128 the global one halves its input six times and the local
     one five times, down to 4x4. Smaller images take fewer halvings, so that both still end at 4x4.
 
     Args:
         width: channels of the first layers; all others scale with it (the paper's is 64).
         size: side of the images in pixels: 4 times a power of two, from 8 to 256.
-        patch: side of the local view in pixels, likewise, at most `size`; None for half of it, as in the paper.
+        patch: side of the local patch in pixels, likewise, at most `size`; None for half of it, as in the paper.
 
     Raises:
         InputError: an argument is out of range.
@@ -128,7 +128,7 @@ class Discriminators(nn.Module):
             InputError: there are no corners.
         """
         if corners is None or self.patch is None:
-            raise InputError("discriminator: a local view needs corners, and none were given")
+            raise InputError("discriminator: a local patch needs corners, and none were given")
         views = [self.whole(images), self.local(crop(images, corners, self.patch))]
         logits: Tensor = self.judge(torch.cat(views, dim=1))
         return logits

@@ -49,7 +49,7 @@ def run_sweep(
         InputError: the sweep can't be done as asked; nothing is written then.
         SystemExit: 1 if a job failed or was not begun, 75 if the sweep was asked to end, 130 after Ctrl-C.
     """
-    _refuse_ranks()
+    _check_ranks()
     plan = plan_sweep(arguments, check)
     more, left = study_arguments(plan) if plan.uses_optuna else ([], plan.record.jobs)
     with locked(plan.folder, "hydra.sweep.dir"):
@@ -80,7 +80,7 @@ def _run(plan: Plan, more: list[str], left: int, run: Command, launch: Callable[
     return 0
 
 
-def _refuse_ranks() -> None:
+def _check_ranks() -> None:
     """Each process of a distributed run would run a sweep of its own.
 
     Raises:

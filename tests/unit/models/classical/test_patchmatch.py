@@ -46,8 +46,8 @@ def test_samples_are_those_of_the_seeds_that_follow():
     torch.testing.assert_close(both[:, 1:], second, atol=0, rtol=0)
 
 
-def test_a_wholly_hidden_image_is_refused():
-    with pytest.raises(InputError, match="wholly hidden"):
+def test_a_wholly_masked_image_is_refused():
+    with pytest.raises(InputError, match="wholly masked"):
         PatchMatchFill()(torch.full((1, 3, 16, 16), EMPTY), torch.ones(1, 1, 16, 16))
 
 

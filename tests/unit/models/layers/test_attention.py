@@ -33,10 +33,10 @@ def by_hand(features, mask):
     small = features[:, ::2, ::2]
     rows, columns = small.shape[1:]
     places = [(r, c) for r in range(rows) for c in range(columns)]
-    hidden = {(r, c): bool(mask[0, 2 * r : 2 * r + 2, 2 * c : 2 * c + 2].any()) for r, c in places}
+    masked = {(r, c): bool(mask[0, 2 * r : 2 * r + 2, 2 * c : 2 * c + 2].any()) for r, c in places}
     near = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
-    available = [p for p in places if not any(hidden.get((p[0] + i, p[1] + j), False) for i, j in near)]
-    available = available or [p for p in places if not hidden[p]]
+    available = [p for p in places if not any(masked.get((p[0] + i, p[1] + j), False) for i, j in near)]
+    available = available or [p for p in places if not masked[p]]
 
     def score(p, q):
         key = patch(small, *q)
@@ -81,7 +81,7 @@ def test_attention_is_the_papers(boxes, width):
         assert torch.allclose(found[place], by_hand(features[place], mask[place]), atol=1e-4)
 
 
-def test_hidden_features_are_never_pasted():
+def test_masked_features_are_never_pasted():
     torch.manual_seed(0)
     features, mask = torch.rand(1, 3, 16, 16), torch.zeros(1, 1, 16, 16)
     mask[..., 6:10, 4:12] = 1

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pose_inpaint.errors import InputError
-from pose_inpaint.models.layers.local_patch import crop, place_views
+from pose_inpaint.models.layers.local_patch import crop, place_patches
 
 
 def holes(*boxes, size=32):
@@ -23,19 +23,19 @@ def holes(*boxes, size=32):
     ],
 )
 def test_a_view_lies_on_the_middle_of_its_hole(box, expected):
-    assert place_views(holes(box), 16).tolist() == [list(expected)]
+    assert place_patches(holes(box), 16).tolist() == [list(expected)]
 
 
 def test_a_hole_that_winds_round_its_middle_is_seen():
     mask = holes((0, 0, 32, 4), (28, 0, 4, 32))
-    ((row, column),) = place_views(mask, 8).tolist()
+    ((row, column),) = place_patches(mask, 8).tolist()
     assert mask[0, 0, row : row + 8, column : column + 8].any()
 
 
 def test_each_of_several_holes_is_drawn_about_as_often():
     mask = holes((4, 4, 2, 2), (4, 20, 6, 6), (20, 4, 3, 3))
     generator = torch.Generator().manual_seed(0)
-    found = [tuple(place_views(mask, 8, generator=generator)[0].tolist()) for _ in range(300)]
+    found = [tuple(place_patches(mask, 8, generator=generator)[0].tolist()) for _ in range(300)]
     counts = sorted(found.count(view) for view in set(found))
     assert len(counts) == 3
     assert counts[0] > 70
@@ -43,23 +43,23 @@ def test_each_of_several_holes_is_drawn_about_as_often():
 
 def test_the_seed_decides():
     mask = holes((4, 4, 2, 2), (4, 20, 6, 6)).expand(8, 1, 32, 32)
-    first, again = (place_views(mask, 8, generator=torch.Generator().manual_seed(3)) for _ in range(2))
+    first, again = (place_patches(mask, 8, generator=torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(first, again)
     torch.manual_seed(5)
-    first = place_views(mask, 8)
+    first = place_patches(mask, 8)
     torch.manual_seed(5)
-    assert torch.equal(first, place_views(mask, 8))
+    assert torch.equal(first, place_patches(mask, 8))
 
 
 def test_holes_that_fill_the_view_are_passed_over():
     mask = holes((0, 0, 20, 20), (26, 26, 2, 2))
     for seed in range(8):
-        (view,) = place_views(mask, 8, generator=torch.Generator().manual_seed(seed)).tolist()
+        (view,) = place_patches(mask, 8, generator=torch.Generator().manual_seed(seed)).tolist()
         assert view == [23, 23]
 
 
 def test_a_view_without_context_moves_to_the_nearest_known_pixel():
-    ((row, column),) = place_views(holes((0, 0, 20, 32)), 8).tolist()
+    ((row, column),) = place_patches(holes((0, 0, 20, 32)), 8).tolist()
     assert (row, column) == (13, 12)  # the hole's middle is row 10; rows 13 to 20 are the first that show row 20
 
 
@@ -67,10 +67,10 @@ def test_a_view_without_context_moves_to_the_nearest_known_pixel():
 def test_views_lie_inside_and_show_context_and_hole(seed, patch):
     mask = (torch.rand(3, 1, 9, 12, generator=torch.Generator().manual_seed(seed)) < 0.8).float()
     mask[:, :, 0, 0], mask[:, :, 8, 11] = 0, 1
-    for hidden, (row, column) in zip(mask[:, 0] > 0, place_views(mask, patch).tolist(), strict=True):
+    for masked, (row, column) in zip(mask[:, 0] > 0, place_patches(mask, patch).tolist(), strict=True):
         assert 0 <= row <= 9 - patch
         assert 0 <= column <= 12 - patch
-        shown = hidden[row : row + patch, column : column + patch]
+        shown = masked[row : row + patch, column : column + patch]
         assert not shown.all()
         assert shown.any() or patch == 1  # a single pixel can't be both
 
@@ -80,12 +80,12 @@ def test_views_lie_inside_and_show_context_and_hole(seed, patch):
 )
 def test_images_without_hole_or_context_are_named(mask, lacks):
     with pytest.raises(InputError, match=rf"a\.png: {lacks}"):
-        place_views(mask, 4, ["a.png"])
+        place_patches(mask, 4, ["a.png"])
 
 
 def test_views_larger_than_the_image_are_refused():
     with pytest.raises(InputError, match=r"discriminator\.patch=16: larger than the images of 8x12; give at most 8"):
-        place_views(torch.zeros(1, 1, 8, 12), 16)
+        place_patches(torch.zeros(1, 1, 8, 12), 16)
 
 
 def test_crops_are_slices_of_their_own_images():

@@ -122,5 +122,5 @@ def test_impossible_discriminators_are_refused(arguments, text):
 def test_impossible_widths_are_refused():
     with pytest.raises(InputError, match=r"model\.width=3"):
         Generator(3)
-    with pytest.raises(InputError, match="a local view needs corners"):
+    with pytest.raises(InputError, match="a local patch needs corners"):
         Discriminators(2, size=32)(torch.zeros(1, 3, 32, 32))

@@ -85,7 +85,7 @@ def test_holes_have_the_fill_colour():
         (lambda: Discriminators(0), r"discriminator\.width=0"),
         (lambda: Discriminators(2, size=100), r"discriminator\.size=100: not one of 8, 16, 32, 64, 128, 256"),
         (lambda: Discriminators(2, size=32, patch=64), r"discriminator\.patch=64: larger than discriminator\.size=32"),
-        (lambda: Discriminators(2, size=32)(torch.zeros(1, 3, 32, 32)), "a local view needs corners"),
+        (lambda: Discriminators(2, size=32)(torch.zeros(1, 3, 32, 32)), "a local patch needs corners"),
         (lambda: CompletionNetwork(2)(torch.zeros(1, 3, 9, 8), torch.zeros(1, 1, 9, 8)), "multiples of 4"),
     ],
 )

@@ -29,12 +29,12 @@ class Hole:
     """A connected hole and its surroundings.
 
     Attributes:
-        hidden: the hole, (h, w).
+        masked: the hole, (h, w).
         context: known pixels within the context band around it, (h, w).
         top: first row of the box around both; likewise the others, ends excluded.
     """
 
-    hidden: Bool[Tensor, "h w"]
+    masked: Bool[Tensor, "h w"]
     context: Bool[Tensor, "h w"]
     top: int
     left: int
@@ -104,7 +104,7 @@ class Matcher:
     ) -> Placement | None:
         box = (slice(hole.top, hole.bottom), slice(hole.left, hole.right))
         weight = hole.context[box].float()
-        rows, columns = (hole.hidden[box].any(dim).nonzero()[:, 0] for dim in (1, 0))
+        rows, columns = (hole.masked[box].any(dim).nonzero()[:, 0] for dim in (1, 0))
         # Every masked pixel must fall inside the scene; of the context, what does counts.
         first_row, last_row = -int(rows[0]), scaled.shape[1] - int(rows[-1]) - 1
         first_column, last_column = -int(columns[0]), scaled.shape[2] - int(columns[-1]) - 1

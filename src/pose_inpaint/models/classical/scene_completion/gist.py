@@ -68,35 +68,35 @@ class SceneFilters:
 
         Args:
             image: in [-1, 1].
-            mask: 1 = hidden; None hides nothing.
+            mask: 1 = masked; None hides nothing.
 
         Returns:
             Mean magnitude of each filter's response to L* and mean L*, a* and b* over each block's known pixels, all in
             units of L*a*b* (zero where a block has none); and the shares, in [0, 1].
         """
         small = resize(image, SIDE, SIDE)
-        hidden = torch.zeros(1, SIDE, SIDE)
+        masked = torch.zeros(1, SIDE, SIDE)
         if mask is not None:
             known = resize(1 - mask, SIDE, SIDE)
             small = resize(torch.where(mask > 0, torch.zeros_like(image), image), SIDE, SIDE) / known.clamp(min=1e-3)
-            hidden = (known < 0.5).float()
-        lab = fill_smoothly(to_lab(small), hidden)
+            masked = (known < 0.5).float()
+        lab = fill_smoothly(to_lab(small), masked)
         padded = F.pad(lab[:1, None], (MARGIN, MARGIN, MARGIN, MARGIN), mode="reflect")[0, 0]
         magnitude = torch.fft.ifft2(torch.fft.fft2(padded) * self.responses).abs()
         kept = magnitude[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
-        values, visible = torch.cat([kept, lab]), 1 - hidden
+        values, visible = torch.cat([kept, lab]), 1 - masked
         share = F.adaptive_avg_pool2d(visible, GRID)
         means = F.adaptive_avg_pool2d(values * visible, GRID) / share.clamp(min=1e-6)
         return torch.where(share > 0, means, torch.zeros_like(means)).flatten(1).T.contiguous(), share.flatten()
 
 
-def fill_smoothly(values: Float[Tensor, "c h w"], hidden: Float[Tensor, "1 h w"]) -> Float[Tensor, "c h w"]:
-    """Hidden values by the mean of known ones in the smallest square of 3, 7, 15, ... pixels that has any.
+def fill_smoothly(values: Float[Tensor, "c h w"], masked: Float[Tensor, "1 h w"]) -> Float[Tensor, "c h w"]:
+    """Masked values by the mean of known ones in the smallest square of 3, 7, 15, ... pixels that has any.
 
     Else the edge of a hole would answer the filters louder than the scene does.
     """
-    filled, left = torch.where(hidden > 0, torch.zeros_like(values), values), hidden > 0
-    visible = 1 - hidden
+    filled, left = torch.where(masked > 0, torch.zeros_like(values), values), masked > 0
+    visible = 1 - masked
     for octave in range(2, math.ceil(math.log2(max(values.shape[-2:]))) + 2):
         if not left.any():
             break

@@ -98,7 +98,7 @@ class SceneCompletion:
         """Inpaints each image on the CPU from `samples` different scenes, the best one first.
 
         Raises:
-            InputError: an image is wholly hidden, or too few scenes of the index can inpaint it.
+            InputError: an image is wholly masked, or too few scenes of the index can inpaint it.
         """
         found = [
             self._inpaint(image, hole, samples)
@@ -110,22 +110,22 @@ class SceneCompletion:
     def _inpaint(
         self, known: Float[Tensor, "3 h w"], mask: Float[Tensor, "1 h w"], samples: int
     ) -> tuple[Float[Tensor, "s 3 h w"], tuple[Source, ...]]:
-        hidden = mask[0] > 0
-        if hidden.all():
+        masked = mask[0] > 0
+        if masked.all():
             raise InputError(
-                "model=scene_completion: a wholly hidden image is like no scene more than another; leave it out"
+                "model=scene_completion: a wholly masked image is like no scene more than another; leave it out"
             )
-        if not hidden.any():
+        if not masked.any():
             raw = known.expand(samples, *known.shape).clone()
             return raw, tuple(Source("-", 0.0, near_duplicate=False) for _ in range(samples))
-        holes = find_holes(hidden, round(self.band * max(hidden.shape)) or 1)
+        holes = find_holes(masked, round(self.band * max(masked.shape)) or 1)
         best = self._candidates(known, mask, holes, samples)[:samples]
         if len(best) < samples:
             raise InputError(
                 f"model.index: only {len(best)} of its images can inpaint this one, asked for {samples}; "
                 "give fewer samples, larger model.scenes, or a larger collection"
             )
-        raw = torch.stack([self._compose(known, hidden, holes, candidate) for candidate in best])
+        raw = torch.stack([self._compose(known, masked, holes, candidate) for candidate in best])
         sources = (Source(c.name, c.distance, near_duplicate=c.distance <= self.near_duplicate) for c in best)
         return raw, tuple(sources)
 
@@ -137,7 +137,7 @@ class SceneCompletion:
         descriptor, share = self.index.filters.describe(known, mask)
         places, apart = self.index.nearest(descriptor, share, max(self.scenes, samples), usable)
         features = self.matcher.features(known)
-        area = torch.tensor([float(hole.hidden.sum()) for hole in holes])
+        area = torch.tensor([float(hole.masked.sum()) for hole in holes])
         found = []
         for place, scene_distance in zip(places, apart, strict=True):
             scene = self.index.image(place)
@@ -157,7 +157,7 @@ class SceneCompletion:
 
     def _large_enough(self, holes: Sequence[Hole]) -> Bool[Tensor, " n"]:
         """Which images of the index, at their largest scale, cover the largest hole."""
-        boxes = [hole.hidden.nonzero() for hole in holes]
+        boxes = [hole.masked.nonzero() for hole in holes]
         need = torch.stack([box.amax(0) - box.amin(0) + 1 for box in boxes]).amax(0)
         usable = (self.index.sizes * max(self.matcher.scales)).round() >= need
         if not usable.all(1).any():
@@ -169,13 +169,13 @@ class SceneCompletion:
         return usable.all(1)
 
     def _compose(
-        self, known: Float[Tensor, "3 h w"], hidden: Bool[Tensor, "h w"], holes: Sequence[Hole], candidate: Candidate
+        self, known: Float[Tensor, "3 h w"], masked: Bool[Tensor, "h w"], holes: Sequence[Hole], candidate: Candidate
     ) -> Float[Tensor, "3 h w"]:
-        image, left = (known.double().numpy() + 1) / 2, hidden.numpy().copy()
-        keep = 0.002 * PAPER_SIDE / max(hidden.shape)  # section 5: k = 0.002 at 1,024 pixels
+        image, left = (known.double().numpy() + 1) / 2, masked.numpy().copy()
+        keep = 0.002 * PAPER_SIDE / max(masked.shape)  # section 5: k = 0.002 at 1,024 pixels
         for hole, placement in zip(holes, candidate.placements, strict=True):
-            scene, covered = lay_over(candidate.image, placement, hidden.shape)
-            own, free = hole.hidden.numpy(), hole.context.numpy() & covered
+            scene, covered = lay_over(candidate.image, placement, masked.shape)
+            own, free = hole.masked.numpy(), hole.context.numpy() & covered
             inside = own
             if self.seam == "cut":
                 inside = choose_scene_pixels(image, scene, own, free, keep)
@@ -185,27 +185,27 @@ class SceneCompletion:
         return torch.from_numpy(image).float().clamp(0, 1) * 2 - 1
 
 
-def find_holes(hidden: Bool[Tensor, "h w"], band: int) -> list[Hole]:
+def find_holes(masked: Bool[Tensor, "h w"], band: int) -> list[Hole]:
     """Connected holes (also over corners) with the known pixels up to `band` pixels away, in the order of rows."""
     from scipy import ndimage
 
-    labels, count = ndimage.label(hidden.numpy(), structure=np.ones((3, 3)))
+    labels, count = ndimage.label(masked.numpy(), structure=np.ones((3, 3)))
     holes = []
     for label in range(1, count + 1):
         own = labels == label
         near = ndimage.distance_transform_edt(~own) <= band
         rows, columns = near.nonzero()
         box = int(rows.min()), int(columns.min()), int(rows.max()) + 1, int(columns.max()) + 1
-        holes.append(Hole(torch.from_numpy(own), torch.from_numpy(near) & ~hidden, *box))
+        holes.append(Hole(torch.from_numpy(own), torch.from_numpy(near) & ~masked, *box))
     return holes
 
 
 def is_same(
-    known: Float[Tensor, "3 h w"], hidden: Bool[Tensor, "h w"], scene: Float[Tensor, "3 h2 w2"], tolerance: float
+    known: Float[Tensor, "3 h w"], masked: Bool[Tensor, "h w"], scene: Float[Tensor, "3 h2 w2"], tolerance: float
 ) -> bool:
     """Whether a scene is the image itself, perhaps mirrored, at another size or saved anew: known pixels decide."""
     laid = resize(scene, *known.shape[-2:])
-    differences = (laid - known)[:, ~hidden], (laid.flip(2) - known)[:, ~hidden]
+    differences = (laid - known)[:, ~masked], (laid.flip(2) - known)[:, ~masked]
     return any(float(each.square().mean().sqrt()) / 2 <= tolerance for each in differences)
 
 

@@ -21,7 +21,7 @@ LENGTH = 0.02
 def choose_scene_pixels(
     image: Float[np.ndarray, "3 h w"],
     scene: Float[np.ndarray, "3 h w"],
-    hidden: Bool[np.ndarray, "h w"],
+    masked: Bool[np.ndarray, "h w"],
     free: Bool[np.ndarray, "h w"],
     keep: float,
 ) -> Bool[np.ndarray, "h w"]:
@@ -30,24 +30,24 @@ def choose_scene_pixels(
     Args:
         image: the query, in [0, 1].
         scene: the scene as it lies over the query.
-        hidden: pixels that must come from the scene.
+        masked: pixels that must come from the scene.
         free: pixels that may come from either; all others stay the image's.
         keep: price of a free pixel taken from the scene at a distance d from the hole: (keep d)^3, d in pixels.
     """
-    price = pixel_prices(hidden, keep)
-    across = step_costs(image, scene, hidden)
-    return minimum_cut(hidden, free, price, *across)
+    price = pixel_prices(masked, keep)
+    across = step_costs(image, scene, masked)
+    return minimum_cut(masked, free, price, *across)
 
 
-def pixel_prices(hidden: Bool[np.ndarray, "h w"], keep: float) -> Float[np.ndarray, "h w"]:
+def pixel_prices(masked: Bool[np.ndarray, "h w"], keep: float) -> Float[np.ndarray, "h w"]:
     """(keep d)^3 of every pixel at a distance d from the hole: the image's own pixels are the better ones."""
     from scipy import ndimage
 
-    return np.asarray((keep * ndimage.distance_transform_edt(~hidden)) ** 3, dtype=np.float64)
+    return np.asarray((keep * ndimage.distance_transform_edt(~masked)) ** 3, dtype=np.float64)
 
 
 def step_costs(
-    image: Float[np.ndarray, "3 h w"], scene: Float[np.ndarray, "3 h w"], hidden: Bool[np.ndarray, "h w"]
+    image: Float[np.ndarray, "3 h w"], scene: Float[np.ndarray, "3 h w"], masked: Bool[np.ndarray, "h w"]
 ) -> tuple[Float[np.ndarray, "h-1 w"], Float[np.ndarray, "h w-1"]]:
     """Cost of a seam between each pixel and the one below it, and the one to its right.
 
@@ -56,10 +56,10 @@ def step_costs(
     """
     from scipy import ndimage
 
-    nearest = ndimage.distance_transform_edt(hidden, return_distances=False, return_indices=True)
+    nearest = ndimage.distance_transform_edt(masked, return_distances=False, return_indices=True)
     difference = (image - scene)[:, nearest[0], nearest[1]]
-    change = np.zeros(hidden.shape)
-    for axis, side in ((1, hidden.shape[0]), (2, hidden.shape[1])):
+    change = np.zeros(masked.shape)
+    for axis, side in ((1, masked.shape[0]), (2, masked.shape[1])):
         if side > 1:
             change += (np.gradient(difference, axis=axis) ** 2).sum(0)
     change = np.sqrt(change)[nearest[0], nearest[1]] + LENGTH
@@ -67,21 +67,21 @@ def step_costs(
 
 
 def minimum_cut(
-    hidden: Bool[np.ndarray, "h w"],
+    masked: Bool[np.ndarray, "h w"],
     free: Bool[np.ndarray, "h w"],
     price: Float[np.ndarray, "h w"],
     down: Float[np.ndarray, "h-1 w"],
     right: Float[np.ndarray, "h w-1"],
 ) -> Bool[np.ndarray, "h w"]:
-    """The cheapest set of pixels that holds all hidden and perhaps some free ones.
+    """The cheapest set of pixels that holds all masked and perhaps some free ones.
 
     It costs the price of every free pixel in it and every step between a pixel in it and a neighbour that is not.
     """
     from scipy.sparse import coo_array, csr_array
     from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
-    number = np.full(hidden.shape, 1)  # 0: the scene, with all masked pixels; 1: the image, with all that must stay
-    number[hidden] = 0
+    number = np.full(masked.shape, 1)  # 0: the scene, with all masked pixels; 1: the image, with all that must stay
+    number[masked] = 0
     number[free] = np.arange(free.sum()) + 2
     pairs = [(number[:-1], number[1:], down), (number[:, :-1], number[:, 1:], right)]
     first, second, cost = (np.concatenate([pair[part].ravel() for pair in pairs]) for part in range(3))
@@ -99,4 +99,4 @@ def minimum_cut(
     left.eliminate_zeros()
     reached = np.zeros(nodes, dtype=bool)
     reached[breadth_first_order(left, 0, return_predecessors=False)] = True
-    return np.asarray(hidden | (free & reached[number]))
+    return np.asarray(masked | (free & reached[number]))

@@ -27,9 +27,9 @@ def scene_and_hole():
     scene = torch.nn.functional.interpolate(
         torch.rand(1, 3, 10, 12, generator=torch.Generator().manual_seed(3)), (40, 48), mode="bicubic"
     )[0].clamp(0, 1) * 2 - 1  # fmt: skip
-    hidden = torch.zeros(32, 32, dtype=torch.bool)
-    hidden[12:20, 10:18] = True
-    return scene, find_holes(hidden, 5)
+    masked = torch.zeros(32, 32, dtype=torch.bool)
+    masked[12:20, 10:18] = True
+    return scene, find_holes(masked, 5)
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (6, 11), (8, 16), (3, 0)])
@@ -45,9 +45,9 @@ def test_large_shifts_count_worse():
     generator = torch.Generator().manual_seed(4)
     tile = torch.rand(3, 16, 16, generator=generator) * 2 - 1
     scene = tile.repeat(1, 4, 4)  # looks the same every 16 pixels
-    hidden = torch.zeros(64, 64, dtype=torch.bool)
-    hidden[28:36, 28:36] = True
-    holes = find_holes(hidden, 5)
+    masked = torch.zeros(64, 64, dtype=torch.bool)
+    masked[28:36, 28:36] = True
+    holes = find_holes(masked, 5)
     noisy = matching_features(scene) + 0.5
     (found,) = Matcher((1.0,), 1.0, 5.0).place(noisy, holes, scene)
     assert (found.row, found.column) == (0, 0)
@@ -64,11 +64,11 @@ def test_a_scene_smaller_than_the_hole_has_no_place():
 
 
 def test_holes_that_touch_at_a_corner_are_one():
-    hidden = torch.zeros(20, 20, dtype=torch.bool)
-    hidden[2:5, 2:5] = hidden[5:8, 5:8] = hidden[14:16, 14:17] = True
-    first, second = find_holes(hidden, 3)
-    assert (int(first.hidden.sum()), int(second.hidden.sum())) == (18, 6)
+    masked = torch.zeros(20, 20, dtype=torch.bool)
+    masked[2:5, 2:5] = masked[5:8, 5:8] = masked[14:16, 14:17] = True
+    first, second = find_holes(masked, 3)
+    assert (int(first.masked.sum()), int(second.masked.sum())) == (18, 6)
     assert (second.top, second.left, second.bottom, second.right) == (11, 11, 19, 20)
-    assert not (first.context & hidden).any()
+    assert not (first.context & masked).any()
     assert first.context[8, 9] == first.context[10, 7] == True  # noqa: E712 (3 pixels away)
     assert not first.context[11, 7]

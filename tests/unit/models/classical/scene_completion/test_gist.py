@@ -36,7 +36,7 @@ def test_masked_pixels_do_not_matter_and_shares_say_how_much_is_known():
 
 
 def test_holes_are_filled_by_the_mean_of_the_nearest():
-    values, hidden = torch.full((1, 16, 16), 7.0), torch.zeros(1, 16, 16)
-    hidden[:, 2:12, 3:14] = 1
-    values = torch.where(hidden > 0, -100.0, values)
-    torch.testing.assert_close(fill_smoothly(values, hidden), torch.full((1, 16, 16), 7.0))
+    values, masked = torch.full((1, 16, 16), 7.0), torch.zeros(1, 16, 16)
+    masked[:, 2:12, 3:14] = 1
+    values = torch.where(masked > 0, -100.0, values)
+    torch.testing.assert_close(fill_smoothly(values, masked), torch.full((1, 16, 16), 7.0))

@@ -33,7 +33,7 @@ def test_pixels_beyond_the_band_are_the_images_and_holes_are_filled(tiny_index, 
     raw = SceneCompletion(str(tiny_index), seam=seam)(known, mask).raw[0, 0]
     near = torch.zeros(48, 40, dtype=torch.bool)
     for hole in find_holes(mask[0, 0] > 0, 4 if seam == "cut" else 0):  # 0.078 of 48 pixels
-        near |= hole.hidden | hole.context
+        near |= hole.masked | hole.context
     torch.testing.assert_close(raw[:, ~near], known[0][:, ~near])
     assert raw.isfinite().all()
     assert (raw[:, mask[0, 0] > 0] - EMPTY).abs().mean() > 0.3
@@ -91,10 +91,10 @@ def test_samples_come_from_different_images_the_best_first(tiny_index, query):
         method(known, mask, samples=13)
 
 
-def test_a_wholly_hidden_image_is_refused_and_a_whole_one_stays(tiny_index, query):
+def test_a_wholly_masked_image_is_refused_and_a_whole_one_stays(tiny_index, query):
     known, mask = query
     method = SceneCompletion(str(tiny_index))
-    with pytest.raises(InputError, match="wholly hidden"):
+    with pytest.raises(InputError, match="wholly masked"):
         method(torch.full_like(known, EMPTY), torch.ones_like(mask))
     torch.testing.assert_close(method(known, torch.zeros_like(mask)).raw[:, 0], known)
 

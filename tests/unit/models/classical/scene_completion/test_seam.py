@@ -14,39 +14,39 @@ def cost(chosen, free, price, down, right):
 @pytest.mark.parametrize("seed", range(6))
 def test_the_cut_is_the_cheapest_of_all(seed):
     random = np.random.default_rng(seed)
-    hidden, free = np.zeros((5, 5), bool), np.zeros((5, 5), bool)
+    masked, free = np.zeros((5, 5), bool), np.zeros((5, 5), bool)
     free[1:4, 1:4] = True
     free[0, 2] = True
-    hidden[2, 2] = True
-    free &= ~hidden
+    masked[2, 2] = True
+    free &= ~masked
     price = random.random((5, 5)) * 0.3
     down, right = random.random((4, 5)), random.random((5, 4))
     places = np.argwhere(free)
     best = np.inf
     for choice in product((False, True), repeat=len(places)):
-        chosen = hidden.copy()
+        chosen = masked.copy()
         chosen[tuple(places.T)] = choice
         best = min(best, cost(chosen, free, price, down, right))
-    found = minimum_cut(hidden, free, price, down, right)
+    found = minimum_cut(masked, free, price, down, right)
     assert cost(found, free, price, down, right) == pytest.approx(best, abs=1e-4)
-    assert found[hidden].all()
-    assert not found[~hidden & ~free].any()
+    assert found[masked].all()
+    assert not found[~masked & ~free].any()
 
 
 def test_the_seam_goes_round_where_the_images_disagree():
     image = np.random.default_rng(0).random((3, 24, 24)) * 0.01
-    hidden, free = np.zeros((24, 24), bool), np.zeros((24, 24), bool)
-    hidden[9:15, 9:15] = True
+    masked, free = np.zeros((24, 24), bool), np.zeros((24, 24), bool)
+    masked[9:15, 9:15] = True
     free[4:20, 4:20] = True
-    free &= ~hidden
+    free &= ~masked
     scene = image.copy()
     scene[:, 8:16, 15:17] += np.random.default_rng(1).random((3, 8, 2))  # a rim of disagreement to the right
-    found = choose_scene_pixels(image, scene, hidden, free, keep=0.02)
+    found = choose_scene_pixels(image, scene, masked, free, keep=0.02)
     assert found[9:15, 15:17].all()  # taken whole: the seam lies beyond it
     assert not found[4:20, 4:7].any()  # nothing to avoid on the left
 
 
 def test_prices_grow_with_the_cube_of_the_distance():
-    hidden = np.zeros((1, 9), bool)
-    hidden[0, 0] = True
-    np.testing.assert_allclose(pixel_prices(hidden, 0.5)[0], (0.5 * np.arange(9)) ** 3)
+    masked = np.zeros((1, 9), bool)
+    masked[0, 0] = True
+    np.testing.assert_allclose(pixel_prices(masked, 0.5)[0], (0.5 * np.arange(9)) ** 3)
