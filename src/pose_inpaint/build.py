@@ -10,6 +10,7 @@ from pose_inpaint.config.instantiate import build, find_class
 from pose_inpaint.data.datamodule import InpaintingData
 from pose_inpaint.errors import InputError
 from pose_inpaint.metrics.per_image import REGIONS
+from pose_inpaint.metrics.score_names import ScoreName
 from pose_inpaint.pose.comparison import PoseJudge
 
 if TYPE_CHECKING:
@@ -53,10 +54,12 @@ def build_metric(name: str, blocks: Mapping[str, Any], **arguments: Any) -> Imag
     Raises:
         InputError: there is no such metric, image or region.
     """
-    parts = name.rsplit("_", 2)
-    if len(parts) != 3 or parts[0] not in blocks:
+    score = ScoreName.parse(name)
+    if score.metric not in blocks:
         raise InputError(f"{name}: no such score; give METRIC_IMAGE_REGION with a metric of {', '.join(blocks)}")
-    return cast("ImageMetric", build("metric", blocks[parts[0]], image=parts[1], region=parts[2], **arguments))
+    return cast(
+        "ImageMetric", build("metric", blocks[score.metric], image=score.image, region=score.region, **arguments)
+    )
 
 
 def build_metrics(
@@ -73,7 +76,7 @@ def build_metrics(
         for image in images:
             for region in regions:
                 if region in getattr(kind, "regions", REGIONS):
-                    name = f"{metric}_{image}_{region}"
+                    name = str(ScoreName(metric, image, region))
                     found[name] = build_metric(name, blocks, **arguments)
     return found
 

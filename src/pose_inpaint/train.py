@@ -45,7 +45,7 @@ def run(config: DictConfig) -> float:
     from pose_inpaint.runtime.ranks import must_start_ranks, started_here, this_rank
     from pose_inpaint.runtime.signals import ending_by_request
     from pose_inpaint.runtime.workers import end_with_parent
-    from pose_inpaint.tracking.checkpoint_file import CHECKPOINTS, LAST
+    from pose_inpaint.tracking.files import CHECKPOINTS, LAST
     from pose_inpaint.tracking.lock import locked
     from pose_inpaint.training.setup import read_checked
     from pose_inpaint.training.trainer import quieten
@@ -89,9 +89,9 @@ def _train(settings: TrainSettings, config: dict[str, Any]) -> float:
     """Prepare, write, fit, score."""
     from hydra.core.hydra_config import HydraConfig
 
-    from pose_inpaint.evaluation.test_scores import score_test
+    from pose_inpaint.evaluation.after_training import score_test
+    from pose_inpaint.evaluation.wandb_scores import log_scores
     from pose_inpaint.tracking.status import recorded_status
-    from pose_inpaint.tracking.wandb_scores import log_scores
     from pose_inpaint.tracking.wandb_session import recorded
     from pose_inpaint.training.fit import check_finite, fit
     from pose_inpaint.training.setup import describe_training, finished_status, prepare, write_training
@@ -112,11 +112,7 @@ def _train(settings: TrainSettings, config: dict[str, Any]) -> float:
             write_training(training, records)
         best = fit(training)
         if writes and training.is_scored:
-            wanted = best if settings.test.checkpoint == "best" else None
-            scored = score_test(
-                settings, training.data, training.inspections[-1], training.folder, wanted, trainer.strategy.root_device
-            )
-            log_scores(trainer.loggers, scored)
+            log_scores(trainer.loggers, score_test(training, best))
         result.scores = best.scores
         result.value = check_finite(settings.optimized_metric, best.scores)
     return result.value

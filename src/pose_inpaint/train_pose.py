@@ -39,7 +39,7 @@ def run(config: DictConfig) -> float:
     from pose_inpaint.pose.hourglass import HourglassEstimator
     from pose_inpaint.pose.hourglass_network import StackedHourglass
     from pose_inpaint.pose.lightning_module import PoseModule
-    from pose_inpaint.tracking.checkpoint_file import CHECKPOINTS, LAST
+    from pose_inpaint.tracking.files import CHECKPOINTS, LAST, SCORES
     from pose_inpaint.tracking.provenance import describe_run, write_json, write_records
     from pose_inpaint.tracking.wandb_session import recorded
     from pose_inpaint.training.trainer import build_trainer, quieten
@@ -75,7 +75,7 @@ def run(config: DictConfig) -> float:
         weights = best.best_model_path or str(folder / CHECKPOINTS / LAST)
         estimator = HourglassEstimator(weights, device=trainer.strategy.root_device)
         accuracy = measure_accuracy(estimator, data.split_dataloader("test"), settings.seed)
-        write_json(folder / "scores.json", {"split": "test", "estimator": estimator.name, **accuracy})
+        write_json(folder / SCORES, {"split": "test", "estimator": estimator.name, **accuracy})
         print(f"\nDone: {folder}\n{describe_accuracy(accuracy)}")
         print(f"Use it: pose=hourglass pose.weights={weights}")
     return float(best.best_model_score or 0)

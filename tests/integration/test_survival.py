@@ -182,7 +182,7 @@ def test_scoring_that_was_cut_off_is_made_up_for(command, tiny_data, tmp_path, m
         os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
-        patch.setattr("pose_inpaint.evaluation.test_scores.score_split", die)
+        patch.setattr("pose_inpaint.evaluation.after_training.score_mean_fill", die)
         cut = command("train", *arguments(tiny_data, tmp_path / "cut"))
     assert cut.status == 75
     assert "outside the training" in cut.err

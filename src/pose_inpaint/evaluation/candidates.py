@@ -14,6 +14,7 @@ from pose_inpaint import build
 from pose_inpaint.errors import InputError
 from pose_inpaint.evaluation.evaluator import inpaint_fn
 from pose_inpaint.evaluation.predictions import Predictions
+from pose_inpaint.evaluation.scores_file import CheckpointRecord
 from pose_inpaint.training.checkpoint import Checkpoint, load_generator, read_checkpoint
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Method:
     Attributes:
         name: in tables.
         inpaint: how it inpaints a batch.
-        origin: what it is, as plain data.
+        origin: Fields of `ScoresFile` that say what it is.
         network: that inpaints, if one does.
     """
 
@@ -52,12 +53,12 @@ def choose_method(settings: EvaluateSettings, device: torch.device) -> Method:
     inpaint = inpaint_fn(build.build_postprocess(settings.postprocess, inpainter), device, settings.seed)
     if checkpoint is None:
         chosen = HydraConfig.get().runtime.choices.get("model") or "method"
-        origin = {"model": settings.model, "postprocess": settings.postprocess}
-        return Method(settings.name or str(chosen), inpaint, origin)
-    origin = {
+        fields = {"model": settings.model, "postprocess": settings.postprocess}
+        return Method(settings.name or str(chosen), inpaint, fields)
+    origin: dict[str, Any] = {
         "postprocess": settings.postprocess,
         "model": checkpoint.config["model"],
-        "checkpoint": {"file": checkpoint.path.name, "sha256": checkpoint.sha256(), "phase": checkpoint.phase},
+        "checkpoint": CheckpointRecord(checkpoint.path.name, checkpoint.sha256(), checkpoint.phase),
         "batchnorm": checkpoint.config["batchnorm"]["statistics"],
     }
     network = inpainter if isinstance(inpainter, nn.Module) else None

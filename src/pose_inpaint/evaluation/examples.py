@@ -11,6 +11,7 @@ from pose_inpaint.data.contact_sheet import COLUMNS, draw_contact_sheet, panels
 from pose_inpaint.data.dataset import collate
 from pose_inpaint.data.images import save_image, stem, to_bytes, to_image
 from pose_inpaint.runtime.hashing import digest
+from pose_inpaint.tracking.files import CONTACT_SHEET, EXAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from pose_inpaint.data.dataset import ImageDataset
     from pose_inpaint.evaluation.evaluator import InpaintFn
     from pose_inpaint.evaluation.scores import Scores
-
-EXAMPLES = "examples"
 
 
 def choose_by_digest(names: Sequence[str], count: int) -> list[int]:
@@ -64,4 +63,4 @@ def draw_ranked(
         for label, group in chosen.items()
         for place in group
     ]
-    draw_contact_sheet(panels(batch, output), captions=captions).save(Path(folder) / "contact_sheet.png")
+    draw_contact_sheet(panels(batch, output), captions=captions).save(Path(folder) / CONTACT_SHEET)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
@@ -11,6 +11,7 @@ from PIL import Image
 from pose_inpaint.build import build_metrics
 from pose_inpaint.data.images import to_bytes, to_image, to_signed, to_tensor
 from pose_inpaint.evaluation.evaluator import score
+from pose_inpaint.evaluation.scores_file import Bound
 from pose_inpaint.pose.comparison import PoseJudge
 from pose_inpaint.types import InpaintingOutput
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 def score_bounds(
     judge: PoseJudge, pose: PoseSettings, regions: Sequence[str], batches: Iterable[Batch], seed: int
-) -> dict[str, Any]:
+) -> dict[str, Bound]:
     """Pose scores of the originals re-saved (floor) and of the masked images (ceiling).
 
     They are the same for every method on the same images and masks, so the poses are remembered.
@@ -48,7 +49,7 @@ def score_bounds(
         metrics = build_metrics(pose.scores, ("raw",), regions, judge=remembering)
         scores = score(inpaint, batches, metrics, seed=seed, title=f"Pose {which}")
         every = torch.ones(len(scores.names), dtype=torch.bool)
-        bounds[which] = {"what": what, "scores": scores.over(every)}
+        bounds[which] = Bound(what, scores.over(every))
     return bounds
 
 

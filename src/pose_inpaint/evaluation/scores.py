@@ -12,6 +12,7 @@ import torch
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.evaluation.cost import Meter
+from pose_inpaint.evaluation.scores_file import Group, Sources
 from pose_inpaint.metrics.per_image import ImageMetric
 from pose_inpaint.metrics.score_names import higher_is_better
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float
     from torch import Tensor
 
+    from pose_inpaint.metrics.bootstrap import Estimate
     from pose_inpaint.types import Source
 
 
@@ -65,12 +67,12 @@ class Scores:
     meter: Meter = field(default_factory=lambda: Meter("cpu"))
     sources: Mapping[str, Source] = field(default_factory=dict)
 
-    def over(self, chosen: Tensor) -> dict[str, dict[str, Any]]:
+    def over(self, chosen: Tensor) -> dict[str, Estimate]:
         """Every score over the images that a boolean or index tensor chooses, with its 95 % interval."""
         return {name: m.estimate(m.per_image()[chosen], self.seed) for name, m in self.metrics.items()}
 
     def summary(self, edges: Sequence[float]) -> dict[str, Any]:
-        """Scores over all images, by mask ratio and by source, as plain data.
+        """Scores over all images, by mask ratio and by source: fields of `ScoresFile`.
 
         Args:
             edges: rising shares; a group holds shares from one edge up to, but without, the next.
@@ -87,13 +89,12 @@ class Scores:
             "of_sets": dict(self.of_sets),
             "by_mask_ratio": self._groups(shares),
             "by_source": self._groups(origins),
-            "seconds": dict(self.seconds),
-            **({"sources": summarise_sources(self.sources)} if self.sources else {}),
+            "sources": summarise_sources(self.sources) if self.sources else None,
         }
 
-    def _groups(self, chosen: Mapping[str, Tensor]) -> dict[str, Any]:
+    def _groups(self, chosen: Mapping[str, Tensor]) -> dict[str, Group]:
         return {
-            label: {"n": int(c.sum()), "mean_mask_ratio": float(self.mask_ratios[c].mean()), "scores": self.over(c)}
+            label: Group(int(c.sum()), float(self.mask_ratios[c].mean()), self.over(c))
             for label, c in chosen.items()
             if c.any()
         }
@@ -128,9 +129,7 @@ class Scores:
                 writer.writerow([name, source_of(name), f"{shares[place]:.6f}", *values])
 
 
-def summarise_sources(sources: Mapping[str, Source]) -> dict[str, Any]:
-    """How many images were inpainted from a near-duplicate, and each image's source, as plain data."""
-    return {
-        "near_duplicates": sum(source.near_duplicate for source in sources.values()),
-        "of_images": {name: asdict(source) for name, source in sources.items()},
-    }
+def summarise_sources(sources: Mapping[str, Source]) -> Sources:
+    """Number of images that were inpainted from a near-duplicate, and the source of each image."""
+    near = sum(source.near_duplicate for source in sources.values())
+    return Sources(near, {name: asdict(source) for name, source in sources.items()})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import torch
@@ -17,6 +17,22 @@ if TYPE_CHECKING:
 
 RESAMPLES = 2000
 LEVEL = 0.95
+
+
+class Estimate(TypedDict):
+    """A score with its 95 % interval.
+
+    Attributes:
+        value: The score; None where it is not a finite number.
+        low: Lower end of the interval; None where there is none.
+        high: Upper end of the interval; None where there is none.
+        n: Number of images that have a value.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
 
 
 @lru_cache(maxsize=8)  # every score of a group of images, and every pair of methods, takes the same draws
@@ -40,7 +56,7 @@ def percentile_interval(estimates: Float[Tensor, " r"], level: float = LEVEL) ->
 
 def estimate(
     terms: Float[Tensor, "n k"], finish: Callable[[Float[Tensor, "... k"]], Float[Tensor, ...]], seed: int
-) -> dict[str, Any]:
+) -> Estimate:
     """A score over images with its interval.
 
     Args:
@@ -58,7 +74,7 @@ def estimate(
     return {"value": value, "low": low, "high": high, "n": len(terms)}
 
 
-def estimate_mean(values: Float[Tensor, " n"], seed: int) -> dict[str, Any]:
+def estimate_mean(values: Float[Tensor, " n"], seed: int) -> Estimate:
     """The mean of the values that are not NaN, with its interval; `n` counts those."""
     sound = values[~values.isnan()].double()
     return estimate(torch.stack([sound, torch.ones_like(sound)], dim=1), ratio, seed)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import torch
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.utilities import dim_zero_cat
 
-from pose_inpaint.metrics.bootstrap import estimate, ratio
+from pose_inpaint.metrics.bootstrap import Estimate, estimate, ratio
 from pose_inpaint.types import ImageKind, Region, check_choice, region_weight
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class ImageMetric(Metric):
         """From the sums to the score."""
         return ratio(sums)
 
-    def estimate(self, values: Float[Tensor, "n ..."], seed: int) -> dict[str, Any]:
+    def estimate(self, values: Float[Tensor, "n ..."], seed: int) -> Estimate:
         """The score of the images that have these values, with its 95 % interval.
 
         Returns:

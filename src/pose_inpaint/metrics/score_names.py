@@ -1,58 +1,88 @@
-"""What scores are called, how many digits they get, and which way they are better."""
+"""Names of scores: METRIC_IMAGE_REGION, such as `mse_composite_hole`, and how they are printed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pose_inpaint.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from pose_inpaint.metrics.bootstrap import Estimate
 
 LABELS = {
     "mse": "MSE", "psnr": "PSNR (dB)", "psnr_pooled": "pooled PSNR (dB)", "ssim": "SSIM", "dssim": "DSSIM",
     "wnjd": "WNJD", "pck": "PCK@0.2", "found": "people found", "lpips": "LPIPS", "fid": "FID", "kid": "KID",
     "frechet_vgg16": "Fréchet, VGG16",
 }  # fmt: skip
-
-
-POSE_REGIONS = {"whole": "all joints", "hole": "masked joints", "known": "known joints"}
-
-
-POSE = ("wnjd", "pck", "found")
-
-
-def label(score: str) -> str:
-    """A score's name for people: metric, image, region."""
-    metric, image, region = score.rsplit("_", 2)
-    place = POSE_REGIONS[region] if metric in POSE else region
-    return f"{LABELS.get(metric, metric)}, {image}, {place}"
-
-
-HIGHER_IS_BETTER = ("psnr", "ssim", "pck", "found")
-
-
-def higher_is_better(name: str) -> bool:
-    """Which way a score is better, by its full name METRIC_IMAGE_REGION."""
-    return name.startswith(HIGHER_IS_BETTER)
-
-
+HIGHER_IS_BETTER = ("psnr", "psnr_pooled", "ssim", "pck", "found")
 DECIMALS = {"psnr": 2, "psnr_pooled": 2, "fid": 2, "frechet_vgg16": 1}
-
-
+POSE_METRICS = ("wnjd", "pck", "found")
+POSE_REGIONS = {"whole": "all joints", "hole": "masked joints", "known": "known joints"}
 WNJD_IN_WORDS = (
     "WNJD: distance of the joints found in the restored image from the reference's, over the longer side of the "
     "person's box, at most 1, and 1 for a person not found, weighted by the reference's confidence."
 )
 
 
-def format_number(name: str, value: float | None) -> str:
-    """A score's value with as many digits as its kind deserves; a dash where there is none."""
-    if value is None or value != value:
-        return "-"
-    return f"{value:.{DECIMALS.get(name.rsplit('_', 2)[0], 4)}f}"
+@dataclass(frozen=True)
+class ScoreName:
+    """The name of a score.
+
+    Attributes:
+        metric: Key of `metric` or `pose.scores` in the configuration; it may contain underscores.
+        image: Image that is scored: raw, composite or coarse.
+        region: Pixels, or joints, that count: whole, hole or known.
+    """
+
+    metric: str
+    image: str
+    region: str
+
+    @classmethod
+    def parse(cls, name: str) -> ScoreName:
+        """Split a full name; raise `InputError` if it does not have three parts."""
+        parts = name.rsplit("_", 2)
+        if len(parts) != 3:
+            raise InputError(f"{name}: not the name of a score; give METRIC_IMAGE_REGION, such as mse_composite_hole")
+        return cls(*parts)
+
+    def __str__(self) -> str:
+        return f"{self.metric}_{self.image}_{self.region}"
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a higher value is better."""
+        return self.metric in HIGHER_IS_BETTER
+
+    @property
+    def is_pose(self) -> bool:
+        """Whether the score compares poses."""
+        return self.metric in POSE_METRICS
+
+    @property
+    def label(self) -> str:
+        """Name for people: metric, image, region."""
+        region = POSE_REGIONS[self.region] if self.is_pose else self.region
+        return f"{LABELS.get(self.metric, self.metric)}, {self.image}, {region}"
+
+    def format(self, value: float | None) -> str:
+        """A value with as many digits as the metric deserves; a dash for a missing one."""
+        if value is None or value != value:
+            return "-"
+        return f"{value:.{DECIMALS.get(self.metric, 4)}f}"
+
+    def format_estimate(self, estimate: Estimate) -> str:
+        """Value and, where there is one, 95 % interval."""
+        value, low, high = (self.format(estimate[key]) for key in ("value", "low", "high"))
+        return value if estimate["low"] is None else f"{value} [{low}, {high}]"
 
 
-def format_estimate(name: str, estimate: Mapping[str, Any]) -> str:
-    """Value and 95 % interval."""
-    value, low, high = (format_number(name, estimate[key]) for key in ("value", "low", "high"))
-    return f"{value} [{low}, {high}]"
+def label(name: str) -> str:
+    """Label of a score by its full name."""
+    return ScoreName.parse(name).label
+
+
+def higher_is_better(name: str) -> bool:
+    """Whether a higher value of a score is better, by its full name."""
+    return ScoreName.parse(name).higher_is_better

@@ -2,54 +2,54 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pose_inpaint.metrics.score_names import WNJD_IN_WORDS, format_estimate, format_number
+from pose_inpaint.metrics.score_names import POSE_REGIONS, WNJD_IN_WORDS, ScoreName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pose_inpaint.evaluation.scores_file import PoseRecord, ScoresFile
+    from pose_inpaint.metrics.bootstrap import Estimate
+
 LABEL = 28  # letters
 
 
-def score_table(
-    summary: Mapping[str, Any], rank_by: str, estimator: str | None, bounds: Mapping[str, Any] | None
-) -> str:
+def score_table(file: ScoresFile, rank_by: str, estimator: str | None) -> str:
     """All scores with interval and n; then the ranking score, and WNJD, by mask ratio and source."""
     lines = [f"{'':<{LABEL}}{'value':>10}   95 % interval          n"]
-    groups: dict[str, list[str]] = {}
-    for name in summary["scores"]:
-        image, region = name.rsplit("_", 2)[1:]
-        groups.setdefault(f"{image}, {region}", []).append(name)
+    groups: dict[str, list[ScoreName]] = {}
+    for name in map(ScoreName.parse, file.scores):
+        groups.setdefault(f"{name.image}, {name.region}", []).append(name)
     for heading, names in groups.items():
         lines.append(heading)
-        lines += [_row(f"  {name.rsplit('_', 2)[0]}", name, summary["scores"][name]) for name in names]
-    for name, value in summary["of_sets"].items():
-        lines.append(f"{name:<{LABEL}}{format_number(name, value):>10}   of the set as a whole")
+        lines += [_row(f"  {name.metric}", name, file.scores[str(name)]) for name in names]
+    for name in map(ScoreName.parse, file.of_sets):
+        lines.append(f"{name!s:<{LABEL}}{name.format(file.of_sets[str(name)]):>10}   of the set as a whole")
     if estimator is not None:
         lines.append(f"\nPoses: {estimator}\n{WNJD_IN_WORDS}")
-        lines += describe_bounds(bounds)
-    for name in [rank_by, *(n for n in summary["scores"] if n.startswith("wnjd_"))]:
-        for title, key in {"mask ratio": "by_mask_ratio", "source": "by_source"}.items():
-            if len(summary[key]) > 1 or key == "by_mask_ratio":
+        lines += describe_bounds(file.pose)
+    for name in map(ScoreName.parse, [rank_by, *(n for n in file.scores if n.startswith("wnjd_"))]):
+        for title, groups_of in (("mask ratio", file.by_mask_ratio), ("source", file.by_source)):
+            if len(groups_of) > 1 or title == "mask ratio":
                 lines.append(f"\n{name} by {title}")
-                lines += [_row(f"  {label}", name, g["scores"][name]) for label, g in summary[key].items()]
+                lines += [_row(f"  {label}", name, group.scores[str(name)]) for label, group in groups_of.items()]
     return "\n".join(lines)
 
 
-def _row(label: str, name: str, estimate: Mapping[str, Any]) -> str:
-    value, low, high = (format_number(name, estimate[key]) for key in ("value", "low", "high"))
+def _row(label: str, name: ScoreName, estimate: Estimate) -> str:
+    value, low, high = (name.format(estimate[key]) for key in ("value", "low", "high"))
     return f"{label:<{LABEL}}{value:>10}   {f'[{low}, {high}]':<20}{estimate['n']:>4}"
 
 
-def describe_bounds(bounds: Mapping[str, Any] | None) -> list[str]:
-    """Floor and ceiling of WNJD, a line each for all joints and for masked ones."""
+def describe_bounds(pose: PoseRecord | None) -> list[str]:
+    """Floor and ceiling of WNJD, one line each for all joints and for masked ones."""
     return [
-        f"{which.capitalize()} of WNJD over {'all' if name.endswith('whole') else 'masked'} joints "
-        f"({bound['what']}): {format_estimate(name, each)}, n {each['n']}"
-        for which, bound in (bounds or {}).items()
-        for name, each in bound["scores"].items()
-        if name.startswith("wnjd_")
+        f"{which.capitalize()} of WNJD over {POSE_REGIONS[name.region]} ({bound.what}): "
+        f"{name.format_estimate(bound.scores[str(name)])}, n {bound.scores[str(name)]['n']}"
+        for which, bound in (pose.bounds if pose else {}).items()
+        for name in map(ScoreName.parse, bound.scores)
+        if name.metric == "wnjd"
     ]
 
 

@@ -24,7 +24,7 @@ def cost_markdown(runs: Sequence[ScoredRun], names: Sequence[str]) -> list[str]:
         return []
     lines = ["", "Cost:", "", "| method | " + " | ".join(COST.values()) + " |", "|" + "---|" * (len(COST) + 1)]
     for run, name in zip(runs, names, strict=True):
-        lines.append(f"| {name} | " + " | ".join(format_cost(run.cost)) + " |")
+        lines.append(f"| {name} | " + " | ".join(format_cost(run.file.cost)) + " |")
     return [*lines, "", MEANING]
 
 
@@ -35,18 +35,18 @@ def cost_latex(runs: Sequence[ScoredRun], names: Sequence[str]) -> list[str]:
     lines = ["", rf"\medskip % {MEANING}", r"\begin{tabular}{l" + "r" * (len(COST) - 1) + "l}", r"\hline"]
     lines += [" & ".join(["method", *COST.values()]) + r" \\", r"\hline"]
     for run, name in zip(runs, names, strict=True):
-        lines.append(" & ".join(escape_latex(text) for text in [name, *format_cost(run.cost)]) + r" \\")
+        lines.append(" & ".join(escape_latex(text) for text in [name, *format_cost(run.file.cost)]) + r" \\")
     return [*lines, r"\hline", r"\end{tabular}"]
 
 
 def cost_row(run: ScoredRun) -> list[Any]:
     """The cells of the CSV, as they were measured; empty for what was not."""
-    return [(run.cost or {}).get(key) for key in COST]
+    return [(run.file.cost or {}).get(key) for key in COST]
 
 
 def has_costs(runs: Sequence[ScoredRun]) -> bool:
     """Whether any run has its cost recorded."""
-    return any(run.cost for run in runs)
+    return any(run.file.cost for run in runs)
 
 
 COST = {

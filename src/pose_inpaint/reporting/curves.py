@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pose_inpaint.metrics.score_names import label
 from pose_inpaint.reporting.paired_differences import by_mask_ratio
 from pose_inpaint.runtime.optional import import_extra
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
 COLUMNS = 3
 PANEL = (4.6, 3.4)  # inches
-BOUNDS = ((1, "low"), (-1, "high"))
 
 COLOURS = 10  # of matplotlib's cycle
 
@@ -44,9 +45,9 @@ def draw_curves(found: Comparison, edges: Sequence[float], seed: int, path: Path
                 continue
             groups = by_mask_ratio(run, score, edges, seed)
             x = [100 * share for share, _ in groups]
-            y = [e["value"] for _, e in groups]
+            y, low, high = (np.array([e[key] for _, e in groups], float) for key in ("value", "low", "high"))
             # Equal values: value and bounds differ by rounding alone, in either direction.
-            below, above = ([max(0.0, sign * (e["value"] - e[key])) for _, e in groups] for sign, key in BOUNDS)
+            below, above = np.maximum(y - low, 0), np.maximum(high - y, 0)
             rounds = place // COLOURS  # further methods have the colours of the first, other marks and other lines
             style: dict[str, Any] = {
                 "marker": "os^Dv"[rounds % 5],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -13,12 +13,13 @@ from pose_inpaint.metrics.bootstrap import estimate_mean
 from pose_inpaint.metrics.score_names import higher_is_better
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from jaxtyping import Float
     from torch import Tensor
 
     from pose_inpaint.evaluation.scored_run import ScoredRun
+    from pose_inpaint.metrics.bootstrap import Estimate
 
 
 @dataclass(frozen=True)
@@ -35,19 +36,20 @@ class Difference:
     score: str
     first: int
     second: int
-    estimate: Mapping[str, Any]
+    estimate: Estimate
 
     @property
     def better(self) -> int | None:
         """Place of the better method; None where the interval holds zero."""
-        if self.estimate["low"] > 0:
+        low, high = self.estimate["low"], self.estimate["high"]
+        if low is not None and low > 0:
             return self.first if higher_is_better(self.score) else self.second
-        if self.estimate["high"] < 0:
+        if high is not None and high < 0:
             return self.second if higher_is_better(self.score) else self.first
         return None
 
 
-def paired_difference(a: Float[Tensor, " n"], b: Float[Tensor, " n"], seed: int) -> dict[str, Any]:
+def paired_difference(a: Float[Tensor, " n"], b: Float[Tensor, " n"], seed: int) -> Estimate:
     """Mean of a - b over the images that both have a value for, with its interval."""
     return estimate_mean(a - b, seed)
 
@@ -73,7 +75,7 @@ def best_method(score: str, differences: Sequence[Difference], count: int) -> in
     return None
 
 
-def by_mask_ratio(run: ScoredRun, score: str, edges: Sequence[float], seed: int) -> list[tuple[float, dict[str, Any]]]:
+def by_mask_ratio(run: ScoredRun, score: str, edges: Sequence[float], seed: int) -> list[tuple[float, Estimate]]:
     """Mean mask ratio and score of each group of mask ratio that has images."""
     groups = []
     for group in mask_ratio_groups(run.mask_ratios, edges).values():

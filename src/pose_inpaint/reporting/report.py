@@ -15,7 +15,6 @@ from pose_inpaint.config.settings import plain_config, read_settings
 from pose_inpaint.data.contact_sheet import draw_contact_sheet
 from pose_inpaint.data.images import read_image, to_signed
 from pose_inpaint.errors import InputError
-from pose_inpaint.evaluation.examples import EXAMPLES
 from pose_inpaint.evaluation.scored_run import ScoredRun, check_comparable, read_scored_run
 from pose_inpaint.metrics.score_names import label
 from pose_inpaint.reporting.cost_table import COST, format_cost
@@ -30,6 +29,7 @@ from pose_inpaint.reporting.tables import (
     write_latex,
     write_markdown,
 )
+from pose_inpaint.tracking.files import CONTACT_SHEET, EXAMPLES
 from pose_inpaint.tracking.wandb_session import recorded
 from pose_inpaint.types import ImageKind, check_choice
 
@@ -78,7 +78,7 @@ def report(config: DictConfig) -> None:
 
 def draw(found: Comparison, settings: ReportSettings, folder: Path, faults: list[str]) -> list[Path]:
     """Draws sheet and curves; what can't be drawn is added to `faults`, and an older file of that name removed."""
-    sheet, curves = folder / "contact_sheet.png", folder / "curves.png"
+    sheet, curves = folder / CONTACT_SHEET, folder / "curves.png"
     for path in (sheet, curves):
         path.unlink(missing_ok=True)
     drawn = []
@@ -122,7 +122,7 @@ def choose_scores(runs: list[ScoredRun], wanted: list[str] | None) -> list[str]:
     Raises:
         InputError: one was asked for that no run has.
     """
-    available = list(dict.fromkeys(name for run in runs for name in (*run.record["scores"], *run.record["of_sets"])))
+    available = list(dict.fromkeys(name for run in runs for name in (*run.file.scores, *run.file.of_sets)))
     if wanted is None:
         return [name for name in HEADLINE if name in available] or available
     for name in wanted:
@@ -155,6 +155,6 @@ def _send(settings: ReportSettings, plain: dict[str, object], found: Comparison,
         methods = zip(found.names, found.runs, strict=True)
         rows = [[name, *(cell(run, score) for score in found.scores)] for name, run in methods]
         logger.log_table("table", columns=["method", *map(label, found.scores)], data=rows)
-        costs = [[name, *format_cost(run.cost)] for name, run in zip(found.names, found.runs, strict=True)]
+        costs = [[name, *format_cost(run.file.cost)] for name, run in zip(found.names, found.runs, strict=True)]
         logger.log_table("cost", columns=["method", *COST.values()], data=costs)
         logger.log_image("report", [str(path) for path in drawn], caption=[describe(found)[0]] * len(drawn))

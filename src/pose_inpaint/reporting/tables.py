@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pose_inpaint.evaluation.scored_run import distinct_names
-from pose_inpaint.metrics.score_names import POSE, WNJD_IN_WORDS, format_estimate, format_number, label
+from pose_inpaint.metrics.score_names import WNJD_IN_WORDS, ScoreName, label
 from pose_inpaint.reporting.console import describe_bounds
 from pose_inpaint.reporting.cost_table import COST, cost_latex, cost_markdown, cost_row, escape_latex
 
@@ -44,10 +44,8 @@ class Comparison:
 
 def cell(run: ScoredRun, score: str) -> str:
     """Value and interval, or a dash."""
-    found = run.estimate(score)
-    if found is None:
-        return "-"
-    return format_number(score, found["value"]) if found["low"] is None else format_estimate(score, found)
+    estimate = run.file.estimate(score)
+    return "-" if estimate is None else ScoreName.parse(score).format_estimate(estimate)
 
 
 def write_markdown(found: Comparison, path: Path) -> None:
@@ -72,55 +70,50 @@ def _difference_cell(found: Comparison, score: str, place: int) -> str:
     for each in found.differences:
         if (each.score, each.first, each.second) == (score, 0, place):
             e = each.estimate
-            value, low, high = (format_number(score, -e[key]) for key in ("value", "high", "low"))
+            value, low, high = (ScoreName.parse(score).format(-(e[key] or 0)) for key in ("value", "high", "low"))
             return f"{value} [{low}, {high}]"
     return "-"
 
 
 def describe(found: Comparison) -> list[str]:
     """What the numbers are of, in sentences."""
-    record = found.runs[0].record
+    file = found.runs[0].file
     lines = [
-        f"Means over {record['n']} images ({record['data']['name']}, split {record['split']}, data "
-        f"{record['data']['sha256'][:12]}, masks {record['masks_sha256'][:12]}; {record['mean_mask_ratio']:.1%} "
+        f"Means over {file.n} images ({file.data.name}, split {file.split}, data "
+        f"{file.data.sha256[:12]}, masks {file.masks_sha256[:12]}; {file.mean_mask_ratio:.1%} "
         "masked on average) with 95 % bootstrap intervals over images. Bold: better than every other method, the "
         "interval of the paired difference leaving zero out."
     ]
     for run, name in zip(found.runs, found.names, strict=True):
-        if "sources" in run.record:
-            near = run.record["sources"]["near_duplicates"]
-            lines.append(f"{name}: {near} of {run.record['n']} images were inpainted from a near-duplicate.")
+        if run.file.sources is not None:
+            near = run.file.sources.near_duplicates
+            lines.append(f"{name}: {near} of {run.file.n} images were inpainted from a near-duplicate.")
     posed = next((run for run in found.runs if run.estimator), None)
-    if posed and any(score.startswith(POSE) for score in found.scores):
-        n = max(posed.record["scores"][s]["n"] for s in posed.record["scores"] if s.startswith(POSE))
+    if posed and any(ScoreName.parse(score).is_pose for score in found.scores):
+        n = max(estimate["n"] for score, estimate in posed.file.scores.items() if ScoreName.parse(score).is_pose)
         lines.append(f"{WNJD_IN_WORDS} Joints: {posed.estimator}; {n} images whose original shows a person.")
-        pose = posed.record["pose"]
-        bounds = describe_bounds({which: pose[which] for which in ("floor", "ceiling") if which in pose})
-        lines += [f"{line}." for line in bounds]
+        lines += [f"{line}." for line in describe_bounds(posed.file.pose)]
     return lines
 
 
 def write_csv(found: Comparison, path: Path) -> None:
     """A row a method and score, with all that it depends on."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
+    with path.open("w", newline="", encoding="utf-8") as output:
+        writer = csv.writer(output)
         writer.writerow([
             "method", "score", "image", "region", "value", "low", "high", "n", "best", "data", "data_sha256", "split",
             "masks_sha256", "checkpoint_sha256", "estimator", *COST,
         ])  # fmt: skip
         for place, (run, name) in enumerate(zip(found.runs, found.names, strict=True)):
-            record = run.record
-            for score in found.scores:
-                metric, image, region = score.rsplit("_", 2)
-                e = run.estimate(score)
+            file, digest = run.file, run.file.checkpoint.sha256 if run.file.checkpoint else ""
+            for score in map(ScoreName.parse, found.scores):
+                e = file.estimate(str(score))
                 if e is None:
                     continue
-                estimator = run.estimator if metric in POSE else ""
-                checkpoint = record.get("checkpoint", {}).get("sha256", "")
                 writer.writerow([
-                    name, metric, image, region, e["value"], e["low"], e["high"], e["n"],
-                    int(found.best[score] == place), record["data"]["name"], record["data"]["sha256"], record["split"],
-                    record["masks_sha256"], checkpoint, estimator, *cost_row(run),
+                    name, score.metric, score.image, score.region, e["value"], e["low"], e["high"], e["n"],
+                    int(found.best[str(score)] == place), file.data.name, file.data.sha256, file.split,
+                    file.masks_sha256, digest, run.estimator if score.is_pose else "", *cost_row(run),
                 ])  # fmt: skip
 
 

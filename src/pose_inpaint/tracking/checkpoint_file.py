@@ -16,9 +16,6 @@ from pose_inpaint.runtime.files import written_whole
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CHECKPOINTS = "checkpoints"  # a run's folder of them
-LAST = "last.ckpt"
-
 
 class WholeCheckpointIO(TorchCheckpointIO):
     """Writes under another name, waits for the disk, then renames: whenever a process dies, the file is whole."""
@@ -75,6 +72,3 @@ def read_whole(path: Path, key: str) -> dict[str, Any]:
             f"{key}={path}: not a whole PyTorch checkpoint ({str(error).splitlines()[0][:120]})"
         ) from error
     return content
-
-
-SCORES = "scores.json"

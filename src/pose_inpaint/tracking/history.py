@@ -10,11 +10,11 @@ from lightning.pytorch.loggers import CSVLogger
 
 from pose_inpaint.runtime.files import written_whole
 from pose_inpaint.runtime.ranks import this_rank
+from pose_inpaint.tracking.files import HISTORY
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-HISTORY = "metrics.csv"
 KEPT = ".metrics.csv.kept"
 
 

@@ -8,12 +8,12 @@ from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
 from pose_inpaint.errors import InputError
+from pose_inpaint.tracking.files import LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LOCK = ".running"
 """In the folder. Whether it is there says nothing; what counts is who has it locked, which ends with the process."""
 
 

@@ -14,6 +14,7 @@ import torch
 from omegaconf import OmegaConf
 
 from pose_inpaint.runtime.files import written_whole
+from pose_inpaint.tracking.files import CONFIG, RUN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,9 +77,9 @@ def describe_run(
 def write_records(folder: Path, config: dict[str, Any], run: dict[str, Any]) -> None:
     """Writes `config.yaml` (resolved) and `run.json`."""
     folder.mkdir(parents=True, exist_ok=True)
-    with written_whole(folder / "config.yaml") as part:
+    with written_whole(folder / CONFIG) as part:
         part.write_text(OmegaConf.to_yaml(OmegaConf.create(config)), encoding="utf-8")
-    write_json(folder / "run.json", run)
+    write_json(folder / RUN, run)
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.files import written_whole
+from pose_inpaint.tracking.files import STATUS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-STATUS = "status.json"
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 
 

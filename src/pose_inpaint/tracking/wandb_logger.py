@@ -10,7 +10,7 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from pose_inpaint.errors import InputError
-from pose_inpaint.tracking.checkpoint_file import CHECKPOINTS
+from pose_inpaint.tracking.files import CHECKPOINTS
 from pose_inpaint.tracking.provenance import write_json
 from pose_inpaint.tracking.redaction import redact
 from pose_inpaint.tracking.wandb_artifacts import send_checkpoint, send_record

@@ -17,7 +17,7 @@ from pose_inpaint.data.dataset import collate
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.files import remove_parts
 from pose_inpaint.runtime.ranks import this_rank
-from pose_inpaint.tracking.checkpoint_file import CHECKPOINTS, LAST
+from pose_inpaint.tracking.files import CHECKPOINTS, LAST, RUN
 from pose_inpaint.tracking.history import history_logger
 from pose_inpaint.tracking.provenance import describe_run, write_records
 from pose_inpaint.tracking.status import FINISHED, read_status
@@ -193,7 +193,7 @@ def describe_training(training: Training) -> dict[str, Any]:
     }
     resumed: list[int] = []
     if resumption is not None:
-        before = training.folder / "run.json"
+        before = training.folder / RUN
         if resumption.same_folder and before.is_file():
             resumed = json.loads(before.read_text(encoding="utf-8")).get("resumed_at_batch", [])
         resumed.append(resumption.checkpoint.batches_seen)

@@ -37,12 +37,12 @@ def test_scores_by_hand(batches):
     assert summary["mean_mask_ratio"] == pytest.approx(0.325)
     assert summary["scores"]["mse_raw_hole"]["value"] == pytest.approx(0.25)
     assert summary["scores"]["mse_composite_whole"]["value"] == pytest.approx(0.25 * 0.325)
-    assert {label: group["n"] for label, group in summary["by_mask_ratio"].items()} == {
+    assert {label: group.n for label, group in summary["by_mask_ratio"].items()} == {
         "0-20%": 1,
         "20-50%": 2,
         "50-100%": 1,
     }
-    group = summary["by_mask_ratio"]["20-50%"]["scores"]
+    group = summary["by_mask_ratio"]["20-50%"].scores
     assert group["mse_composite_whole"]["value"] == pytest.approx(0.25 * 0.25)
 
 

@@ -15,13 +15,12 @@ from pose_inpaint.config.settings import planned_epochs
 from pose_inpaint.errors import InputError
 from pose_inpaint.multirun.benchmark.record import stages_done, write_record
 from pose_inpaint.runtime.subprocesses import describe_status, last_lines, run_child
-from pose_inpaint.tracking.checkpoint_file import CHECKPOINTS, LAST
+from pose_inpaint.tracking.files import CHECKPOINTS, LAST, LOG
 from pose_inpaint.training.checkpoint import read_checkpoint
 
 if TYPE_CHECKING:
     from pose_inpaint.multirun.benchmark.plan import Plan
 
-LOG = "log.txt"
 DOING = {"train": "training", "evaluate": "scoring"}
 
 

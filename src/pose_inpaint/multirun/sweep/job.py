@@ -15,7 +15,7 @@ from pose_inpaint.config.schema import AUTO
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.ranks import SAVING, devices_wanted, must_start_ranks, nodes_wanted
 from pose_inpaint.runtime.subprocesses import describe_status, last_lines, run_child
-from pose_inpaint.tracking.checkpoint_file import CHECKPOINTS, LAST
+from pose_inpaint.tracking.files import CHECKPOINTS, LAST, LOG
 from pose_inpaint.tracking.lock import FolderTakenError, locked
 from pose_inpaint.tracking.status import (
     FINISHED,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 STOP = "stop"  # a file in the sweep's folder: no further job begins
-LOG = "log.txt"
 
 
 class ChildFailedError(RuntimeError):

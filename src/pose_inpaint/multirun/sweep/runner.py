@@ -19,7 +19,8 @@ from pose_inpaint.multirun.sweep.record import read_record, replace_record, writ
 from pose_inpaint.multirun.sweep.summary import job_folders, read_jobs, write_summary
 from pose_inpaint.runtime.ranks import rank_count
 from pose_inpaint.runtime.signals import BY_CTRL_C, STOPPED, ending_by_exception, let_go_of_closed_outputs
-from pose_inpaint.tracking.lock import LOCK, locked
+from pose_inpaint.tracking.files import LOCK
+from pose_inpaint.tracking.lock import locked
 from pose_inpaint.tracking.status import FAILED, FINISHED, INTERRUPTED
 
 if TYPE_CHECKING:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import OmegaConf
 
 from pose_inpaint.config.overrides import key_of
-from pose_inpaint.metrics.score_names import format_number
+from pose_inpaint.evaluation.scores_file import ScoresFile
+from pose_inpaint.metrics.score_names import ScoreName
 from pose_inpaint.multirun.sweep.chart import draw_sweep, numbers
-from pose_inpaint.tracking.status import FINISHED, STATUS, read_status
+from pose_inpaint.tracking.files import CONFIG, RUN, SCORES, STATUS
+from pose_inpaint.tracking.status import FINISHED, read_status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,9 +63,9 @@ def read_jobs(sweep: Path) -> list[Job]:
     for folder in job_folders(sweep):
         status = read_status(folder)
         if status is not None:
-            found = _read_json(folder / "scores.json").get("scores", {})
-            test = {name: estimate["value"] for name, estimate in found.items() if estimate["value"] is not None}
-            jobs.append(Job(folder, status, test, _read_json(folder / "run.json")))
+            scores = ScoresFile.read(folder).scores if (folder / SCORES).is_file() else {}
+            test = {name: estimate["value"] for name, estimate in scores.items() if estimate["value"] is not None}
+            jobs.append(Job(folder, status, test, _read_json(folder / RUN)))
     return sorted(jobs, key=lambda job: job.status.starts)
 
 
@@ -132,10 +134,10 @@ def _as_markdown(record: SweepRecord, jobs: Sequence[Job], *, drawn: bool) -> st
         cells = [
             f"[{name}]({name})",
             *(_short(job.value(key)) for key in record.swept),
-            format_number(record.metric, status.value),
+            ScoreName.parse(record.metric).format(status.value),
         ]
         if tested:
-            cells.append(format_number(record.metric, job.test.get(record.metric)))
+            cells.append(ScoreName.parse(record.metric).format(job.test.get(record.metric)))
         said = f"{status.state}: {status.error}" if status.error else status.state
         cells += ["-" if status.seconds is None else f"{status.seconds:.0f}", said]
         lines.append(f"| {' | '.join(cell.replace('|', ' ') for cell in cells)} |")
@@ -151,7 +153,7 @@ def _conditions(jobs: Sequence[Job]) -> str:
     seeds = sorted({run["seed"] for run in runs})
     counts: dict[str, None] = {}
     for job in begun:
-        limit = OmegaConf.load(job.folder / "config.yaml").data.limit or math.inf  # of each split
+        limit = OmegaConf.load(job.folder / CONFIG).data.limit or math.inf  # of each split
         counts |= {f"{data['split']} {min(data['images'], limit)}": None for data in job.run["data"]}
     parts = [
         f"Device: {'; '.join(devices)}.",

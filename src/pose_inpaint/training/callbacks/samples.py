@@ -9,6 +9,7 @@ from lightning.pytorch import Callback
 from lightning.pytorch.loggers import WandbLogger
 
 from pose_inpaint.data.contact_sheet import draw_contact_sheet, panels
+from pose_inpaint.tracking.files import SAMPLES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,7 @@ class SampleSheet(Callback):
         with torch.no_grad():
             output = pl_module.released(batch.known, batch.mask)  # type: ignore[operator]
         sheet = draw_contact_sheet(panels(batch, output))
-        sheet.save(self.folder / "samples.png")
+        sheet.save(self.folder / SAMPLES)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 names = ", ".join(self.batch.names)

@@ -1,0 +1,105 @@
+"""Scores one model on one split and writes what comes of it: `evaluate` does this, and `train` ends with it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.evaluation.checks import JOINTS, build_scores, find_originals
+from pose_inpaint.evaluation.cost import describe_cost
+from pose_inpaint.evaluation.evaluator import score, timed
+from pose_inpaint.evaluation.examples import draw_ranked, write_examples
+from pose_inpaint.evaluation.pose_bounds import score_bounds
+from pose_inpaint.evaluation.scores_file import Dataset, PoseRecord, ScoresFile
+from pose_inpaint.tracking.files import SCORES_CSV
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import torch
+
+    from pose_inpaint.config.schema import EvaluateSettings
+    from pose_inpaint.data.datamodule import InpaintingData
+    from pose_inpaint.data.inspection import Inspection
+    from pose_inpaint.data.records import Record
+    from pose_inpaint.evaluation.candidates import Method
+    from pose_inpaint.evaluation.scores_file import Bound
+    from pose_inpaint.metrics.bootstrap import Estimate
+    from pose_inpaint.pose.comparison import PoseJudge
+
+
+def evaluate(
+    settings: EvaluateSettings,
+    method: Method,
+    data: InpaintingData,
+    inspection: Inspection,
+    device: torch.device,
+    judge: PoseJudge | None = None,
+    mean_fill: Mapping[str, Estimate] | None = None,
+) -> ScoresFile:
+    """Score a method and write `scores.json`, `scores.csv`, the contact sheet and the examples.
+
+    Args:
+        settings: Settings of `evaluate`.
+        method: Method to score; a network must be on `device` and in evaluation mode.
+        data: Images and masks.
+        inspection: What was found in the split.
+        device: Device to compute on.
+        judge: Comparison of poses, or None to score none.
+        mean_fill: Scores of a mean fill to write beside the method's.
+
+    Raises:
+        InputError: An image has no original, or a score can't be taken.
+    """
+    if inspection.blind:
+        raise InputError(
+            f"split={settings.split}: {inspection.blind} images have no original to score against; use predict"
+        )
+    images, batches = data.images(settings.split), data.split_dataloader(settings.split)
+    metrics = build_scores(settings, judge, len(images))
+    seconds: dict[str, float] = {}
+    if judge is not None:
+        with timed(seconds, "poses of originals"):
+            find_originals(judge, batches)
+    scores = score(method.inpaint, batches, metrics, device, seed=settings.seed, title=f"Scoring {settings.split}")
+    seconds |= scores.seconds
+    bounds: dict[str, Bound] = {}
+    if judge is not None and settings.pose.bounds:
+        with timed(seconds, "pose bounds"):
+            bounds = score_bounds(judge, settings.pose, JOINTS[settings.pose.joints], batches, settings.seed)
+    folder = Path(settings.run_dir)
+    root = settings.data.root
+    file = ScoresFile(
+        name=method.name,
+        split=settings.split,
+        data=Dataset(Path(root).resolve().name if root else "mannequins", inspection.digest),
+        seed=settings.seed,
+        metric=settings.metric,
+        mean_fill=mean_fill,
+        pose=None if judge is None else _describe_poses(judge, images.records, bounds),
+        seconds=seconds,
+        cost=describe_cost(
+            scores.meter, method.network, settings.data.size, settings.data.batch_size,
+            reads_files=settings.predictions is not None,
+        ),
+        **method.origin,
+        **scores.summary(settings.mask_ratio_edges),
+    )  # fmt: skip
+    file.write(folder)
+    scores.write_csv(folder / SCORES_CSV)
+    with timed(seconds, "drawing"):  # after the scores are safe
+        draw_ranked(method.inpaint, images, settings.contact_sheet, scores, device, settings.run_dir)
+        write_examples(method.inpaint, images, settings.examples, device, settings.run_dir)
+    return file
+
+
+def _describe_poses(judge: PoseJudge, records: Sequence[Record], bounds: Mapping[str, Bound]) -> PoseRecord:
+    digest = joints_digest(records) if judge.kind == "annotated" else None
+    return PoseRecord(judge.estimator.name, judge.kind, joints_sha256=digest, **bounds)
+
+
+def joints_digest(records: Sequence[Record]) -> str:
+    """SHA-256 of the annotation that poses are compared with."""
+    return hashlib.sha256(repr([(record.name, record.joints) for record in records]).encode()).hexdigest()
