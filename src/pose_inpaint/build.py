@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torchmetrics import Metric
 
-    from pose_inpaint.config.schema import DataSettings, PoseSettings
+    from pose_inpaint.config.blocks import DataSettings, PoseSettings
     from pose_inpaint.data.masks import Masks
     from pose_inpaint.data.sources import Source
     from pose_inpaint.metrics import ImageMetric

@@ -33,7 +33,8 @@ def run(config: DictConfig) -> None:
 
     settings = read_settings(config, IndexSettings)
     output = Path(settings.output)
-    _check(settings, output)
+    if output.is_dir():
+        raise InputError(f"output={output}: a folder; give the name of a file")
     records = build_data(settings.data, settings.mask, settings.seed).images(settings.split).records
     blind = [record.name for record in records if record.original is None]
     if blind:
@@ -48,18 +49,6 @@ def run(config: DictConfig) -> None:
     low, high = found.sizes.amin(0).tolist(), found.sizes.amax(0).tolist()
     print(f"{len(found.names)} images of {low[0]}x{low[1]} to {high[0]}x{high[1]} pixels indexed: {output}")
     print(f"Use it: model=scene_completion model.index={output}")
-
-
-def _check(settings: IndexSettings, output: Path) -> None:
-    from pose_inpaint.data.records import SPLITS
-
-    if settings.split not in SPLITS:
-        raise InputError(f"split={settings.split}: not one of {', '.join(SPLITS)}")
-    for key, value in {"orientations": settings.orientations, "scales": settings.scales}.items():
-        if not 1 <= value <= 16:
-            raise InputError(f"{key}={value}: must be in 1..16")
-    if output.is_dir():
-        raise InputError(f"output={output}: a folder; give the name of a file")
 
 
 if __name__ == "__main__":

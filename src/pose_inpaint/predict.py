@@ -44,8 +44,6 @@ def run(config: DictConfig) -> None:
     from pose_inpaint.types import check_choice
 
     settings = read_settings(config, PredictSettings)
-    if settings.size is not None and (settings.size < 4 or settings.size % 4):
-        raise InputError(f"size={settings.size}: must be a multiple of 4, or null for the image's own resolution")
     check_choice("output.form", settings.output.form, Form)
     challenge = settings.output.form == "challenge"
     size = CHALLENGE_SIZE if challenge and settings.size is None else settings.size

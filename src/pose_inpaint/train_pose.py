@@ -84,15 +84,8 @@ def run(config: DictConfig) -> float:
 def _check(settings: TrainPoseSettings) -> None:
     from pose_inpaint.runtime.ranks import devices_wanted, rank_count
 
-    for key, value in {"epochs": settings.epochs, "lr": settings.lr}.items():
-        if not value > 0:
-            raise InputError(f"{key}={value}: must be positive")
-    if settings.data.batch_size < 2:
-        raise InputError(f"data.batch_size={settings.data.batch_size}: batch normalisation needs at least 2")
     if devices_wanted(settings.trainer) > 1 or rank_count() > 1:
         raise InputError(f"trainer.devices={settings.trainer.get('devices')}: poses are trained on one device; give 1")
-    if settings.weight_decay < 0:
-        raise InputError(f"weight_decay={settings.weight_decay}: must be at least 0")
 
 
 def _check_joints(data: InpaintingData, split: str) -> None:

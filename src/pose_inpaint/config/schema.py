@@ -1,140 +1,33 @@
-"""The schema of our own blocks of the configuration: a misspelt key or a wrong type fails here, by name.
-
-Blocks with a `_target_` (`dict[str, Any]` below) are checked by the constructor they name.
-"""
+"""The root configuration of each command, `conf/COMMAND.yaml`: a misspelt key or a wrong type fails here, by name."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
-if TYPE_CHECKING:
-    pass
-
-AUTO = "auto"  # of `resume`: from the run's own last checkpoint, if there is one
+from pose_inpaint.config.blocks import (
+    SPLITS,
+    BatchnormSettings,
+    CheckpointSettings,
+    ContactSheetSettings,
+    DataSettings,
+    EmaSettings,
+    GuardSettings,
+    LossSettings,
+    OptimSettings,
+    PoseSettings,
+    SampleSettings,
+    ScheduleSettings,
+    SweepSettings,
+    TestSettings,
+    check_at_least,
+    check_one_of,
+    check_value,
+)
+from pose_inpaint.errors import InputError
 
 # OmegaConf reads these annotations, and understands Optional[...] in every version.
 # ruff: noqa: UP045
-
-
-@dataclass
-class DataSettings:
-    """`data`: a source of images and how they come in batches."""
-
-    size: int
-    batch_size: int
-    workers: int
-    source: dict[str, Any]
-    root: Optional[str] = None
-    limit: Optional[int] = None
-    names: str = "*"
-
-
-@dataclass
-class FeatureSettings:
-    """`loss.features`: VGG16 of the perceptual term."""
-
-    weights: str
-    channels: str
-    layers: list[str]
-
-
-@dataclass
-class LossSettings:
-    """`loss`: the slides' alpha and beta, the generator's terms, the discriminator's loss."""
-
-    generator: dict[str, Any]
-    alpha: float = 0.0
-    beta: float = 1.0
-    features: Optional[FeatureSettings] = None
-    discriminator: Optional[dict[str, Any]] = None
-
-
-@dataclass
-class PhaseSettings:
-    """An entry of `schedule.phases`; `pose_inpaint.training.schedule.Phase` says what the keys mean."""
-
-    name: str
-    epochs: int
-    terms: list[str]
-    generator: bool = True
-    discriminator: bool = False
-    fresh_output: bool = False
-    discriminator_first: bool = False
-    discriminator_steps: int = 1
-
-
-@dataclass
-class ScheduleSettings:
-    """`schedule`: the phases of training."""
-
-    phases: list[PhaseSettings]
-
-
-@dataclass
-class OptimSettings:
-    """`optim`: the generator's optimizer, and the discriminator's where it has one of another kind or rate."""
-
-    lr: float
-    optimizer: dict[str, Any]
-    discriminator_optimizer: Optional[dict[str, Any]] = None
-    clip_norm: Optional[float] = None
-    lr_rule: str = "none"
-
-
-@dataclass
-class EmaSettings:
-    """`ema`: the moving average of the generator's weights."""
-
-    decay: Optional[float] = None
-
-
-@dataclass
-class BatchnormSettings:
-    """`batchnorm`: which statistics scores and checkpoints have."""
-
-    statistics: str
-    batches: int
-
-
-@dataclass
-class CheckpointSettings:
-    """`checkpoint`: what makes one the best of its phase, and how often one is written inside an epoch."""
-
-    monitor: str
-    every_minutes: Optional[float]
-
-
-@dataclass
-class TestSettings:
-    """`test`: the scoring at the end of training."""
-
-    enabled: bool
-    checkpoint: str
-
-
-@dataclass
-class SampleSettings:
-    """`samples`: the sheet of sample images."""
-
-    count: int
-
-
-@dataclass
-class SweepSettings:
-    """`sweep`: what a multirun does about jobs that fail, and which one it goes on with."""
-
-    on_error: str
-    resume: Optional[str] = None
-
-
-@dataclass
-class GuardSettings:
-    """`guard`: when to warn that the adversarial game has stopped; `CollapseGuard` says what the keys mean."""
-
-    batches: int
-    discriminator_loss: Optional[float] = None
-    generator_gradient: Optional[float] = None
 
 
 @dataclass
@@ -192,28 +85,12 @@ class TrainPoseSettings:
     lr: float
     weight_decay: float
 
-
-@dataclass
-class ContactSheetSettings:
-    """`sheet`: the sheet of best, median and worst images."""
-
-    rank_by: str
-    each: int
-
-
-@dataclass
-class PoseSettings:
-    """`pose`: an estimator of joints, and what its answers are compared with."""
-
-    reference: str
-    joints: str
-    images: list[str]
-    bounds: bool
-    resave_quality: int
-    scores: dict[str, Any]
-    estimator: Optional[dict[str, Any]] = None
-    weights: Optional[str] = None
-    model_dir: Optional[str] = None
+    def __post_init__(self) -> None:
+        for key, value in {"epochs": self.epochs, "lr": self.lr}.items():
+            check_value(key, value, "must be positive", valid=value > 0)
+        if self.data.batch_size < 2:
+            raise InputError(f"data.batch_size={self.data.batch_size}: batch normalisation needs at least 2")
+        check_at_least(0, weight_decay=self.weight_decay)
 
 
 @dataclass
@@ -238,6 +115,10 @@ class EvaluateSettings:
     predictions: Optional[str] = None
     model: Optional[dict[str, Any]] = None
     checkpoint: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        check_one_of("split", self.split, SPLITS)
+        check_at_least(0, examples=self.examples)
 
 
 @dataclass
@@ -314,6 +195,10 @@ class PredictSettings:
     checkpoint: Optional[str] = None
     size: Optional[int] = None
 
+    def __post_init__(self) -> None:
+        valid = self.size is None or (self.size >= 4 and self.size % 4 == 0)
+        check_value("size", self.size, "must be a multiple of 4, or null for the image's own resolution", valid=valid)
+
 
 @dataclass
 class IndexSettings:
@@ -327,6 +212,11 @@ class IndexSettings:
     orientations: int
     scales: int
 
+    def __post_init__(self) -> None:
+        check_one_of("split", self.split, SPLITS)
+        for key, value in {"orientations": self.orientations, "scales": self.scales}.items():
+            check_value(key, value, "must be in 1..16", valid=1 <= value <= 16)
+
 
 @dataclass
 class VerifySettings:
@@ -336,3 +226,7 @@ class VerifySettings:
     mask: dict[str, Any]
     seed: int
     splits: list[str]
+
+    def __post_init__(self) -> None:
+        unknown = set(self.splits) - set(SPLITS)
+        check_value("splits", self.splits, f"give some of {', '.join(SPLITS)}", valid=bool(self.splits) and not unknown)

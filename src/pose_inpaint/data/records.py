@@ -7,9 +7,6 @@ from pathlib import Path
 
 from pose_inpaint.data.maskdata import Block
 
-SPLITS = ("train", "val", "test")
-
-
 Joints = tuple[tuple[float, float, float], ...]
 
 

@@ -9,10 +9,11 @@ from typing import Protocol
 import torch
 from tqdm import tqdm
 
+from pose_inpaint.config.blocks import SPLITS
 from pose_inpaint.data.images import list_images
 from pose_inpaint.data.joints import to_common
 from pose_inpaint.data.maskdata import Block, read_maskdata
-from pose_inpaint.data.records import SPLITS, Joints, Listing, Record
+from pose_inpaint.data.records import Joints, Listing, Record
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.cache import cache_folder
 from pose_inpaint.runtime.hashing import digest

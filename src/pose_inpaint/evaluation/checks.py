@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from pose_inpaint import build
+from pose_inpaint.config.blocks import JOINTS
 from pose_inpaint.config.schema import EvaluateSettings
-from pose_inpaint.data.records import SPLITS
 from pose_inpaint.errors import InputError
 from pose_inpaint.metrics import ImageMetric
 from pose_inpaint.metrics.distribution import DistributionMetric
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from pose_inpaint.pose.comparison import PoseJudge
     from pose_inpaint.types import Batch
-
-
-JOINTS = {"all": ("whole",), "masked": ("hole",), "both": ("whole", "hole")}
 
 
 def find_originals(judge: PoseJudge, batches: Iterable[Batch]) -> None:
@@ -41,8 +38,6 @@ def find_originals(judge: PoseJudge, batches: Iterable[Batch]) -> None:
 
 def check_settings(settings: EvaluateSettings) -> None:
     """Refuses, before anything is read, what can be seen from the settings alone."""
-    if settings.split not in SPLITS:
-        raise InputError(f"split={settings.split}: not one of {', '.join(SPLITS)}")
     if settings.predictions is None and settings.model is None and settings.checkpoint is None:
         raise InputError(
             "nothing to score: give checkpoint=PATH, a method without one such as model=mean, or predictions=DIR"
@@ -51,14 +46,6 @@ def check_settings(settings: EvaluateSettings) -> None:
         raise InputError("predictions and a method are both given; give predictions=DIR alone")
     if settings.predictions is not None and settings.postprocess.get("_target_"):
         raise InputError("postprocess: predictions are scored as they are; leave it out")
-    if settings.contact_sheet.each < 1:
-        raise InputError(f"contact_sheet.each={settings.contact_sheet.each}: must be at least 1")
-    if settings.examples < 0:
-        raise InputError(f"examples={settings.examples}: must be at least 0")
-    if settings.pose.joints not in JOINTS:
-        raise InputError(f"pose.joints={settings.pose.joints}: not one of {', '.join(JOINTS)}")
-    if not 1 <= settings.pose.resave_quality <= 100:
-        raise InputError(f"pose.resave_quality={settings.pose.resave_quality}: must be in 1..100")
 
 
 def build_scores(settings: EvaluateSettings, judge: PoseJudge | None, images: int) -> dict[str, Metric]:

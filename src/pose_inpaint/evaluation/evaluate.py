@@ -6,8 +6,9 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pose_inpaint.config.blocks import JOINTS
 from pose_inpaint.errors import InputError
-from pose_inpaint.evaluation.checks import JOINTS, build_scores, find_originals
+from pose_inpaint.evaluation.checks import build_scores, find_originals
 from pose_inpaint.evaluation.cost import describe_cost
 from pose_inpaint.evaluation.evaluator import score, timed
 from pose_inpaint.evaluation.examples import draw_ranked, write_examples

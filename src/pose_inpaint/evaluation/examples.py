@@ -16,7 +16,7 @@ from pose_inpaint.tracking.files import CONTACT_SHEET, EXAMPLES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pose_inpaint.config.schema import ContactSheetSettings
+    from pose_inpaint.config.blocks import ContactSheetSettings
     from pose_inpaint.data.dataset import ImageDataset
     from pose_inpaint.evaluation.evaluator import InpaintFn
     from pose_inpaint.evaluation.scores import Scores

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-    from pose_inpaint.config.schema import PoseSettings
+    from pose_inpaint.config.blocks import PoseSettings
     from pose_inpaint.types import Batch
 
 

@@ -10,16 +10,16 @@ from pose_inpaint.build import build_inpainter, build_metric
 from pose_inpaint.config.instantiate import build
 from pose_inpaint.errors import InputError
 from pose_inpaint.losses import DiscriminatorLoss, GeneratorLoss, GradientPenalty
-from pose_inpaint.losses.base import check_weight
 from pose_inpaint.runtime.ranks import rank_count
 from pose_inpaint.training.lightning_module import InpaintingModule
-from pose_inpaint.training.schedule import Phase, Schedule
+from pose_inpaint.training.schedule import Schedule
 from pose_inpaint.training.trainer import learning_rate_factor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from pose_inpaint.config.schema import LossSettings, PhaseSettings, TrainSettings
+    from pose_inpaint.config.blocks import LossSettings, Phase
+    from pose_inpaint.config.schema import TrainSettings
     from pose_inpaint.data.datamodule import InpaintingData
 
 
@@ -29,8 +29,6 @@ def build_generator_loss(loss: LossSettings, phases: Sequence[Phase]) -> Generat
     Raises:
         InputError: a phase names a term that `loss.generator` has not, or only terms of weight 0.
     """
-    check_weight("loss.alpha", loss.alpha)
-    check_weight("loss.beta", loss.beta)
     blocks = {name: block for name, block in loss.generator.items() if block is not None}
     for phase in phases:
         for term in phase.terms:
@@ -48,11 +46,6 @@ def build_generator_loss(loss: LossSettings, phases: Sequence[Phase]) -> Generat
     return GeneratorLoss({name: build(f"loss.generator.{name}", block) for name, block in counting.items()})
 
 
-def build_schedule(phases: Iterable[PhaseSettings]) -> Schedule:
-    """The phases of training."""
-    return Schedule([Phase(**vars(phase)) for phase in phases])
-
-
 def build_module(settings: TrainSettings, data: InpaintingData, config: dict[str, Any]) -> InpaintingModule:
     """Everything that trains.
 
@@ -65,7 +58,7 @@ def build_module(settings: TrainSettings, data: InpaintingData, config: dict[str
             f"model: {settings.model['_target_']} does not learn; score it with python -m pose_inpaint.evaluate"
         )
     discriminator = build_discriminator(settings.discriminator, data.size)
-    schedule = build_schedule(settings.schedule.phases)
+    schedule = Schedule(settings.schedule.phases)
     judge: DiscriminatorLoss | None = None
     if any(phase.discriminator for phase in schedule.phases):
         if discriminator is None or settings.loss.discriminator is None:
@@ -75,9 +68,8 @@ def build_module(settings: TrainSettings, data: InpaintingData, config: dict[str
             )
         judge = build("loss.discriminator", settings.loss.discriminator)
         check_game(settings.loss.generator, judge, discriminator, data.batch_size)
-    recalibrated = _statistics(settings) == "recalibrated"
+    recalibrated = settings.batchnorm.statistics == "recalibrated"
     batches = settings.batchnorm.batches
-    _check_rates(settings)
     return InpaintingModule(
         generator,
         discriminator,
@@ -133,20 +125,3 @@ def check_game(terms: Mapping[str, Any], judge: DiscriminatorLoss, discriminator
         )
     if judge.real_views == "other" and batch_size < 2:
         raise InputError(f"data.batch_size={batch_size}: loss.discriminator.real_views=other needs at least 2")
-
-
-def _statistics(settings: TrainSettings) -> str:
-    if settings.batchnorm.statistics not in ("recalibrated", "running"):
-        raise InputError(f"batchnorm.statistics={settings.batchnorm.statistics}: not one of recalibrated, running")
-    if settings.batchnorm.batches < 1:
-        raise InputError(f"batchnorm.batches={settings.batchnorm.batches}: must be at least 1")
-    return settings.batchnorm.statistics
-
-
-def _check_rates(settings: TrainSettings) -> None:
-    if not settings.optim.lr > 0:
-        raise InputError(f"optim.lr={settings.optim.lr}: must be positive")
-    if settings.optim.clip_norm is not None and not settings.optim.clip_norm > 0:
-        raise InputError(f"optim.clip_norm={settings.optim.clip_norm}: must be positive, or null for none")
-    if settings.ema.decay is not None and not 0 < settings.ema.decay < 1:
-        raise InputError(f"ema.decay={settings.ema.decay}: must be in (0, 1), or null for none")

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.optim import Optimizer
 
+    from pose_inpaint.config.blocks import Phase
     from pose_inpaint.losses import DiscriminatorLoss, GeneratorLoss
     from pose_inpaint.metrics import ImageMetric
-    from pose_inpaint.training.schedule import Phase, Schedule
+    from pose_inpaint.training.schedule import Schedule
     from pose_inpaint.types import Batch, InpaintingOutput
 
 CHECKPOINT_FORMAT = 3

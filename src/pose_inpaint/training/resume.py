@@ -7,12 +7,11 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pose_inpaint.config.schema import AUTO
+from pose_inpaint.config.blocks import AUTO, Phase
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.ranks import rank_count
 from pose_inpaint.tracking.files import CHECKPOINTS, LAST
 from pose_inpaint.training.checkpoint import check_same_settings, read_checkpoint
-from pose_inpaint.training.schedule import Phase
 
 if TYPE_CHECKING:
     from pose_inpaint.training.checkpoint import Checkpoint

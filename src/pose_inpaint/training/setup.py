@@ -11,7 +11,8 @@ import lightning.pytorch as pl
 
 from pose_inpaint.build import build_data
 from pose_inpaint.config import instantiate
-from pose_inpaint.config.schema import AUTO, TrainSettings
+from pose_inpaint.config.blocks import AUTO
+from pose_inpaint.config.schema import TrainSettings
 from pose_inpaint.config.settings import planned_epochs, read_settings
 from pose_inpaint.data.dataset import collate
 from pose_inpaint.errors import InputError
@@ -141,15 +142,6 @@ def _check(settings: TrainSettings) -> None:
             raise InputError(f"{key}={name}: not one of validation's {settings.validation}")
     if settings.sweep.resume is not None:
         raise InputError(f"sweep.resume={settings.sweep.resume}: only a multirun goes on with a sweep; add -m")
-    if settings.checkpoint.every_minutes is not None and not settings.checkpoint.every_minutes >= 0:
-        raise InputError(
-            f"checkpoint.every_minutes={settings.checkpoint.every_minutes}: must be at least 0, or null for none"
-        )
-    if settings.test.checkpoint not in ("best", "last"):
-        raise InputError(f"test.checkpoint={settings.test.checkpoint}: not one of best, last")
-    if settings.samples.count < 1:
-        raise InputError(f"samples.count={settings.samples.count}: must be at least 1")
-    CollapseGuard(**vars(settings.guard))
 
 
 def make_trainer(

@@ -6,10 +6,11 @@ from lightning.pytorch import Trainer
 from torch import nn
 from torch.utils.data import DataLoader
 
+from pose_inpaint.config.blocks import Phase
 from pose_inpaint.losses import AbsoluteError, DiscriminatorLoss, GeneratorAdversarial, GeneratorLoss
 from pose_inpaint.models.networks.unet2018 import Discriminator, Generator
 from pose_inpaint.training.lightning_module import InpaintingModule
-from pose_inpaint.training.schedule import Phase, Schedule
+from pose_inpaint.training.schedule import Schedule
 from pose_inpaint.types import Batch
 
 

@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pose_inpaint.config.blocks import Phase
 from pose_inpaint.errors import InputError
-from pose_inpaint.training.schedule import Phase, Schedule
+from pose_inpaint.training.schedule import Schedule
 
 
 def phases(*epochs):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 
+from pose_inpaint.config.blocks import AUTO
 from pose_inpaint.config.overrides import as_value, training_command
-from pose_inpaint.config.schema import AUTO
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.ranks import SAVING, devices_wanted, must_start_ranks, nodes_wanted
 from pose_inpaint.runtime.subprocesses import describe_status, last_lines, run_child

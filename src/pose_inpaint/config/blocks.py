@@ -1,0 +1,272 @@
+"""Blocks of the configuration that several commands share: types, defaults, and the range of each value.
+
+OmegaConf checks types and names. `__post_init__` checks what one value alone decides, before anything is read or
+written; what two blocks decide together is checked where objects are built. Blocks with a `_target_`
+(`dict[str, Any]`) are checked by the constructor that they name.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+from pose_inpaint.errors import InputError
+
+AUTO = "auto"
+"""Value of `resume`: resume from the run's own last checkpoint, if there is one."""
+SPLITS = ("train", "val", "test")
+JOINTS = {"all": ("whole",), "masked": ("hole",), "both": ("whole", "hole")}
+"""Values of `pose.joints`, and the regions of pose scores that they stand for."""
+
+# OmegaConf reads these annotations, and understands Optional[...] in every version.
+# ruff: noqa: UP045
+
+
+def check_value(key: str, value: object, must: str, *, valid: bool) -> None:
+    """Raise `InputError` that names the key, the value and what it must be, unless `valid`."""
+    if not valid:
+        raise InputError(f"{key}={value}: {must}")
+
+
+def check_at_least(least: float, **values: float | None) -> None:
+    """Raise `InputError` if a value is below `least`; __ in a name stands for a dot, None is not checked."""
+    for name, value in values.items():
+        valid = value is None or value >= least
+        check_value(name.replace("__", "."), value, f"must be at least {least:g}", valid=valid)
+
+
+def check_one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise `InputError` if a value is not one of the choices."""
+    check_value(key, value, f"not one of {', '.join(choices)}", valid=value in choices)
+
+
+@dataclass
+class DataSettings:
+    """`data`: a source of images and how they come in batches."""
+
+    size: int
+    batch_size: int
+    workers: int
+    source: dict[str, Any]
+    root: Optional[str] = None
+    limit: Optional[int] = None
+    names: str = "*"
+
+    def __post_init__(self) -> None:
+        check_at_least(16, data__size=self.size)
+        check_at_least(1, data__batch_size=self.batch_size, data__limit=self.limit)
+        check_at_least(0, data__workers=self.workers)
+
+
+@dataclass
+class FeatureSettings:
+    """`loss.features`: VGG16 of the perceptual term."""
+
+    weights: str
+    channels: str
+    layers: list[str]
+
+
+@dataclass
+class LossSettings:
+    """`loss`: the slides' alpha and beta, the generator's terms, the discriminator's loss."""
+
+    generator: dict[str, Any]
+    alpha: float = 0.0
+    beta: float = 1.0
+    features: Optional[FeatureSettings] = None
+    discriminator: Optional[dict[str, Any]] = None
+
+    def __post_init__(self) -> None:
+        for key, value in {"alpha": self.alpha, "beta": self.beta}.items():
+            valid = math.isfinite(value) and value >= 0
+            check_value(f"loss.{key}", value, "must be a finite number of at least 0", valid=valid)
+
+
+@dataclass
+class Phase:
+    """An entry of `schedule.phases`: a stretch of epochs.
+
+    Attributes:
+        name: Name of the phase in logs and checkpoints.
+        epochs: Number of epochs, at least 1.
+        terms: Loss terms of the generator that count, by their keys in `loss.generator`.
+        generator: Whether the generator steps.
+        discriminator: Whether the discriminator steps.
+        fresh_output: Whether the discriminator sees a new forward pass, taken after the generator's step (the authors'
+            code), or the pass that the generator was trained on.
+        discriminator_first: Whether the discriminator steps before the generator, on the generator's pass (Iizuka et
+            al. 2017, algorithm 1; Yu et al. 2018, algorithm 1), or after it.
+        discriminator_steps: Number of batches the discriminator steps on for each one that the generator steps on (Yu
+            et al. 2018: 5).
+    """
+
+    name: str
+    epochs: int
+    terms: list[str] = field(default_factory=list)
+    generator: bool = True
+    discriminator: bool = False
+    fresh_output: bool = False
+    discriminator_first: bool = False
+    discriminator_steps: int = 1
+
+    def __post_init__(self) -> None:
+        where = f"schedule.phases: phase {self.name!r}"
+        if self.epochs < 1:
+            raise InputError(f"{where} has epochs={self.epochs}: give at least 1 or leave it out")
+        if not self.generator and not self.discriminator:
+            raise InputError(f"{where} trains nothing: set generator or discriminator to true")
+        if self.generator and not self.terms:
+            raise InputError(f"{where} trains the generator on no loss term: list some in terms")
+        both = self.generator and self.discriminator
+        if self.discriminator_steps < 1 or (self.discriminator_steps > 1 and not both):
+            raise InputError(
+                f"{where} has discriminator_steps={self.discriminator_steps}: give at least 1, and more than 1 only "
+                "where both networks step"
+            )
+        if self.fresh_output and self.discriminator_first:
+            raise InputError(
+                f"{where} has fresh_output and discriminator_first: a new pass after the generator's step comes too "
+                "late for a discriminator that steps first; choose one"
+            )
+
+    def generator_steps(self, batch: int) -> bool:
+        """Whether the generator steps on a batch, counted from 0 over all of training."""
+        return self.generator and (batch + 1) % self.discriminator_steps == 0
+
+
+@dataclass
+class ScheduleSettings:
+    """`schedule`: the phases of training."""
+
+    phases: list[Phase]
+
+
+@dataclass
+class OptimSettings:
+    """`optim`: the generator's optimizer, and the discriminator's if it has one of another kind or rate."""
+
+    lr: float
+    optimizer: dict[str, Any]
+    discriminator_optimizer: Optional[dict[str, Any]] = None
+    clip_norm: Optional[float] = None
+    lr_rule: str = "none"
+
+    def __post_init__(self) -> None:
+        check_value("optim.lr", self.lr, "must be positive", valid=self.lr > 0)
+        clip = self.clip_norm
+        check_value("optim.clip_norm", clip, "must be positive, or null for none", valid=clip is None or clip > 0)
+        check_one_of("optim.lr_rule", self.lr_rule, ("none", "linear", "sqrt"))
+
+
+@dataclass
+class EmaSettings:
+    """`ema`: the moving average of the generator's weights."""
+
+    decay: Optional[float] = None
+
+    def __post_init__(self) -> None:
+        valid = self.decay is None or 0 < self.decay < 1
+        check_value("ema.decay", self.decay, "must be in (0, 1), or null for none", valid=valid)
+
+
+@dataclass
+class BatchnormSettings:
+    """`batchnorm`: which statistics scores and checkpoints have."""
+
+    statistics: str
+    batches: int
+
+    def __post_init__(self) -> None:
+        check_one_of("batchnorm.statistics", self.statistics, ("recalibrated", "running"))
+        check_at_least(1, batchnorm__batches=self.batches)
+
+
+@dataclass
+class CheckpointSettings:
+    """`checkpoint`: what makes one the best of its phase, and how often one is written inside an epoch."""
+
+    monitor: str
+    every_minutes: Optional[float]
+
+    def __post_init__(self) -> None:
+        valid = self.every_minutes is None or self.every_minutes >= 0
+        must = "must be at least 0, or null for none"
+        check_value("checkpoint.every_minutes", self.every_minutes, must, valid=valid)
+
+
+@dataclass
+class TestSettings:
+    """`test`: the scoring at the end of training."""
+
+    enabled: bool
+    checkpoint: str
+
+    def __post_init__(self) -> None:
+        check_one_of("test.checkpoint", self.checkpoint, ("best", "last"))
+
+
+@dataclass
+class SampleSettings:
+    """`samples`: the contact sheet that training draws."""
+
+    count: int
+
+    def __post_init__(self) -> None:
+        check_at_least(1, samples__count=self.count)
+
+
+@dataclass
+class SweepSettings:
+    """`sweep`: what a multirun does about jobs that fail, and which one it resumes."""
+
+    on_error: str
+    resume: Optional[str] = None
+
+
+@dataclass
+class GuardSettings:
+    """`guard`: when to warn that the adversarial game has stopped; `CollapseGuard` says what the keys mean."""
+
+    batches: int
+    discriminator_loss: Optional[float] = None
+    generator_gradient: Optional[float] = None
+
+    def __post_init__(self) -> None:
+        check_value("guard.batches", self.batches, "must be positive", valid=self.batches > 0)
+        for key in ("discriminator_loss", "generator_gradient"):
+            value = getattr(self, key)
+            valid = value is None or value > 0
+            check_value(f"guard.{key}", value, "must be positive, or null not to look", valid=valid)
+
+
+@dataclass
+class ContactSheetSettings:
+    """`contact_sheet`: the best, median and worst images."""
+
+    rank_by: str
+    each: int
+
+    def __post_init__(self) -> None:
+        check_at_least(1, contact_sheet__each=self.each)
+
+
+@dataclass
+class PoseSettings:
+    """`pose`: an estimator of joints, and what its answers are compared with."""
+
+    reference: str
+    joints: str
+    images: list[str]
+    bounds: bool
+    resave_quality: int
+    scores: dict[str, Any]
+    estimator: Optional[dict[str, Any]] = None
+    weights: Optional[str] = None
+    model_dir: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        check_one_of("pose.joints", self.joints, tuple(JOINTS))
+        valid = 1 <= self.resave_quality <= 100
+        check_value("pose.resave_quality", self.resave_quality, "must be in 1..100", valid=valid)
