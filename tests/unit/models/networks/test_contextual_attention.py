@@ -109,8 +109,8 @@ def test_each_discriminator_has_a_score_of_its_own():
     ("arguments", "text"),
     [
         ({"width": 0}, r"discriminator\.width=0: must be at least 1$"),
-        ({"size": 100}, r"discriminator\.size=100: must be at least 16, in steps of 16"),
-        ({"size": 64, "patch": 24}, r"discriminator\.patch=24: must be at least 16, in steps of 16"),
+        ({"size": 100}, r"discriminator\.size=100: must be at least 16 and a multiple of 16$"),
+        ({"size": 64, "patch": 24}, r"discriminator\.patch=24: must be at least 16 and a multiple of 16$"),
         ({"size": 32, "patch": 48}, r"discriminator\.patch=48: larger than discriminator\.size=32"),
     ],
 )

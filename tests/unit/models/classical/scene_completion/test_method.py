@@ -91,10 +91,10 @@ def test_samples_come_from_different_images_the_best_first(tiny_index, query):
         method(known, mask, samples=13)
 
 
-def test_a_wholly_masked_image_is_refused_and_a_whole_one_stays(tiny_index, query):
+def test_a_completely_masked_image_is_refused_and_a_whole_one_stays(tiny_index, query):
     known, mask = query
     method = SceneCompletion(str(tiny_index))
-    with pytest.raises(InputError, match="wholly masked"):
+    with pytest.raises(InputError, match="completely masked"):
         method(torch.full_like(known, EMPTY), torch.ones_like(mask))
     torch.testing.assert_close(method(known, torch.zeros_like(mask)).raw[:, 0], known)
 
@@ -105,7 +105,7 @@ def test_larger_images_are_completed_as_long_as_their_holes_fit(tiny_index):
     known = torch.where(mask > 0, EMPTY, torch.rand(1, 3, 90, 120, generator=torch.Generator().manual_seed(0)))
     assert SceneCompletion(str(tiny_index))(known, mask).raw.shape == (1, 1, 3, 90, 120)
     mask[..., 20:50, 30:72] = 1
-    with pytest.raises(InputError, match="at most 48x40 pixels, a hole needs 30x42"):
+    with pytest.raises(InputError, match="at most 48x40 pixels, but a hole needs 30x42"):
         SceneCompletion(str(tiny_index))(known, mask)
 
 
