@@ -1,4 +1,4 @@
-"""Recalibrated batch-norm statistics."""
+"""Recalibration of batch-norm statistics."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class SameConv2d(nn.Conv2d):
 def conv_block(
     inputs: int, outputs: int, kernel: int, *, stride: int = 1, dilation: int = 1, batch_statistics: bool = False
 ) -> nn.Sequential:
-    """Build a convolution without bias, batch normalisation and ReLU: the block of the 2018 slides.
+    """Build a block of bias-free convolution, batch normalisation and ReLU, as in the 2018 slides.
 
     Args:
         inputs: Number of input channels.

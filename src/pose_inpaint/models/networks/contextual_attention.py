@@ -43,7 +43,7 @@ class Generator(nn.Module):
     """
 
     stride = 8
-    """Divisor of the input's sides, in pixels."""
+    """Required divisor of the input's sides, in pixels."""
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()

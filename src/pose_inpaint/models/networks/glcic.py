@@ -42,7 +42,7 @@ class CompletionNetwork(nn.Module):
     """
 
     stride = 4
-    """Divisor of the input's sides, in pixels."""
+    """Required divisor of the input's sides, in pixels."""
 
     def __init__(self, width: int = 64, fill: tuple[float, float, float] = (-0.03, -0.088, -0.188)) -> None:
         super().__init__()

@@ -45,7 +45,7 @@ class Generator(nn.Module):
     """
 
     stride = 4
-    """Divisor of the input's sides, in pixels."""
+    """Required divisor of the input's sides, in pixels."""
 
     def __init__(
         self, width: int = 64, *, predict_mask: bool = False, skips: bool = True, dilated: bool = True
