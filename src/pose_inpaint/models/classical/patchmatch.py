@@ -67,7 +67,7 @@ class PatchMatchFill:
             )
         holes = mask[:, 0].byte().cpu().numpy()
         if holes.all((1, 2)).any():
-            raise InputError("model=patchmatch: a completely masked image has no patch to copy from; remove it")
+            raise InputError("model=patchmatch: a completely masked image has no patch to copy from; remove the image")
         first = DEFAULT_SEED if generator is None else generator.initial_seed()
         filled = [
             np.stack([self._fill(image, hole, first + sample) for sample in range(samples)])

@@ -112,7 +112,7 @@ class SceneCompletion:
     ) -> tuple[Float[Tensor, "s 3 h w"], tuple[Source, ...]]:
         masked = mask[0] > 0
         if masked.all():
-            raise InputError("model=scene_completion: a completely masked image has no similar scene; remove it")
+            raise InputError("model=scene_completion: a completely masked image has no similar scene; remove the image")
         if not masked.any():
             raw = known.expand(samples, *known.shape).clone()
             return raw, tuple(Source("-", 0.0, near_duplicate=False) for _ in range(samples))
