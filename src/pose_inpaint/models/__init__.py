@@ -1,1 +1,1 @@
-"""Everything that inpaints: networks, classical methods and their layers."""
+"""Inpainting models: networks, classical methods and their layers."""

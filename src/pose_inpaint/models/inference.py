@@ -1,4 +1,4 @@
-"""Applies a model to one image of any size."""
+"""Inpaint one image of any size."""
 
 from __future__ import annotations
 
@@ -26,15 +26,18 @@ def inpaint_image(
     size: int | None = None,
     device: torch.device | str = "cpu",
 ) -> UInt8[Tensor, "3 h w"]:
-    """The method's own image of a whole image, at the image's resolution.
+    """Inpaint one image and return the raw output at the image's resolution.
 
     Args:
-        inpainter: the method.
-        image: 0..255.
-        masked: the pixels to inpaint.
-        size: work at size x size and resize back (as the release does), or None: at the image's own resolution,
-            padded to multiples of what the network takes.
-        device: where the method is.
+        inpainter: Inpainting method.
+        image: Image in 0..255, (3, h, w).
+        masked: Pixels to inpaint, (h, w).
+        size: Side of the square that the image is resized to and back from, as in the authors' code. None keeps the
+            image's resolution, padded to multiples of the network's stride.
+        device: Device of the method.
+
+    Raises:
+        InputError: The output is not finite.
     """
     height, width = image.shape[-2:]
     known = torch.where(masked, torch.full((), EMPTY), to_signed(image))
@@ -47,13 +50,14 @@ def inpaint_image(
     with torch.no_grad():
         raw = inpainter(known[None].to(device), mask_in[None].to(device)).raw[0, 0].cpu()
     if not raw.isfinite().all():
-        raise InputError("the output has values that are not finite; the method is broken")
+        raise InputError("the output has NaN or infinite values; use another model or checkpoint")
     if size is not None:
         return to_bytes(resize(raw[:, :size, :size], height, width))
     return to_bytes(raw[:, :height, :width])
 
 
 def _pad(image: Float[Tensor, "c h w"], stride: int) -> Float[Tensor, "c h2 w2"]:
-    """Repeats the last row and column up to multiples of `stride`, of image and mask alike: holes stay holes."""
+    """Repeat the last row and column up to multiples of `stride`."""
+    # Image and mask are both padded this way, so a hole at the edge stays a hole in the padding.
     bottom, right = -image.shape[-2] % stride, -image.shape[-1] % stride
     return F.pad(image[None], (0, right, 0, bottom), mode="replicate")[0] if bottom or right else image

@@ -1,1 +1,1 @@
-"""Methods that complete images without learning. Each is an `Inpainter`."""
+"""Classical methods, without training. Each is an `Inpainter`."""

@@ -1,4 +1,4 @@
-"""Blending an output into its surroundings, as Iizuka et al. 2017 do after their network (section 3.5)."""
+"""Poisson blending of an output into its surroundings, as in Iizuka et al. 2017 (section 3.5)."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
     from pose_inpaint.types import Inpainter, InpaintingOutput
 
-MARGIN = 4  # pixels repeated around the image: OpenCV leaves the outermost pixels of holes at its edge out
+MARGIN = 4  # pixels repeated around the image: OpenCV leaves out a hole's outermost pixels at the image's edge
 
 
 class Blended:
-    """Another method, its colours in the holes drawn to those around them by Poisson blending (Pérez et al. 2003).
+    """Blend a method's output into the known pixels by Poisson blending (Pérez et al. 2003).
 
-    The holes are first filled by fast marching (Telea 2004), which sets the colours at their rims; then the method's
-    gradients are integrated from there (OpenCV's `seamlessClone`). Known pixels are those of the input.
+    Fast marching (Telea 2004) fills the holes first, which sets the colours at their borders. OpenCV's `seamlessClone`
+    then integrates the output's gradients from there. Known pixels stay those of the input.
 
     Args:
-        inpainter: the method.
-        radius: neighbourhood of a pixel that fast marching fills, in pixels.
+        inpainter: Inpainting method.
+        radius: Radius in pixels of the neighbourhood that fast marching fills a pixel from.
 
     Raises:
         InputError: OpenCV is not installed, or the radius is not positive.
@@ -50,7 +50,7 @@ class Blended:
         samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> InpaintingOutput:
-        """Inpaints, then blends each image and sample on the CPU; an image without known pixels stays as it is."""
+        """Inpaint, then blend each image and sample on the CPU; fully known or fully masked images are not blended."""
         output = self.inpainter(known, mask, samples=samples, generator=generator)
         holes = mask[:, 0].byte().cpu().numpy()
         inputs = to_arrays(known)
@@ -64,7 +64,7 @@ class Blended:
     def blend(
         self, image: UInt8[np.ndarray, "h w 3"], inpainted: UInt8[np.ndarray, "h w 3"], hole: UInt8[np.ndarray, "h w"]
     ) -> UInt8[np.ndarray, "h w 3"]:
-        """One image; its hole is 1."""
+        """Blend one image; `hole` is 1 = masked."""
         if not hole.any() or hole.all():
             return inpainted
         filled = self.opencv.inpaint(image, hole, self.radius, self.opencv.INPAINT_TELEA)
@@ -72,9 +72,9 @@ class Blended:
         source, filled = (
             np.pad(each, ((MARGIN,) * 2, (MARGIN,) * 2, (0, 0)), mode="edge") for each in (source, filled)
         )
-        mask = np.pad(hole, MARGIN, mode="edge")  # holes at the edge go on in the margin
+        mask = np.pad(hole, MARGIN, mode="edge")  # holes at the edge extend into the margin
         left, top, width, height = self.opencv.boundingRect(mask)
-        # OpenCV puts the middle of the mask's bounding rectangle at a point of the target; this one moves nothing.
+        # OpenCV moves the centre of the mask's bounding rectangle to this point; its own centre leaves it in place.
         centre = (left + width // 2, top + height // 2)
         cloned: Any = self.opencv.seamlessClone(source, filled, mask * 255, centre, self.opencv.NORMAL_CLONE)
         inside = cloned[MARGIN:-MARGIN, MARGIN:-MARGIN]

@@ -1,4 +1,4 @@
-"""The simplest fills there are."""
+"""Baselines that fill the holes with one colour."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class MeanFill:
-    """Fills the holes of each image with the mean colour of its known pixels."""
+    """Fill the holes of each image with the mean colour of its known pixels."""
 
     def __call__(
         self,
@@ -24,14 +24,14 @@ class MeanFill:
         samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> InpaintingOutput:
-        """Fills; an image without a known pixel becomes mid-grey."""
+        """Fill the holes; an image without known pixels becomes mid-grey."""
         visible = 1 - mask
         mean = (known * visible).sum((2, 3), keepdim=True) / visible.sum((2, 3), keepdim=True).clamp(min=1)
         return InpaintingOutput(raw=torch.where(mask > 0, mean, known)[:, None])
 
 
 class BlackFill:
-    """Leaves the holes black, as the challenge's inputs have them: what a method must beat."""
+    """Leave the holes black, as in the challenge's inputs: the baseline that every method must beat."""
 
     def __call__(
         self,
@@ -41,5 +41,5 @@ class BlackFill:
         samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> InpaintingOutput:
-        """The input as it is."""
+        """Return the input with black holes."""
         return InpaintingOutput(raw=torch.where(mask > 0, torch.full_like(known, EMPTY), known)[:, None])

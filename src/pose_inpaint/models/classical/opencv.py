@@ -1,4 +1,4 @@
-"""OpenCV's two classical fills: `cv2.inpaint` (https://docs.opencv.org/4.x/df/d3d/tutorial_py_inpainting.html)."""
+"""OpenCV's two inpainting algorithms, `cv2.inpaint` (https://docs.opencv.org/4.x/df/d3d/tutorial_py_inpainting.html)."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class OpenCVFill:
     """Telea 2004 (fast marching) or Bertalmio, Bertozzi and Sapiro 2001 (Navier-Stokes), on 8-bit images.
 
     Args:
-        method: "telea" or "navier_stokes".
-        radius: neighbourhood of a filled pixel, in pixels.
+        method: Algorithm, "telea" or "navier_stokes".
+        radius: Radius of the neighbourhood of a filled pixel, in pixels.
 
     Raises:
         InputError: OpenCV is not installed, or an argument is out of range.
@@ -46,7 +46,7 @@ class OpenCVFill:
         samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> InpaintingOutput:
-        """Fills each image on the CPU."""
+        """Inpaint each image on the CPU."""
         holes = mask[:, 0].byte().cpu().numpy()
         filled = [
             self.inpaint(image, hole, self.radius, self.flag)

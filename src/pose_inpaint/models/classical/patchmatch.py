@@ -1,7 +1,7 @@
-"""PatchMatch: holes filled with patches of the image itself, by the library pypatchmatch (MIT).
+"""PatchMatch: fill holes with patches of the image itself, by the library pypatchmatch (MIT).
 
-Barnes, Shechtman, Finkelstein and Goldman: PatchMatch, SIGGRAPH 2009 (https://doi.org/10.1145/1531326.1531330); the
-hole filling is section 4's, after Wexler, Shechtman and Irani 2007. https://github.com/mauwii/PyPatchMatch
+Barnes, Shechtman, Finkelstein and Goldman: PatchMatch, SIGGRAPH 2009 (https://doi.org/10.1145/1531326.1531330), with
+section 4's hole filling after Wexler, Shechtman and Irani 2007. https://github.com/mauwii/PyPatchMatch
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pose_inpaint.runtime.optional import import_extra
 from pose_inpaint.types import InpaintingOutput
 
 DEFAULT_SEED = 1212
-"""The library's own, found by trying: it names none."""
+"""The library's default seed, which is undocumented and was found by experiment."""
 
 if TYPE_CHECKING:
     from jaxtyping import Float, UInt8
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class PatchMatchFill:
-    """Fills each image from coarse to fine with what a randomised search finds to fit among its own patches.
+    """Fill each image from coarse to fine with its own patches, matched by randomised search.
 
     Args:
-        patch: side of the compared patches in pixels, odd.
+        patch: Side of the compared patches in pixels, odd and at least 3.
 
     Raises:
         InputError: pypatchmatch is not installed or does not load, or `patch` is out of range.
@@ -40,8 +40,8 @@ class PatchMatchFill:
         patchmatch = import_extra("patchmatch", "model=patchmatch needs pypatchmatch", "classic")
         if not patchmatch.patchmatch_available:
             raise InputError(
-                "model=patchmatch: pypatchmatch was built without its native library; "
-                "pip install --force-reinstall --no-cache-dir pypatchmatch with a C++ compiler, CMake and OpenCV"
+                "model=patchmatch: pypatchmatch was built without its native library; install a C++ compiler, CMake "
+                "and OpenCV, then run pip install --force-reinstall --no-cache-dir pypatchmatch"
             )
         self.library, self.patch = patchmatch, patch
 
@@ -53,21 +53,21 @@ class PatchMatchFill:
         samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> InpaintingOutput:
-        """Fills each image on the CPU, `samples` times.
+        """Inpaint each image on the CPU, `samples` times.
 
-        An image's outputs follow from it and the generator's seed, whatever was inpainted before.
+        An image's outputs depend only on the image and the generator's seed, not on earlier calls.
 
         Raises:
-            InputError: an image is smaller than a patch, or wholly masked.
+            InputError: An image is smaller than a patch or completely masked.
         """
         height, width = known.shape[-2:]
         if min(height, width) < self.patch:
             raise InputError(
-                f"model.patch={self.patch}: larger than an image of {height}x{width} pixels; give a smaller one"
+                f"model.patch={self.patch}: larger than an image of {height}x{width} pixels; give a smaller patch"
             )
         holes = mask[:, 0].byte().cpu().numpy()
         if holes.all((1, 2)).any():
-            raise InputError("model=patchmatch: a wholly masked image has no patch to copy from; leave it out")
+            raise InputError("model=patchmatch: a completely masked image has no patch to copy from; remove the image")
         first = DEFAULT_SEED if generator is None else generator.initial_seed()
         filled = [
             np.stack([self._fill(image, hole, first + sample) for sample in range(samples)])
@@ -78,7 +78,7 @@ class PatchMatchFill:
     def _fill(
         self, image: UInt8[np.ndarray, "h w 3"], hole: UInt8[np.ndarray, "h w"], seed: int
     ) -> UInt8[np.ndarray, "h w 3"]:
-        self.library.set_random_seed(seed % 2**32)  # the library starts each image from it
-        radius = self.patch // 2  # which the library calls patch_size
+        self.library.set_random_seed(seed % 2**32)  # the library reseeds from it for each image
+        radius = self.patch // 2  # the library's patch_size is a radius
         filled: np.ndarray = self.library.inpaint(image, hole, patch_size=radius)
         return filled

@@ -1,1 +1,1 @@
-"""Building blocks that any network may use."""
+"""Building blocks shared by the networks."""

@@ -1,4 +1,4 @@
-"""Contextual attention: features of known places fill masked ones (Yu et al. 2018, section 4).
+"""Contextual attention: features of known positions fill masked ones (Yu et al. 2018, section 4).
 
 https://arxiv.org/abs/1801.07892
 """
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float
     from torch import Tensor
 
-PATCH = 3  # side of the patches that are compared
-RATE = 2  # features are compared at this fraction of their resolution, and pasted at the whole of it
-LARGEST = 256**2  # pixels of features: an image of 1024x1024, whose scores take 1 GiB each time they are held
-SOFTMAX_SCALE = 10.0  # the paper's lambda, by the authors' release
-PROPAGATION = 3  # side of the neighbourhood over which scores are summed, by the authors' release
+PATCH = 3  # side of the compared patches
+RATE = 2  # features are compared at 1/RATE of their resolution and pasted at full resolution
+LARGEST = 256**2  # positions of a 1024x1024 image, whose scores take 1 GiB per copy
+SOFTMAX_SCALE = 10.0  # the paper's lambda (authors' code)
+PROPAGATION = 3  # side of the neighbourhood over which scores are summed (authors' code)
 
 
 def contextual_attention(
     features: Float[Tensor, "b c h w"], mask: Float[Tensor, "b 1 h w"]
 ) -> Float[Tensor, "b c h w"]:
-    """Builds each place's features from 4x4 patches of features around known places, weighted by likeness.
+    """Rebuild the features at every position from 4x4 patches around known positions, weighted by similarity.
 
-    Places are compared at half the resolution, by the cosine of the 3x3 patches around them, which neighbouring places'
-    scores then support (`propagate`). Each answer is a weighted mean of known patches, and overlapping answers are
-    averaged.
+    Positions are compared at half the resolution by the 3x3 patches around them, and neighbouring scores are added
+    (`propagate`). Each position gets a weighted mean of known patches; overlapping patches are averaged.
 
     Args:
-        features: h and w even.
-        mask: 1 = masked, at the resolution of the features; every image has its own.
+        features: Features (b, c, h, w), h and w even.
+        mask: Mask at the features' resolution, (b, 1, h, w), 1 = masked.
 
     Returns:
-        The features anew, everywhere; zeros where an image has no known place at all. In full precision.
+        New features (b, c, h, w) in full precision; zeros for an image without a known position.
 
     Raises:
-        InputError: the image is too large.
+        InputError: The image is too large.
     """
-    with torch.autocast(features.device.type, enabled=False):  # ten times a score in half precision is no score
+    # Half precision rounds scores too coarsely for a softmax that scales them by 10.
+    with torch.autocast(features.device.type, enabled=False):
         return _attend(features.float() if features.dtype != torch.float64 else features, mask)
 
 
@@ -51,30 +51,33 @@ def _attend(features: Tensor, mask: Tensor) -> Tensor:
     if height * width > LARGEST:
         side = 4 * int(LARGEST**0.5)
         raise InputError(
-            f"image of {4 * height}x{4 * width} pixels: attention compares every place with every other, so give at "
-            f"most about {side}x{side}; size=512 works at that and resizes back"
+            f"image of {4 * height}x{4 * width} pixels: attention compares every position with every other, so give "
+            f"at most about {side}x{side} pixels, or size=512 to inpaint at 512x512 and resize back"
         )
     small = features[:, :, ::RATE, ::RATE]
     size = small.shape[-2:]
     patches = F.unfold(small, PATCH, padding=PATCH // 2)
     keys = patches / patches.norm(dim=1, keepdim=True).clamp(min=1e-4)
-    # Places are divided by nothing: longer features mean surer answers, as in the release.
+    # Only the keys are normalised, as in the authors' code: queries with larger features get sharper weights.
     scores = patches.transpose(1, 2) @ keys
     scores = propagate(scores.view(batch, *size, *size)).reshape(batch, size.numel(), size.numel())
     weights = masked_softmax(scores * SOFTMAX_SCALE, available_places(mask))
     pasted = F.unfold(features, 2 * RATE, stride=RATE, padding=RATE // 2) @ weights.transpose(1, 2)
-    answers = F.fold(pasted, (height, width), 2 * RATE, stride=RATE, padding=RATE // 2)
+    total = F.fold(pasted, (height, width), 2 * RATE, stride=RATE, padding=RATE // 2)
+    # Folding ones counts how many patches overlap at each position.
     ones = torch.ones_like(features[:1, :1])
     unfolded = F.unfold(ones, 2 * RATE, stride=RATE, padding=RATE // 2)
-    return answers / F.fold(torch.ones_like(unfolded), (height, width), 2 * RATE, stride=RATE, padding=RATE // 2)
+    return total / F.fold(torch.ones_like(unfolded), (height, width), 2 * RATE, stride=RATE, padding=RATE // 2)
 
 
 def propagate(scores: Float[Tensor, "b h w h2 w2"]) -> Float[Tensor, "b h w h2 w2"]:
-    """Attention propagation: adds the scores of equally shifted pairs, along columns, then along rows (equation 4).
+    """Propagate attention: add the scores of equally shifted pairs along columns, then along rows (equation 4).
 
-    Where a place's neighbour is like a patch's neighbour, the pair becomes likelier: s(x, y, x', y') plus s(x + 1, y,
-    x' + 1, y') plus s(x - 1, y, x' - 1, y'), and likewise along y. Nothing is added from beyond the edges.
+    s(x, y, x', y') becomes s(x, y, x', y') + s(x + 1, y, x' + 1, y') + s(x - 1, y, x' - 1, y'), then the same along y.
+    Pairs beyond the edges count as zero.
     """
+    # Query and key move together, which favours copying connected regions. Two passes of 3 terms give the sum over the
+    # 3x3 neighbourhood: the second pass adds scores that already hold their neighbours along the first axis.
     for axis in (2, 1):
         length = scores.shape[axis]
         total = scores
@@ -86,7 +89,7 @@ def propagate(scores: Float[Tensor, "b h w h2 w2"]) -> Float[Tensor, "b h w h2 w
 
 
 def _shifted(scores: Tensor, axis: int, ahead: int) -> Tensor:
-    """s(.. + ahead, .. + ahead) along an axis of places and the same axis of patches; zero beyond the edges."""
+    """Shift the scores by `ahead` along the query's `axis` and the key's (`axis + 2`), with zeros beyond the edges."""
     length = scores.shape[axis]
     kept = scores
     for along in (axis, axis + 2):
@@ -100,19 +103,17 @@ def _shifted(scores: Tensor, axis: int, ahead: int) -> Tensor:
 
 
 def available_places(mask: Float[Tensor, "b 1 h w"]) -> Bool[Tensor, "b n"]:
-    """The places whose 3x3 patch is wholly known; where an image has none, those that are known themselves.
-
-    A place is masked if any pixel that it stands for is: with holes all over, the nearest neighbour of the release
-    would take masked features for known ones.
-    """
+    """Mark the positions whose whole 3x3 patch is known or, in an image without any, all known positions."""
+    # Max pooling masks a position if any of its pixels is masked. The authors' nearest-neighbour resize would treat
+    # masked features as known ones where holes are scattered.
     places = F.max_pool2d(mask, RATE)
     whole = F.max_pool2d(places, PATCH, stride=1, padding=PATCH // 2).flatten(1) == 0
     return torch.where(whole.any(1, keepdim=True), whole, places.flatten(1) == 0)
 
 
 def masked_softmax(scores: Float[Tensor, "b m n"], available: Bool[Tensor, "b n"]) -> Float[Tensor, "b m n"]:
-    """Softmax over the available places alone; all zero where there is none."""
+    """Softmax over the available positions only; all zero where there are none."""
     chosen = available[:, None]
-    # The lowest finite score rather than minus infinity: a row without any place must not become NaN.
+    # The lowest finite score instead of minus infinity: a row without available positions must not become NaN.
     weights = scores.masked_fill(~chosen, torch.finfo(scores.dtype).min).softmax(-1)
     return weights * chosen

@@ -1,4 +1,4 @@
-"""Batch normalisation's running statistics, taken anew."""
+"""Recalibration of batch-norm statistics."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class _OnBatches(nn.Module):
-    """Runs a network on a `Batch`, in the form that `update_bn` calls."""
+    """Adapter that lets `update_bn` call a network on a `Batch`."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -26,16 +26,16 @@ class _OnBatches(nn.Module):
 
 
 def recalibrate(network: nn.Module, batches: Iterable[Batch], device: torch.device | str) -> None:
-    """Replaces the running statistics of `network` by their plain averages over `batches`, in place.
+    """Replace the running statistics of `network` in place by plain averages over `batches`.
 
-    Statistics gathered while the weights move lag behind them: scores with them swing widely between epochs, and an
-    exponential average of the weights has none of its own. Averaging over fixed weights is the "precise BN" of Wu and
-    Johnson 2021 (https://arxiv.org/abs/2105.07576).
+    Statistics gathered during training lag behind the weights, so scores fluctuate between epochs, and EMA weights have
+    no statistics of their own. Averaging over fixed weights is the "precise BN" of Wu and Johnson 2021
+    (https://arxiv.org/abs/2105.07576).
 
     Args:
-        network: an `Inpainter` network; keeps its training or evaluation mode.
-        batches: training images; a few hundred will do.
-        device: where `network` is.
+        network: `Inpainter` network. It keeps its training or evaluation mode.
+        batches: Batches of training images; a few hundred images suffice.
+        device: Device of `network`.
     """
     training = network.training
     with torch.no_grad():

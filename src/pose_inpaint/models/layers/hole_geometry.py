@@ -1,4 +1,4 @@
-"""What is known about the holes of a mask: which pixels hang together, and how far in each one lies."""
+"""Connected components of a mask, and distances to the nearest known pixel."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def label_holes(mask: Float[Tensor, "b 1 h w"]) -> Int[Tensor, "b h w"]:
-    """Numbers the holes: pixels that touch by an edge have one number, different holes different ones; 0 is known.
+    """Label the 4-connected holes of each image; 0 is known.
 
-    A hole's number is one more than the place of its last pixel in reading order. Numbers spread along whole rows and
-    columns at a time, so a union of squares takes a few rounds, not one a pixel.
+    A hole's label is one more than the row-major index of its last pixel. Labels spread along whole rows and columns at
+    a time, so a union of squares takes a few rounds instead of one per pixel.
     """
     masked = mask[:, 0] > 0
     height, width = masked.shape[-2:]
@@ -28,27 +28,30 @@ def label_holes(mask: Float[Tensor, "b 1 h w"]) -> Int[Tensor, "b h w"]:
 
 
 def _spread(labels: Tensor, masked: Tensor, axis: int) -> Tensor:
-    """The largest label of each unbroken run along an axis, in all of it."""
-    breaks = (~masked).long().cumsum(axis)  # constant in a run, and rising from run to run
-    step = labels.shape[1] * labels.shape[2] + 1
+    """Give every run of masked pixels along `axis` its largest label."""
+    # A plain cumulative maximum would carry labels across known pixels. Adding `step` for each known pixel passed lifts
+    # every run above all labels before it, so the maximum restarts there; subtracting the offset restores the labels.
+    breaks = (~masked).long().cumsum(axis)
+    step = labels.shape[1] * labels.shape[2] + 1  # larger than any label
     forward = (labels + breaks * step).cummax(axis).values - breaks * step
+    # The same from the other end: one direction alone misses the pixels before a run's maximum.
     breaks = (breaks.amax(axis, keepdim=True) - breaks).flip(axis)
     backward = (labels.flip(axis) + breaks * step).cummax(axis).values - breaks * step
     return torch.maximum(forward, backward.flip(axis)) * masked
 
 
 def distance_to_known(mask: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"]:
-    """Steps from each pixel to the nearest known one, up, down, left and right; 0 at known pixels.
+    """City-block distance in pixels from each pixel to the nearest known one; 0 at known pixels.
 
-    In a rectangular hole that is the distance to its nearest side. In an image without a known pixel it is height plus
-    width everywhere.
+    In a rectangular hole it is the distance to the nearest side. Without any known pixel it is height plus width.
     """
     height, width = mask.shape[-2:]
     distance = torch.where(mask > 0, float(height + width), 0.0)
+    # Along one axis, min over j <= i of distance[j] + (i - j) is a cumulative minimum of distance[j] - j, plus i.
     for axis in (-1, -2):
-        place = torch.arange(mask.shape[axis], device=mask.device, dtype=distance.dtype)
-        place = place.view(-1, 1) if axis == -2 else place
-        after = (distance - place).cummin(axis).values + place
-        before = ((distance + place).flip(axis).cummin(axis).values).flip(axis) - place
-        distance = torch.minimum(after, before)
+        index = torch.arange(mask.shape[axis], device=mask.device, dtype=distance.dtype)
+        index = index.view(-1, 1) if axis == -2 else index
+        forward = (distance - index).cummin(axis).values + index
+        backward = ((distance + index).flip(axis).cummin(axis).values).flip(axis) - index
+        distance = torch.minimum(forward, backward)
     return distance.clamp(max=height + width)

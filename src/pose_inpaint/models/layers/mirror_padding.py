@@ -1,4 +1,4 @@
-"""Convolutions that see a mirror image beyond the image's edge, and their block with ELU (Yu et al. 2018)."""
+"""Convolutions with mirror padding, and their block with ELU (Yu et al. 2018)."""
 
 from __future__ import annotations
 
@@ -14,40 +14,41 @@ if TYPE_CHECKING:
 
 
 def mirror_pad(images: Float[Tensor, "b c h w"], margin: int) -> Float[Tensor, "b c h2 w2"]:
-    """Continues the images by `margin` pixels on each side as mirrors at their edges would, edge pixels repeated.
+    """Pad the images by `margin` pixels on each side with their reflection, edge pixels repeated.
 
-    Margins may be larger than the image, which `torch.nn.functional.pad` does not allow: a convolution of rate 16 has
-    a margin of 16 and sees features of 8x8 in an image of 32x32.
+    Unlike `torch.nn.functional.pad`, margins may be larger than the image: a convolution of rate 16 needs a margin of
+    16 on the 8x8 features of a 32x32 image.
     """
     for axis in (-2, -1):
         length = images.shape[axis]
-        place = torch.arange(-margin, length + margin, device=images.device) % (2 * length)
-        images = images.index_select(axis, torch.minimum(place, 2 * length - 1 - place))
+        # The padded axis repeats with period 2 * length: the image, then its reflection.
+        index = torch.arange(-margin, length + margin, device=images.device) % (2 * length)
+        images = images.index_select(axis, torch.minimum(index, 2 * length - 1 - index))
     return images
 
 
 class MirrorConv2d(nn.Conv2d):
-    """A convolution (b, c, h, w) -> (b, c', ceil(h / stride), ceil(w / stride)) with mirror padding; odd kernels."""
+    """Convolution (b, c, h, w) -> (b, c', ceil(h / stride), ceil(w / stride)) with mirror padding; odd kernels."""
 
     def forward(self, input: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
-        """Pads, then convolves."""
+        """Pad, then convolve."""
         padded = mirror_pad(input, self.dilation[0] * (self.kernel_size[0] // 2))
         return F.conv2d(padded, self.weight, self.bias, self.stride, 0, self.dilation)
 
 
 def elu_block(inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:
-    """Mirror-padded convolution with bias, then ELU; no normalisation.
+    """Build a mirror-padded convolution with bias and ELU, without normalisation.
 
     Args:
-        inputs: channels in.
-        outputs: channels out.
-        kernel: side of the kernel in pixels, odd.
-        stride: step in pixels.
-        dilation: distance of the kernel's taps in pixels.
+        inputs: Number of input channels.
+        outputs: Number of output channels.
+        kernel: Side of the kernel in pixels, odd.
+        stride: Stride in pixels.
+        dilation: Spacing of the kernel's taps in pixels.
     """
     return nn.Sequential(MirrorConv2d(inputs, outputs, kernel, stride=stride, dilation=dilation), nn.ELU())
 
 
 def enlarging_block(inputs: int, outputs: int) -> nn.Sequential:
-    """Twice the resolution by repeating pixels, then a 3x3 `elu_block`."""
+    """Build nearest-neighbour upsampling by 2 and a 3x3 `elu_block`."""
     return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), *elu_block(inputs, outputs))

@@ -1,7 +1,7 @@
-"""Convolutions with the padding that TensorFlow calls SAME, and the block the 2018 method is made of.
+"""Convolutions with TensorFlow's SAME padding, and the building blocks of the 2018 method.
 
-The release is TensorFlow 1. Its SAME padding gives ceil(n / stride) pixels and puts the odd pixel of padding at the
-bottom and right, which `torch.nn.Conv2d` can't express for stride 2
+The authors' code uses TensorFlow 1. Its SAME padding gives ceil(n / stride) pixels and puts the odd pixel of padding at
+the bottom and right, which `torch.nn.Conv2d` can't express for stride 2
 (https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2).
 """
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-BATCHNORM_MOMENTUM = 0.01  # TensorFlow's decay 0.99 (release)
-BATCHNORM_EPSILON = 1e-3  # release
+BATCHNORM_MOMENTUM = 0.01  # TensorFlow's decay 0.99 (authors' code)
+BATCHNORM_EPSILON = 1e-3  # authors' code
 
 
 def same_padding(length: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
-    """Pixels of padding before and after an axis of `length` pixels."""
+    """Number of padding pixels before and after an axis of `length` pixels."""
     covered = (kernel - 1) * dilation + 1
     total = max((-(-length // stride) - 1) * stride + covered - length, 0)
     return total // 2, total - total // 2
 
 
 class SameConv2d(nn.Conv2d):
-    """A convolution (b, c, h, w) -> (b, c', ceil(h / stride), ceil(w / stride)) with zero padding."""
+    """Convolution (b, c, h, w) -> (b, c', ceil(h / stride), ceil(w / stride)) with zero padding."""
 
     def forward(self, input: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h2 w2"]:
-        """Pads, then convolves."""
+        """Pad, then convolve."""
         height = same_padding(input.shape[-2], self.kernel_size[0], self.stride[0], self.dilation[0])
         width = same_padding(input.shape[-1], self.kernel_size[1], self.stride[1], self.dilation[1])
-        if height[0] == height[1] and width[0] == width[1]:  # the common case, without a copy of the input
+        if height[0] == height[1] and width[0] == width[1]:  # symmetric: no padded copy
             padding = (height[0], width[0])
             return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation)
         return F.conv2d(F.pad(input, (*width, *height)), self.weight, self.bias, self.stride, 0, self.dilation)
@@ -43,35 +43,35 @@ class SameConv2d(nn.Conv2d):
 def conv_block(
     inputs: int, outputs: int, kernel: int, *, stride: int = 1, dilation: int = 1, batch_statistics: bool = False
 ) -> nn.Sequential:
-    """Convolution without bias, batch normalisation, ReLU: the building block of the slides.
+    """Build a block of bias-free convolution, batch normalisation and ReLU, as in the 2018 slides.
 
     Args:
-        inputs: channels in.
-        outputs: channels out.
-        kernel: side of the kernel in pixels.
-        stride: step in pixels.
-        dilation: distance of the kernel's taps in pixels.
-        batch_statistics: normalise by the batch's own statistics, also when judging (the release's discriminator).
+        inputs: Number of input channels.
+        outputs: Number of output channels.
+        kernel: Side of the kernel in pixels.
+        stride: Stride in pixels.
+        dilation: Spacing of the kernel's taps in pixels.
+        batch_statistics: Whether to use batch statistics in evaluation mode too, as in the authors' discriminator.
     """
     convolution = SameConv2d(inputs, outputs, kernel, stride=stride, dilation=dilation, bias=False)
     return nn.Sequential(convolution, batchnorm(outputs, batch_statistics=batch_statistics), nn.ReLU())
 
 
 def upsampling_block(inputs: int, outputs: int) -> nn.Sequential:
-    """Transposed 4x4 convolution of stride 2 without bias, batch normalisation, ReLU: twice the resolution."""
+    """Build a block that doubles the resolution: 4x4 transposed convolution without bias, batch normalisation, ReLU."""
     convolution = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=False)
     return nn.Sequential(convolution, batchnorm(outputs), nn.ReLU())
 
 
 def batchnorm(channels: int, *, batch_statistics: bool = False) -> nn.BatchNorm2d:
-    """Batch normalisation with the release's decay and epsilon."""
+    """Build batch normalisation with the authors' decay and epsilon."""
     return nn.BatchNorm2d(
         channels, eps=BATCHNORM_EPSILON, momentum=BATCHNORM_MOMENTUM, track_running_stats=not batch_statistics
     )
 
 
 def initialise_xavier(module: nn.Module) -> None:
-    """Xavier (Glorot and Bengio 2010) for every weight that multiplies, zero for every bias (release)."""
+    """Initialise weights by Xavier uniform (Glorot and Bengio 2010) and biases with zero, as the authors' code does."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)

@@ -1,4 +1,4 @@
-"""What widths and images a convolutional network takes."""
+"""Checks of a convolutional network's width and input size."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def check_even_width(width: int, papers: int) -> None:
-    """Raises `InputError` unless `width` channels of a generator's first layer can be halved for its last."""
+    """Raise `InputError` unless `width` is even, so that a generator's last block can halve it."""
     if width < 2 or width % 2:
         raise InputError(f"model.width={width}: must be an even number of at least 2 (the paper's is {papers})")
 
 
 def check_sides(images: Tensor, stride: int) -> None:
-    """Raises `InputError` unless both sides of images (..., h, w) are multiples of `stride`."""
+    """Raise `InputError` unless both sides of images (..., h, w) are multiples of `stride`."""
     height, width = images.shape[-2:]
     if height % stride or width % stride:
         raise InputError(f"image of {height}x{width} pixels: both sides must be multiples of {stride}")

@@ -1,1 +1,1 @@
-"""Networks: inpainting ones (each an `Inpainter`) and discriminators (images in, logits out)."""
+"""Inpainting networks (each an `Inpainter`) and discriminators (images in, logits out)."""

@@ -1,7 +1,7 @@
 """Context encoders (Pathak et al. 2016, https://arxiv.org/abs/1604.07379).
 
-Convolutions by the paper's figure 9 and the authors' release for holes anywhere
-(https://github.com/pathak22/context-encoder); between encoder and decoder the channel-wise layer of section 3.1.
+Convolutions follow the paper's figure 9 and the authors' code for arbitrary holes
+(https://github.com/pathak22/context-encoder); section 3.1's channel-wise layer joins encoder and decoder.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FILL = (2 * 123 / 255 - 1, 2 * 117 / 255 - 1, 2 * 104 / 255 - 1)
-"""The colour that holes are given: the mean of ImageNet's images (red, green, blue)."""
-LEAK = 0.2  # of the encoder's and the discriminator's ReLU, by the release
-DEVIATION = 0.02  # of the weights at the start, by the release
-SMALLEST = 4  # pixels: the side of the features between encoder and decoder
+"""Colour put into the holes: ImageNet's mean (red, green, blue), in [-1, 1]."""
+LEAK = 0.2  # negative slope of leaky ReLU in encoder and discriminator (authors' code)
+DEVIATION = 0.02  # standard deviation of the initial weights (authors' code)
+SMALLEST = 4  # side in pixels of the features between encoder and decoder
 
 
 class ChannelwiseLinear(nn.Module):
-    """A fully connected layer within each channel (section 3.1): m n⁴ weights for m channels of n x n features.
+    """Fully connected layer within each channel (section 3.1): m n⁴ weights for m channels of n x n features.
 
     Args:
-        channels: m.
-        side: n, in pixels.
+        channels: Number of channels, m.
+        side: Side of the features in pixels, n.
     """
 
     def __init__(self, channels: int, side: int) -> None:
@@ -42,7 +42,7 @@ class ChannelwiseLinear(nn.Module):
         nn.init.normal_(self.weight, std=DEVIATION)
 
     def forward(self, features: Float[Tensor, "b c n n"]) -> Float[Tensor, "b c n n"]:
-        """Every value of a channel depends on every value of the same channel and of no other."""
+        """Connect every value of a channel with every value of the same channel only."""
         flat = features.flatten(2)[..., None]
         connected: Tensor = self.weight @ flat + self.bias
         return connected.view_as(features)
@@ -51,23 +51,23 @@ class ChannelwiseLinear(nn.Module):
 class Generator(nn.Module):
     """Encoder, channel-wise fully connected layer, decoder.
 
-    The fully connected layer has a fixed size, so the network works at one: other images are resized to it and back.
+    The fully connected layer fixes the resolution, so other images are resized to it and back.
 
     Args:
-        width: channels of the first layer; all others scale with it (the release's is 64).
-        size: side of the images that the network works on: 4 times a power of two, at least 16.
+        width: Number of channels of the first layer; all others scale with it (64 in the authors' code).
+        size: Side in pixels of the images that the network works on: a power of two, at least 16.
 
     Raises:
-        InputError: an argument is out of range.
+        InputError: An argument is out of range.
     """
 
     def __init__(self, width: int = 64, size: int = 128) -> None:
         super().__init__()
         check_form("model", width, size)
         widths = _widths(width, size)
-        encoder = [_down(a, b, normalise=place > 0) for place, (a, b) in enumerate(pairwise((3, *widths)))]
+        encoder = [_down(a, b, normalise=i > 0) for i, (a, b) in enumerate(pairwise((3, *widths)))]
         self.encoder = nn.Sequential(*encoder)
-        # A 1x1 convolution carries information across channels (section 3.1).
+        # The 1x1 convolution mixes channels, which the channel-wise layer keeps apart (section 3.1).
         deepest = widths[-1]
         self.bottleneck = nn.Sequential(
             ChannelwiseLinear(deepest, SMALLEST),
@@ -88,7 +88,7 @@ class Generator(nn.Module):
         samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> InpaintingOutput:
-        """Inpaints the images; one sample each, whatever `samples` asks for."""
+        """Inpaint the images; always one sample, whatever `samples` is."""
         fill = torch.tensor(FILL, device=known.device, dtype=known.dtype).view(1, 3, 1, 1)
         size = known.shape[-2:]
         filled = self._resize(torch.where(mask > 0, fill, known), (self.size, self.size))
@@ -106,21 +106,21 @@ class Discriminator(nn.Module):
     """Strided convolutions down to 4x4 pixels and one more to a logit of "real".
 
     Args:
-        width: channels of the first layer; all others scale with it (the release's is 64).
-        size: side of the images in pixels: 4 times a power of two, at least 16.
+        width: Number of channels of the first layer; all others scale with it (64 in the authors' code).
+        size: Side of the images in pixels: a power of two, at least 16.
 
     Raises:
-        InputError: an argument is out of range.
+        InputError: An argument is out of range.
     """
 
     patch: int | None = None
-    """It sees whole images only."""
+    """None: only whole images are judged."""
 
     def __init__(self, width: int = 64, size: int = 128) -> None:
         super().__init__()
         check_form("discriminator", width, size)
         widths = _widths(width, size)
-        blocks = [_down(a, b, normalise=place > 0) for place, (a, b) in enumerate(pairwise((3, *widths)))]
+        blocks = [_down(a, b, normalise=i > 0) for i, (a, b) in enumerate(pairwise((3, *widths)))]
         self.features = nn.Sequential(*blocks)
         self.judge = nn.Conv2d(widths[-1], 1, SMALLEST)
         initialise_normal(self)
@@ -128,13 +128,13 @@ class Discriminator(nn.Module):
     def forward(
         self, images: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
     ) -> Float[Tensor, "n 1"]:
-        """Logit of "real" of each image."""
+        """Return each image's logit of "real"."""
         logits: Tensor = self.judge(self.features(images)).flatten(1)
         return logits
 
 
 def check_form(key: str, width: int, size: int) -> None:
-    """Raises `InputError` unless a network of this width and size can be built."""
+    """Raise `InputError` unless a network of this width and size can be built."""
     if width < 1:
         raise InputError(f"{key}.width={width}: must be at least 1 (the paper's is 64)")
     if size < 4 * SMALLEST or size & (size - 1):
@@ -142,13 +142,13 @@ def check_form(key: str, width: int, size: int) -> None:
 
 
 def _widths(width: int, size: int) -> list[int]:
-    """Channels after each halving from `size` to 4 pixels: at 128 pixels 64, 64, 128, 256, 512."""
+    """Channels after each halving from `size` to 4 pixels, such as 64, 64, 128, 256, 512 for 128 pixels."""
     halvings = (size // SMALLEST).bit_length() - 1
     return [width, *(width * 2**n for n in range(halvings - 1))]
 
 
 def _down(inputs: int, outputs: int, *, normalise: bool) -> nn.Sequential:
-    """4x4 convolution of stride 2; the first of a network is not normalised (release)."""
+    """4x4 convolution of stride 2; a network's first one is not normalised (authors' code)."""
     convolution = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not normalise)
     layers = [convolution, nn.BatchNorm2d(outputs)] if normalise else [convolution]
     return nn.Sequential(*layers, nn.LeakyReLU(LEAK))
@@ -161,7 +161,7 @@ def _up(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def initialise_normal(module: nn.Module) -> None:
-    """Weights of convolutions from N(0, 0.02), scales of normalisation from N(1, 0.02), biases zero (release)."""
+    """Draw convolution weights from N(0, 0.02) and normalisation scales from N(1, 0.02); set biases to zero."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(layer.weight, std=DEVIATION)

@@ -1,7 +1,7 @@
 """Generative image inpainting with contextual attention (Yu et al. 2018, https://arxiv.org/abs/1801.07892).
 
-Layers by the paper's appendix A; the order of channels and what the text leaves open by the authors' first release:
-https://github.com/JiahuiYu/generative_inpainting.
+Layers follow the paper's appendix A. The order of channels and what the text leaves open follow the first version of
+the authors' code: https://github.com/JiahuiYu/generative_inpainting.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 DILATIONS = (2, 4, 8, 16)
-LEAK = 0.2  # of the discriminators' ReLU, by the authors' release
+LEAK = 0.2  # negative slope of the discriminators' leaky ReLU (authors' code)
 
 
 class Generator(nn.Module):
-    """Two networks: a coarse one drafts the holes, a refinement one redraws them with contextual attention.
+    """Coarse network, then a refinement network with contextual attention.
 
-    3,712,198 parameters at the default width, 1,448,227 of them in the coarse network. (The paper speaks of 2.9
-    million, which the layers of its appendix don't add up to.)
+    It has 3,712,198 parameters at the default width, 1,448,227 of them in the coarse network. (The paper states 2.9
+    million, but the layers of its appendix don't add up to that.)
 
     Args:
-        width: channels of the first layer; all others scale with it. At least 2, even.
+        width: Number of channels of the first layer, even and at least 2; all others scale with it.
 
     Raises:
-        InputError: `width` is not an even number of at least 2.
+        InputError: `width` is odd or less than 2.
     """
 
     stride = 8
-    """Sides of the input must be multiples of this."""
+    """Required divisor of the input's sides, in pixels."""
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Generator(nn.Module):
         self.dilated_branch = nn.Sequential(
             *_encoder(w, w), *(elu_block(4 * w, 4 * w, dilation=rate) for rate in DILATIONS)
         )
-        # The release ends the attention's features in a ReLU, so that likeness is never negative.
+        # The authors' code ends this branch in ReLU, not ELU, so that similarity is never negative.
         self.attention_branch = nn.Sequential(*_encoder(w, w)[:-1], MirrorConv2d(4 * w, 4 * w, 3), nn.ReLU())
         self.after_attention = nn.Sequential(elu_block(4 * w, 4 * w), elu_block(4 * w, 4 * w))
         self.refinement = nn.Sequential(*_decoder(8 * w, w))
@@ -68,14 +68,14 @@ class Generator(nn.Module):
         samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> InpaintingOutput:
-        """Inpaints the images; one sample each, whatever `samples` asks for.
+        """Inpaint the images; always one sample, whatever `samples` is.
 
         Raises:
-            InputError: a side of the images is not a multiple of 8.
+            InputError: A side of the images is not a multiple of 8.
         """
         check_sides(known, self.stride)
-        emptied = known.masked_fill(mask > 0, 0.0)  # the release's holes are grey
-        marks = torch.cat([torch.ones_like(mask), mask], dim=1)  # the ones show where the image ends
+        emptied = known.masked_fill(mask > 0, 0.0)  # grey, as in the authors' code
+        marks = torch.cat([torch.ones_like(mask), mask], dim=1)  # a constant channel of ones (authors' code)
         coarse = self.coarse(torch.cat([emptied, marks], dim=1)).clamp(-1, 1)
         drafted = torch.cat([torch.where(mask > 0, coarse, known), marks], dim=1)
         features = self.attention_branch(drafted)
@@ -85,7 +85,7 @@ class Generator(nn.Module):
 
 
 def _encoder(width: int, second: int) -> list[nn.Sequential]:
-    """Down to a quarter of the resolution and four times the width; `second` is the width after the first halving."""
+    """Layers down to 1/4 of the resolution and 4 * width channels, with `second` channels after the first halving."""
     return [
         elu_block(5, width, 5),
         elu_block(width, second, stride=2),
@@ -97,7 +97,7 @@ def _encoder(width: int, second: int) -> list[nn.Sequential]:
 
 
 def _decoder(inputs: int, width: int) -> list[nn.Module]:
-    """Back to the whole resolution and three colours, not yet clipped."""
+    """Layers back to full resolution and three colours, not yet clipped."""
     return [
         elu_block(inputs, 4 * width),
         elu_block(4 * width, 4 * width),
@@ -110,16 +110,15 @@ def _decoder(inputs: int, width: int) -> list[nn.Module]:
 
 
 class Discriminators(nn.Module):
-    """A global and a local discriminator, each with a score of its own, without normalisation.
+    """Global and local discriminator with separate scores, without normalisation.
 
     Args:
-        width: channels of the first layers; all others scale with it.
-        size: side of the images in pixels, a multiple of 16.
-        patch: side of the local patch in pixels, a multiple of 16, at most `size`; None for half of it, as in the
-            paper.
+        width: Number of channels of the first layers; all others scale with it.
+        size: Side of the images in pixels, a multiple of 16.
+        patch: Side of the local patch in pixels, a multiple of 16 up to `size`; None for half of it (the paper's).
 
     Raises:
-        InputError: an argument is out of range.
+        InputError: An argument is out of range.
     """
 
     def __init__(self, width: int = 64, size: int = 256, patch: int | None = None) -> None:
@@ -129,7 +128,7 @@ class Discriminators(nn.Module):
             if value < least or (key != "width" and value % 16):
                 raise InputError(
                     f"discriminator.{key}={value}: must be at least {least}"
-                    + ("" if key == "width" else ", in steps of 16")
+                    + ("" if key == "width" else " and a multiple of 16")
                 )
         if patch > size:
             raise InputError(f"discriminator.patch={patch}: larger than discriminator.size={size}")
@@ -142,18 +141,18 @@ class Discriminators(nn.Module):
     def forward(
         self, images: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
     ) -> Float[Tensor, "n 2"]:
-        """The score of the whole image and that of the local patch.
+        """Return the scores of each whole image and of its local patch.
 
         Raises:
-            InputError: there are no corners.
+            InputError: No corners are given.
         """
         if corners is None or self.patch is None:
-            raise InputError("discriminator: a local patch needs corners, and none were given")
+            raise InputError("discriminator: a local patch needs corners, but none were given")
         return torch.cat([self.whole(images), self.local(crop(images, corners, self.patch))], dim=1)
 
 
 def _discriminator(widths: tuple[int, ...], size: int) -> nn.Sequential:
-    """5x5 convolutions of stride 2 with leaky ReLU, and a linear layer to one score."""
+    """Build 5x5 convolutions of stride 2 with leaky ReLU, and a linear layer to one score."""
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(widths):
         layers += [SameConv2d(inputs, outputs, 5, stride=2), nn.LeakyReLU(LEAK)]

@@ -22,27 +22,27 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 DILATIONS = (2, 4, 8, 16)
-DISCRIMINATOR_WIDTHS = (64, 128, 256, 512, 512, 512)  # table 2a; the local discriminator (2b) ends one earlier
-SMALLEST = 4  # pixels: the side at which both discriminators flatten their features
+DISCRIMINATOR_WIDTHS = (64, 128, 256, 512, 512, 512)  # table 2a; the local discriminator (2b) has one layer less
+SMALLEST = 4  # side in pixels of the features that both discriminators flatten
 
 
 class CompletionNetwork(nn.Module):
     """Encoder, dilated convolutions, decoder; batch normalisation and ReLU after every layer but the last.
 
-    6,069,155 parameters at the default width. The 2018 generator is this one with skip connections, without the last
+    It has 6,069,155 parameters at the default width. The 2018 generator adds skip connections and drops the last
     layer's bias.
 
     Args:
-        width: channels of the first layer; all others scale with it. At least 2, even.
-        fill: the colour that holes are given, red, green and blue in [-1, 1]: the mean of the training images
-            (section 3.4). The default is the mean of ImageNet's images.
+        width: Number of channels of the first layer, even and at least 2; all others scale with it.
+        fill: Colour put into the holes, red, green and blue in [-1, 1]. The paper takes the mean of the training images
+            (section 3.4); the default is ImageNet's mean.
 
     Raises:
-        InputError: an argument is out of range.
+        InputError: An argument is out of range.
     """
 
     stride = 4
-    """Sides of the input must be multiples of this."""
+    """Required divisor of the input's sides, in pixels."""
 
     def __init__(self, width: int = 64, fill: tuple[float, float, float] = (-0.03, -0.088, -0.188)) -> None:
         super().__init__()
@@ -77,30 +77,30 @@ class CompletionNetwork(nn.Module):
         samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> InpaintingOutput:
-        """Inpaints the images; one sample each, whatever `samples` asks for.
+        """Inpaint the images; always one sample, whatever `samples` is.
 
         Raises:
-            InputError: a side of the images is not a multiple of 4.
+            InputError: A side of the images is not a multiple of 4.
         """
         check_sides(known, self.stride)
         filled = torch.where(mask > 0, self.get_buffer("fill"), known)
-        raw = 2 * torch.sigmoid(self.layers(torch.cat([filled, mask], dim=1))) - 1  # the paper's images are in [0, 1]
+        raw = 2 * torch.sigmoid(self.layers(torch.cat([filled, mask], dim=1))) - 1  # the paper uses [0, 1]
         return InpaintingOutput(raw=raw[:, None])
 
 
 class Discriminators(nn.Module):
-    """A global and a local discriminator, joined by one linear layer to one logit of "real".
+    """Global and local discriminator, joined by a linear layer into one logit of "real".
 
-    At the paper's 256x256 pixels with a local patch of 128x128 the global one halves its input six times and the local
-    one five times, down to 4x4. Smaller images take fewer halvings, so that both still end at 4x4.
+    For the paper's 256x256 images and 128x128 local patches the global one halves its input six times and the local one
+    five times, down to 4x4. Smaller inputs are halved fewer times, so both still end at 4x4.
 
     Args:
-        width: channels of the first layers; all others scale with it (the paper's is 64).
-        size: side of the images in pixels: 4 times a power of two, from 8 to 256.
-        patch: side of the local patch in pixels, likewise, at most `size`; None for half of it, as in the paper.
+        width: Number of channels of the first layers; all others scale with it (the paper's is 64).
+        size: Side of the images in pixels, a power of two from 8 to 256.
+        patch: Side of the local patch in pixels, a power of two from 8 to `size`; None for half of it (the paper's).
 
     Raises:
-        InputError: an argument is out of range.
+        InputError: An argument is out of range.
     """
 
     def __init__(self, width: int = 64, size: int = 256, patch: int | None = None) -> None:
@@ -122,23 +122,22 @@ class Discriminators(nn.Module):
     def forward(
         self, images: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
     ) -> Float[Tensor, "n 1"]:
-        """Logit of "real" of each image.
+        """Return each image's logit of "real".
 
         Raises:
-            InputError: there are no corners.
+            InputError: No corners are given.
         """
         if corners is None or self.patch is None:
-            raise InputError("discriminator: a local patch needs corners, and none were given")
-        views = [self.whole(images), self.local(crop(images, corners, self.patch))]
-        logits: Tensor = self.judge(torch.cat(views, dim=1))
+            raise InputError("discriminator: a local patch needs corners, but none were given")
+        features = [self.whole(images), self.local(crop(images, corners, self.patch))]
+        logits: Tensor = self.judge(torch.cat(features, dim=1))
         return logits
 
 
 def _discriminator(width: int, side: int) -> nn.Sequential:
-    """5x5 convolutions of stride 2 down to 4x4 pixels, and a linear layer to 1024 values (at width 64)."""
+    """Build 5x5 convolutions of stride 2 down to 4x4 pixels, and a linear layer to 1024 values (at width 64)."""
     halvings = (side // SMALLEST).bit_length() - 1
     widths = [3, *(width * each // DISCRIMINATOR_WIDTHS[0] for each in DISCRIMINATOR_WIDTHS[:halvings])]
-    # By the batch's own statistics also when judging, as the 2018 method's discriminator, which this one was the model
-    # of.
+    # Batch statistics in evaluation mode too, as in the 2018 discriminator, which was modelled on this one.
     blocks = [conv_block(a, b, 5, stride=2, batch_statistics=True) for a, b in pairwise(widths)]
     return nn.Sequential(*blocks, nn.Flatten(), nn.Linear(widths[-1] * SMALLEST**2, 16 * width), nn.ReLU())

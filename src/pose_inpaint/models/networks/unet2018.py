@@ -1,8 +1,7 @@
 """Generator and discriminator of Pandey and Patel 2018.
 
-Layers, widths and normalisation are those of the authors' release, which the slides ("Generative Image Inpainting for
-Person Pose Generation", IIT Madras, 19 September 2018) agree with in words:
-https://github.com/vismay93/ImageInpaintingChalearn.
+Layers, widths and normalisation follow the authors' code (https://github.com/vismay93/ImageInpaintingChalearn), which
+agrees with the slides "Generative Image Inpainting for Person Pose Generation", IIT Madras, 19 September 2018.
 """
 
 from __future__ import annotations
@@ -23,43 +22,43 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 DILATIONS = (2, 4, 8, 16)
-"""Rates of the dilated convolutions between encoder and decoder (release)."""
+"""Rates of the dilated convolutions between encoder and decoder (authors' code)."""
 
 
 class Generator(nn.Module):
     """Encoder and decoder with skip connections around dilated convolutions; an `Inpainter`.
 
-    6,890,400 parameters at the default width, and 288 more with the mask output.
+    It has 6,890,400 parameters at the default width, and 288 more with the mask output.
 
     Args:
-        width: channels of the first layer; all others scale with it. At least 2, even.
-        skips: hand the encoder's features to the decoder past the middle, as the paper's generator does. Without them
-            the decoder's layers take half the channels: 821,248 parameters fewer.
-        dilated: give the middle's four convolutions the rates 2, 4, 8 and 16. Without, they have as many weights and
-            see their neighbours only.
-        predict_mask: give a second output, the mask as the network sees it. The slides' alpha term compares it with the
-            true one, and the release keeps a trace of such an output; neither tells its layer, so ours is one 3x3
-            convolution with a sigmoid beside the last one.
+        width: Number of channels of the first layer, even and at least 2; all others scale with it.
+        predict_mask: Whether to predict the mask as a second output. The slides' alpha term compares it with the true
+            mask, but neither they nor the authors' code specify its layer. Here it is a 3x3 convolution with a sigmoid
+            beside the last layer.
+        skips: Whether to pass the encoder's features to the decoder, as in the paper. Without them the decoder's layers
+            take half the channels, and the network has 821,248 parameters fewer.
+        dilated: Whether the four middle convolutions have rates 2, 4, 8 and 16. Otherwise they have rate 1 and the same
+            number of weights.
 
     Raises:
-        InputError: `width` is not an even number of at least 2.
+        InputError: `width` is odd or less than 2.
     """
 
     stride = 4
-    """Sides of the input must be multiples of this."""
+    """Required divisor of the input's sides, in pixels."""
 
     def __init__(
         self, width: int = 64, *, predict_mask: bool = False, skips: bool = True, dilated: bool = True
     ) -> None:
         super().__init__()
         check_even_width(width, papers=64)
-        w, joined = width, 2 if skips else 1  # joined: how many times as many channels a layer after a skip takes
+        w, joined = width, 2 if skips else 1  # a skip connection doubles the next layer's input channels
         self.skips = skips
         self.conv1 = conv_block(4, w, 5)
         self.conv2 = conv_block(w, 2 * w, 3, stride=2)
         self.conv3 = conv_block(2 * w, 2 * w, 3)
         self.conv4 = conv_block(2 * w, 4 * w, 3, stride=2)
-        rates = (1, 1, *(DILATIONS if dilated else (1, 1, 1, 1)), 1, 1)  # conv5, conv6, four dilated ones, conv7, conv8
+        rates = (1, 1, *(DILATIONS if dilated else (1, 1, 1, 1)), 1, 1)  # conv5, conv6, four dilated, conv7, conv8
         self.middle = nn.Sequential(*(conv_block(4 * w, 4 * w, 3, dilation=rate) for rate in rates))
         self.deconv1 = upsampling_block(joined * 4 * w, 2 * w)
         self.conv9 = conv_block(joined * 2 * w, 2 * w, 3)
@@ -77,10 +76,10 @@ class Generator(nn.Module):
         samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> InpaintingOutput:
-        """Inpaints the images; one sample each, whatever `samples` asks for.
+        """Inpaint the images; always one sample, whatever `samples` is.
 
         Raises:
-            InputError: a side of the images is not a multiple of 4.
+            InputError: A side of the images is not a multiple of 4.
         """
         check_sides(known, self.stride)
         conv1 = self.conv1(torch.cat([known, mask], dim=1))
@@ -95,35 +94,33 @@ class Generator(nn.Module):
         return InpaintingOutput(raw=torch.tanh(self.conv11(decoded))[:, None], predicted_mask=predicted_mask)
 
     def _join(self, decoded: Tensor, encoded: Tensor) -> Tensor:
-        """The skip connection."""
+        """Concatenate the encoder's features if skip connections are on."""
         return torch.cat([decoded, encoded], dim=1) if self.skips else decoded
 
 
 class Discriminator(nn.Module):
-    """Five strided convolutions and two linear layers; returns a logit of "real".
+    """Five strided convolutions and two linear layers down to a logit of "real".
 
-    19,252,801 parameters at the default width for 128x128. It normalises by the batch's own statistics, also when
-    judging, as the release does, so one image's logit depends on the others in the batch.
+    It has 19,252,801 parameters at the default width for 128x128. As in the authors' code, it normalises by batch
+    statistics in evaluation mode too, so an image's logit depends on the others in the batch.
 
     Args:
-        width: channels of the first layer; all others scale with it.
-        size: side of the images in pixels, a multiple of 32.
+        width: Number of channels of the first layer; all others scale with it.
+        size: Side of the images in pixels, a multiple of 32.
 
     Raises:
-        InputError: `width` is not positive, or `size` not a multiple of 32.
+        InputError: `width` is not positive, or `size` is not a positive multiple of 32.
     """
 
     patch: int | None = None
-    """It sees whole images only."""
+    """None: only whole images are judged."""
 
     def __init__(self, width: int = 64, size: int = 128) -> None:
         super().__init__()
         if width < 1:
             raise InputError(f"discriminator.width={width}: must be at least 1 (the paper's is 64)")
         if size < 32 or size % 32:
-            raise InputError(
-                f"discriminator.size={size}: the discriminator halves its input five times, so give a multiple of 32"
-            )
+            raise InputError(f"discriminator.size={size}: must be a multiple of 32, since images are halved five times")
         widths = (3, width, 2 * width, 4 * width, 8 * width, 8 * width)
         self.features = nn.Sequential(
             *(conv_block(a, b, 5, stride=2, batch_statistics=True) for a, b in pairwise(widths))
@@ -136,6 +133,6 @@ class Discriminator(nn.Module):
     def forward(
         self, images: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
     ) -> Float[Tensor, "n 1"]:
-        """Logit of "real" of each image."""
+        """Return each image's logit of "real"."""
         logits: Tensor = self.judge(self.features(images))
         return logits

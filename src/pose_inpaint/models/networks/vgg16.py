@@ -1,4 +1,4 @@
-"""Features of VGG16 (Simonyan and Zisserman 2015, https://arxiv.org/abs/1409.1556), frozen."""
+"""Frozen features of VGG16 (Simonyan and Zisserman 2015, https://arxiv.org/abs/1409.1556)."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-# Index of each convolution in torchvision's `vgg16().features`, and the places of the poolings between the blocks.
+# Index of each convolution in torchvision's `vgg16().features`.
 CONVOLUTIONS = {
     "conv1_1": 0, "conv1_2": 2, "conv2_1": 5, "conv2_2": 7, "conv3_1": 10, "conv3_2": 12, "conv3_3": 14,
     "conv4_1": 17, "conv4_2": 19, "conv4_3": 21, "conv5_1": 24, "conv5_2": 26, "conv5_3": 28,
 }  # fmt: skip
 WIDTHS = (64, 128, 256, 512, 512)
-# torchvision's SSD keeps the fifth block elsewhere (`SSDFeatureExtractorVGG.extra`).
+# torchvision's SSD keeps the fifth block in `SSDFeatureExtractorVGG.extra`.
 SSD_FIFTH_BLOCK = {24: "backbone.extra.0.1", 26: "backbone.extra.0.3", 28: "backbone.extra.0.5"}
-CAFFE_MEAN = (123.68, 116.779, 103.939)  # red, green, blue; the weights' own input scale, 0..255
+CAFFE_MEAN = (123.68, 116.779, 103.939)  # red, green, blue in 0..255, the weights' input scale
 
 Channels = Literal["rgb", "bgr"]
 WAYS_OUT = (
-    "give loss.features.weights=FILE (.pt, .pth or .safetensors with torchvision's names features.N.weight), or switch "
+    "give loss.features.weights=FILE (.pt, .pth or .safetensors with torchvision's names features.N.weight), or turn "
     "the term off with loss.generator.perceptual.weight=0"
 )
 
 
 class VGG16Features(nn.Module):
-    """The 13 convolutions of VGG16 up to the layers asked for.
+    """VGG16's convolutions up to the last requested layer.
 
-    The weights are buffers that no checkpoint holds: they are the user's, 59 MB, and never trained.
+    The weights (59 MB) are never trained, so they are non-persistent buffers, which checkpoints leave out.
 
     Args:
-        weights: "coco" (the backbone of torchvision's `ssd300_vgg16`, trained on Microsoft COCO, as the slides ask),
-            "imagenet" (torchvision's `IMAGENET1K_FEATURES`), "random" (by name only; for tests and dry runs), or a
-            file. The first two are downloaded by torchvision into its cache.
-        layers: names such as "conv3_3"; each gives its features after ReLU.
-        channels: the order of the input channels that a file's weights expect; the named ones take "rgb".
+        weights: "coco" (backbone of torchvision's `ssd300_vgg16`, trained on Microsoft COCO as in the slides),
+            "imagenet" (torchvision's `IMAGENET1K_FEATURES`), "random" (for tests and dry runs) or a file. torchvision
+            downloads the first two into its cache.
+        layers: Names of layers such as "conv3_3", read after ReLU.
+        channels: Order of the input channels that the weights expect; "rgb" for all weights but some files.
 
     Raises:
-        InputError: an unknown layer, or weights that can't be had or are not VGG16's.
+        InputError: A layer is unknown, or the weights are not available or not VGG16's.
     """
 
     def __init__(
@@ -73,56 +73,56 @@ class VGG16Features(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Float[Tensor, "n 3 h w"]) -> list[Float[Tensor, "n c h2 w2"]]:
-        """Features of each layer asked for, in the network's order.
+        """Return the features of each requested layer, in the network's order.
 
         Args:
-            images: red, green, blue; on the scale 0..255 that the weights were trained on.
+            images: RGB images in 0..255, the scale that the weights were trained on.
         """
         x = (images if self.channels == "rgb" else images.flip(1)) - self.get_buffer("mean")
-        found = []
+        features = []
         for layer, index in CONVOLUTIONS.items():
             if index > self.depth:
                 break
-            if layer.endswith("_1") and index:  # a new block
+            if layer.endswith("_1") and index:  # pooling between blocks
                 x = F.max_pool2d(x, 2)
             x = F.relu(F.conv2d(x, self.get_buffer(f"weight{index}"), self.get_buffer(f"bias{index}"), padding=1))
             if layer in self.layers:
-                found.append(x)
-        return found
+                features.append(x)
+        return features
 
 
 def load_weights(weights: str) -> dict[str, Float[Tensor, " ..."]]:
-    """VGG16's convolutions under torchvision's names, in single precision."""
+    """Load VGG16's convolutions under torchvision's names, in single precision."""
     if weights == "random":
-        found = random_weights()
+        state = random_weights()
     elif weights in ("coco", "imagenet"):
-        found = download_weights(weights)
+        state = download_weights(weights)
     else:
-        found = read_weights(Path(weights))
+        state = read_weights(Path(weights))
     expected = {name: value.shape for name, value in random_weights().items()}
-    wrong = [name for name, shape in expected.items() if name not in found or found[name].shape != shape]
+    wrong = [name for name, shape in expected.items() if name not in state or state[name].shape != shape]
     if wrong:
         raise InputError(
-            f"loss.features.weights={weights}: not VGG16's: {wrong[0]} is missing or of another shape; {WAYS_OUT}"
+            f"loss.features.weights={weights}: not VGG16's: {wrong[0]} is missing or has another shape; {WAYS_OUT}"
         )
-    return {name: found[name].float() for name in expected}
+    return {name: state[name].float() for name in expected}
 
 
 def random_weights() -> dict[str, Float[Tensor, " ..."]]:
-    """Weights drawn with a fixed seed (He et al. 2015), so that runs with random features repeat."""
+    """Draw weights with a fixed seed (He et al. 2015), so that runs with random features are reproducible."""
     generator = torch.Generator().manual_seed(0)
-    found, inputs = {}, 3
+    state, inputs = {}, 3
     for layer, index in CONVOLUTIONS.items():
         outputs = WIDTHS[int(layer[4]) - 1]
         deviation = (2 / (9 * inputs)) ** 0.5
-        found[f"features.{index}.weight"] = torch.randn(outputs, inputs, 3, 3, generator=generator) * deviation
-        found[f"features.{index}.bias"] = torch.zeros(outputs)
+        state[f"features.{index}.weight"] = torch.randn(outputs, inputs, 3, 3, generator=generator) * deviation
+        state[f"features.{index}.bias"] = torch.zeros(outputs)
         inputs = outputs
-    return found
+    return state
 
 
 def download_weights(name: str) -> dict[str, Float[Tensor, " ..."]]:
-    """Weights that torchvision keeps or fetches, with their checksum verified."""
+    """Load weights from torchvision's cache, downloading them if needed, with their checksum verified."""
     try:
         if name == "imagenet":
             return dict(VGG16_Weights.IMAGENET1K_FEATURES.get_state_dict(progress=True, check_hash=True))
@@ -134,7 +134,7 @@ def download_weights(name: str) -> dict[str, Float[Tensor, " ..."]]:
 
 
 def rename_ssd(state: dict[str, Tensor]) -> dict[str, Float[Tensor, " ..."]]:
-    """The VGG16 part of a state of torchvision's `ssd300_vgg16`, under the names of `vgg16`."""
+    """Rename the VGG16 part of `ssd300_vgg16`'s state to the names of torchvision's `vgg16`."""
     prefixes = {index: SSD_FIFTH_BLOCK.get(index, f"backbone.features.{index}") for index in CONVOLUTIONS.values()}
     return {
         f"features.{index}.{kind}": state[f"{prefix}.{kind}"]
@@ -144,7 +144,7 @@ def rename_ssd(state: dict[str, Tensor]) -> dict[str, Float[Tensor, " ..."]]:
 
 
 def read_weights(path: Path) -> dict[str, Float[Tensor, " ..."]]:
-    """Weights from a file of the user's."""
+    """Read weights from a file."""
     if not path.is_file():
         raise InputError(
             f"loss.features.weights={path}: no such file, and not one of coco, imagenet, random; {WAYS_OUT}"

@@ -9,7 +9,7 @@ from pose_inpaint.types import Batch, InpaintingOutput
 
 
 def slope(size=32):
-    """An image that rises evenly from left to right and from top to bottom."""
+    """Image that brightens evenly from left to right and from top to bottom."""
     ramp = torch.linspace(-0.6, 0.4, size)
     return (ramp[:, None] + 0.4 * ramp[None]).expand(1, 3, size, size).clone()
 
@@ -22,7 +22,7 @@ def batch(*boxes):
 
 
 class Offset:
-    """A perfect output, but for a wrong colour."""
+    """Perfect output except for a constant offset."""
 
     stride = 8
 
@@ -34,27 +34,27 @@ class Offset:
 
 
 @pytest.mark.parametrize("boxes", [[(10, 9, 9)], [(22, 21, 8), (3, 20, 7)], [(5, 5, 10), (12, 12, 9)]])
-def test_a_constant_offset_all_but_vanishes_in_holes_inside_the_image(boxes):
-    found = batch(*boxes)
-    raw = Blended(Offset(0.3))(found.known, found.mask, samples=2).raw
+def test_a_constant_offset_almost_vanishes_in_holes_inside_the_image(boxes):
+    inputs = batch(*boxes)
+    raw = Blended(Offset(0.3))(inputs.known, inputs.mask, samples=2).raw
     assert raw.shape == (1, 2, 3, 32, 32)
-    error = (raw - found.target[:, None]).abs()[found.mask[:, None].expand_as(raw) > 0]
-    assert error.max() < 0.11  # of 0.3; fast marching's guess where a union of holes turns inwards, and 8 bits
+    error = (raw - inputs.target[:, None]).abs()[inputs.mask[:, None].expand_as(raw) > 0]
+    assert error.max() < 0.11  # of 0.3: fast marching is inexact at concave corners, and outputs have 8 bits
     assert error.mean() < 0.04
 
 
-def test_at_the_edge_of_the_image_fast_marching_says_where_to_start():
-    found = batch((0, 0, 8))
-    error = (Blended(Offset(0.3))(found.known, found.mask).raw[:, 0] - found.target)[:, :, :8, :8]
-    assert error[..., 7, :4].abs().max() < 0.15  # beside known pixels, though beneath the corner
+def test_at_the_edge_of_the_image_fast_marching_sets_the_colours():
+    inputs = batch((0, 0, 8))
+    error = (Blended(Offset(0.3))(inputs.known, inputs.mask).raw[:, 0] - inputs.target)[:, :, :8, :8]
+    assert error[..., 7, :4].abs().max() < 0.15  # next to known pixels
     assert error.square().mean() < 0.5 * 0.09
 
 
 def test_it_beats_the_unblended_method_and_keeps_known_pixels():
-    found = batch((10, 9, 9), (24, 22, 8))
-    raw = Blended(Offset(0.3))(found.known, found.mask).raw[:, 0]
-    assert ((raw - found.target).abs() * (1 - found.mask)).max() <= 1 / 255 + 1e-6
-    assert ((raw - found.target).square() * found.mask).sum() < 0.1 * 0.09 * 3 * found.mask.sum()
+    inputs = batch((10, 9, 9), (24, 22, 8))
+    raw = Blended(Offset(0.3))(inputs.known, inputs.mask).raw[:, 0]
+    assert ((raw - inputs.target).abs() * (1 - inputs.mask)).max() <= 1 / 255 + 1e-6
+    assert ((raw - inputs.target).square() * inputs.mask).sum() < 0.1 * 0.09 * 3 * inputs.mask.sum()
 
 
 def test_images_without_a_hole_or_context_stay_as_they_are():
@@ -63,11 +63,11 @@ def test_images_without_a_hole_or_context_stay_as_they_are():
         assert (raw - slope() - 0.1).abs().max() <= 1 / 255 + 1e-6
 
 
-def test_it_takes_what_the_method_takes():
+def test_stride_is_the_methods():
     assert Blended(Offset(0)).stride == 8
 
 
-def test_bad_settings_are_refused(monkeypatch):
+def test_bad_settings_raise(monkeypatch):
     with pytest.raises(InputError, match=r"postprocess\.radius=0"):
         Blended(Offset(0), radius=0)
     monkeypatch.setitem(sys.modules, "cv2", None)
@@ -75,12 +75,12 @@ def test_bad_settings_are_refused(monkeypatch):
         Blended(Offset(0))
 
 
-def test_what_the_method_drew_is_kept_up_to_the_edge_of_the_image():
-    found = batch((0, 0, 9))
+def test_the_outputs_texture_is_kept_up_to_the_edge_of_the_image():
+    inputs = batch((0, 0, 9))
     stripes = 0.2 * (torch.arange(32) // 2 % 2).float().expand(1, 3, 32, 32)
 
     def striped(known, mask, *, samples=1, generator=None):
         return InpaintingOutput((slope() + stripes)[:, None])
 
-    raw = Blended(striped)(found.known, found.mask).raw[0, 0]
-    assert (raw[:, 1, 2:7] - raw[:, 1, 1:6]).abs().max() > 0.1  # row 1 has stripes, which fast marching would not draw
+    raw = Blended(striped)(inputs.known, inputs.mask).raw[0, 0]
+    assert (raw[:, 1, 2:7] - raw[:, 1, 1:6]).abs().max() > 0.1  # row 1 has stripes, which fast marching would blur

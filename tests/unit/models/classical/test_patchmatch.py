@@ -7,7 +7,7 @@ from pose_inpaint.types import EMPTY
 
 
 def stripes(height=48, width=48):
-    """Vertical stripes of period 8, and a hole in them."""
+    """Vertical stripes of period 8 with a hole."""
     row = torch.where(torch.arange(width) % 8 < 4, 1.0, -1.0)
     target = row.expand(1, 3, height, width).clone()
     mask = torch.zeros(1, 1, height, width)
@@ -46,12 +46,12 @@ def test_samples_are_those_of_the_seeds_that_follow():
     torch.testing.assert_close(both[:, 1:], second, atol=0, rtol=0)
 
 
-def test_a_wholly_masked_image_is_refused():
-    with pytest.raises(InputError, match="wholly masked"):
+def test_a_completely_masked_image_raises():
+    with pytest.raises(InputError, match="completely masked"):
         PatchMatchFill()(torch.full((1, 3, 16, 16), EMPTY), torch.ones(1, 1, 16, 16))
 
 
-def test_a_library_without_its_native_part_is_refused(monkeypatch):
+def test_a_library_without_its_native_part_raises(monkeypatch):
     monkeypatch.setattr("patchmatch.patchmatch_available", False)
     with pytest.raises(InputError, match="native library"):
         PatchMatchFill()

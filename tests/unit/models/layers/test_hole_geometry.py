@@ -15,7 +15,7 @@ def masks(draw):
 
 
 @given(masks())
-def test_labels_part_the_holes_as_scipy_does(mask):
+def test_labels_are_scipys(mask):
     ours = label_holes(mask)[0].numpy()
     theirs, count = ndimage.label(mask[0, 0].numpy())
     assert ((ours > 0) == (theirs > 0)).all()
@@ -23,7 +23,7 @@ def test_labels_part_the_holes_as_scipy_does(mask):
     assert len(np.unique(ours[ours > 0])) == count
 
 
-def test_images_of_a_batch_are_labelled_apart():
+def test_images_of_a_batch_are_labelled_separately():
     mask = torch.zeros(2, 1, 3, 3)
     mask[0, 0, 0, 0] = mask[0, 0, 2, 2] = mask[1, 0, 1, 1] = 1
     assert label_holes(mask).tolist() == [[[1, 0, 0], [0, 0, 0], [0, 0, 9]], [[0, 0, 0], [0, 5, 0], [0, 0, 0]]]
@@ -31,11 +31,11 @@ def test_images_of_a_batch_are_labelled_apart():
 
 @given(masks())
 def test_distance_is_scipys(mask):
-    found = distance_to_known(mask)[0, 0].numpy()
+    distance = distance_to_known(mask)[0, 0].numpy()
     if mask.all():
-        assert (found == sum(mask.shape[-2:])).all()
+        assert (distance == sum(mask.shape[-2:])).all()
     else:
-        assert (found == ndimage.distance_transform_cdt(mask[0, 0].numpy(), metric="taxicab")).all()
+        assert (distance == ndimage.distance_transform_cdt(mask[0, 0].numpy(), metric="taxicab")).all()
 
 
 def test_distance_in_a_rectangle_is_that_to_its_nearest_side():

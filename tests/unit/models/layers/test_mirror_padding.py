@@ -17,15 +17,15 @@ def test_convolution_by_hand():
     convolution = MirrorConv2d(1, 1, 3, stride=2, bias=False)
     torch.nn.init.ones_(convolution.weight)
     image = torch.arange(16.0).view(1, 1, 4, 4)
-    # The first window sees rows 0, 0, 1 and columns 0, 0, 1: 0 + 0 + 1, twice, and 4 + 4 + 5. Windows go on by 2.
+    # The first window sees rows 0, 0, 1 and columns 0, 0, 1: 0 + 0 + 1, twice, and 4 + 4 + 5. The stride is 2.
     assert convolution(image)[0, 0].tolist() == [[15, 30], [75, 90]]
 
 
 def test_a_constant_image_stays_constant_up_to_its_edges():
     block = elu_block(2, 3, dilation=4)
-    found = block(torch.ones(1, 2, 6, 7))
-    assert found.shape == (1, 3, 6, 7)
-    assert torch.allclose(found, found[..., :1, :1].expand_as(found), atol=1e-6)
+    result = block(torch.ones(1, 2, 6, 7))
+    assert result.shape == (1, 3, 6, 7)
+    assert torch.allclose(result, result[..., :1, :1].expand_as(result), atol=1e-6)
 
 
 def test_enlarging_doubles_the_sides():

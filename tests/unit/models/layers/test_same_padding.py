@@ -13,7 +13,7 @@ from pose_inpaint.types import Batch
     ("length", "kernel", "stride", "dilation", "expected"),
     [
         (128, 5, 1, 1, (2, 2)),
-        (128, 3, 2, 1, (0, 1)),  # TensorFlow puts the odd pixel behind
+        (128, 3, 2, 1, (0, 1)),  # TensorFlow puts the odd pixel at the end
         (128, 5, 2, 1, (1, 2)),
         (7, 3, 2, 1, (1, 1)),
         (32, 3, 1, 16, (16, 16)),
@@ -59,7 +59,7 @@ def test_batch_statistics_also_in_evaluation():
     assert not list(block.buffers())
 
 
-def test_recalibrated_statistics_are_the_plain_average_over_the_batches():
+def test_recalibrated_statistics_are_plain_averages_over_the_batches():
     network = Generator(2).eval()
     batches = [Batch(torch.rand(3, 3, 8, 8), torch.zeros(3, 1, 8, 8), ("a", "b", "c")) for _ in range(3)]
     recalibrate(network, batches, "cpu")

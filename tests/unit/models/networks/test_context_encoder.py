@@ -8,18 +8,18 @@ from pose_inpaint.models.networks.context_encoder import FILL, ChannelwiseLinear
 
 
 def shapes(network, blocks, side=128):
-    found = []
+    result = []
     for block in blocks:
-        block.register_forward_hook(lambda _, __, output: found.append(tuple(output.shape[1:])))
+        block.register_forward_hook(lambda _, __, output: result.append(tuple(output.shape[1:])))
     network(torch.zeros(2, 3, side, side, device="meta"), *network_mask(network, side))
-    return found
+    return result
 
 
 def network_mask(network, side):
     return [torch.zeros(2, 1, side, side, device="meta")] if isinstance(network, Generator) else []
 
 
-def test_layers_are_the_releases():
+def test_layers_are_the_authors():
     network = Generator().to("meta")
     encoded = [(64, 64, 64), (64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4)]
     assert shapes(network, [*network.encoder, *network.decoder]) == encoded + encoded[-2::-1]
@@ -29,7 +29,7 @@ def test_layers_are_the_releases():
 
 
 def test_the_channelwise_layer_has_the_papers_number_of_weights():
-    # Section 3.1: m n^4 weights for m channels of n x n, where a full one has m^2 n^4.
+    # Section 3.1: m n^4 weights for m channels of n x n, instead of a full layer's m^2 n^4.
     assert Generator().bottleneck[0].weight.numel() == 512 * 4**4
 
 
@@ -47,13 +47,13 @@ def test_channelwise_layer_by_hand():
     layer = ChannelwiseLinear(2, 2)
     torch.nn.init.zeros_(layer.weight)
     with torch.no_grad():
-        layer.weight[0, 0, 3] = 2.0  # the first value of channel 0 takes twice its last
+        layer.weight[0, 0, 3] = 2.0  # the first value of channel 0 is twice its last
         layer.bias[1, 2] = 0.5
-    found = layer(torch.arange(8.0).view(1, 2, 2, 2))
-    assert found.flatten().tolist() == [6, 0, 0, 0, 0, 0, 0.5, 0]
+    result = layer(torch.arange(8.0).view(1, 2, 2, 2))
+    assert result.flatten().tolist() == [6, 0, 0, 0, 0, 0, 0.5, 0]
 
 
-def test_a_channel_depends_on_itself_alone():
+def test_a_channel_depends_only_on_itself():
     layer, features = ChannelwiseLinear(3, 4), torch.rand(2, 3, 4, 4, requires_grad=True)
     layer(features)[:, 1].sum().backward()
     assert features.grad[:, 1].ne(0).all()
@@ -70,7 +70,7 @@ def test_holes_have_the_mean_colour():
     assert seen[0].eq(-1).sum() == 3 * 255
 
 
-def test_other_sizes_are_worked_on_at_its_own():
+def test_other_sizes_are_resized_and_back():
     network, seen = Generator(2, size=32).eval(), []
     network.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
     raw = network(torch.rand(1, 3, 20, 50), torch.zeros(1, 1, 20, 50)).raw
@@ -87,6 +87,6 @@ def test_other_sizes_are_worked_on_at_its_own():
         (lambda: Discriminator(2, size=8), r"discriminator\.size=8"),
     ],
 )
-def test_impossible_settings_are_refused(make, text):
+def test_impossible_settings_raise(make, text):
     with pytest.raises(InputError, match=text):
         make()

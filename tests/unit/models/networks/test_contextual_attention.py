@@ -21,8 +21,8 @@ DECODER = [(3, 1, 1, c) for c in (128, 128, 64, 64, 32, 16, 3)]
 
 
 def layers(network):
-    found = [layer for layer in network.modules() if isinstance(layer, torch.nn.Conv2d)]
-    return [(c.kernel_size[0], c.stride[0], c.dilation[0], c.out_channels) for c in found]
+    convolutions = [layer for layer in network.modules() if isinstance(layer, torch.nn.Conv2d)]
+    return [(c.kernel_size[0], c.stride[0], c.dilation[0], c.out_channels) for c in convolutions]
 
 
 def test_layers_are_the_appendixs():
@@ -69,12 +69,12 @@ def test_any_multiple_of_eight_goes_through(height, width):
     assert max(output.raw.abs().max(), output.coarse.abs().max()) <= 1
 
 
-def test_other_sizes_are_refused():
+def test_other_sizes_raise():
     with pytest.raises(InputError, match="36x40 pixels: both sides must be multiples of 8"):
         Generator(2)(torch.zeros(1, 3, 36, 40), torch.zeros(1, 1, 36, 40))
 
 
-def test_the_refinement_sees_the_draft_in_holes_alone():
+def test_the_refinement_sees_the_coarse_output_only_in_holes():
     torch.manual_seed(0)
     network, seen = Generator(2), []
     network.dilated_branch.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -85,7 +85,7 @@ def test_the_refinement_sees_the_draft_in_holes_alone():
     assert torch.equal(seen[0][:, 3:], torch.cat([torch.ones_like(mask), mask], 1))
 
 
-def test_what_holes_hide_changes_nothing():
+def test_masked_pixels_change_nothing():
     network, mask = Generator(2), torch.zeros(1, 1, 16, 16)
     mask[..., 3:9, 4:12] = 1
     known = torch.rand(1, 3, 16, 16)
@@ -93,13 +93,13 @@ def test_what_holes_hide_changes_nothing():
         assert torch.equal(network(known, mask).raw, network(torch.where(mask > 0, 0.7, known), mask).raw)
 
 
-def test_each_discriminator_has_a_score_of_its_own():
+def test_each_discriminator_has_its_own_score():
     torch.manual_seed(0)
     discriminator, images = Discriminators(2, size=32), torch.rand(2, 3, 32, 32)
     corners = torch.tensor([[0, 0], [4, 4]])
     before = discriminator(images, corners)
     assert before.shape == (2, 2)
-    images[:, :, 31, 31] = -1  # outside both views
+    images[:, :, 31, 31] = -1  # outside both patches
     after = discriminator(images, corners)
     assert (after[:, 0] != before[:, 0]).all()
     assert torch.equal(after[:, 1], before[:, 1])
@@ -109,17 +109,17 @@ def test_each_discriminator_has_a_score_of_its_own():
     ("arguments", "text"),
     [
         ({"width": 0}, r"discriminator\.width=0: must be at least 1$"),
-        ({"size": 100}, r"discriminator\.size=100: must be at least 16, in steps of 16"),
-        ({"size": 64, "patch": 24}, r"discriminator\.patch=24: must be at least 16, in steps of 16"),
+        ({"size": 100}, r"discriminator\.size=100: must be at least 16 and a multiple of 16$"),
+        ({"size": 64, "patch": 24}, r"discriminator\.patch=24: must be at least 16 and a multiple of 16$"),
         ({"size": 32, "patch": 48}, r"discriminator\.patch=48: larger than discriminator\.size=32"),
     ],
 )
-def test_impossible_discriminators_are_refused(arguments, text):
+def test_impossible_discriminators_raise(arguments, text):
     with pytest.raises(InputError, match=text):
         Discriminators(**arguments)
 
 
-def test_impossible_widths_are_refused():
+def test_impossible_widths_raise():
     with pytest.raises(InputError, match=r"model\.width=3"):
         Generator(3)
     with pytest.raises(InputError, match="a local patch needs corners"):

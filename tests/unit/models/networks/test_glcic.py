@@ -9,7 +9,7 @@ def parameters(network):
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-# Iizuka et al. 2017, table 1: kernel side, dilation, channels out, side of the output in 256 pixels.
+# Iizuka et al. 2017, table 1: kernel side, dilation, channels out, side of the output for 256 pixels.
 TABLE = [
     (5, 1, 64, 256), (3, 1, 128, 128), (3, 1, 128, 128), (3, 1, 256, 64), (3, 1, 256, 64), (3, 1, 256, 64),
     (3, 2, 256, 64), (3, 4, 256, 64), (3, 8, 256, 64), (3, 16, 256, 64), (3, 1, 256, 64), (3, 1, 256, 64),
@@ -18,14 +18,14 @@ TABLE = [
 
 
 def test_layers_are_the_tables():
-    network, found = CompletionNetwork().to("meta"), []
+    network, shapes = CompletionNetwork().to("meta"), []
     for block in network.layers:
         layer = block[0] if isinstance(block, torch.nn.Sequential) else block
         layer.register_forward_hook(
-            lambda layer, _, output: found.append((layer.kernel_size[0], layer.dilation[0], *output.shape[1:3]))
+            lambda layer, _, output: shapes.append((layer.kernel_size[0], layer.dilation[0], *output.shape[1:3]))
         )
     network(torch.zeros(1, 3, 256, 256, device="meta"), torch.zeros(1, 1, 256, 256, device="meta"))
-    assert found == TABLE
+    assert shapes == TABLE
 
 
 def test_parameter_count_is_the_tables_sum():
@@ -48,13 +48,13 @@ def test_discriminators_are_the_tables():
     assert (network.judge.in_features, network.judge.out_features) == (2048, 1)
 
 
-def test_the_logit_depends_on_both_views():
+def test_the_logit_depends_on_image_and_patch():
     torch.manual_seed(0)
     discriminator, images = Discriminators(2, size=32), torch.rand(3, 3, 32, 32)
     first = discriminator(images, torch.zeros(3, 2, dtype=torch.long))
     assert first.shape == (3, 1)
     assert (discriminator(images, torch.full((3, 2), 16)) != first).any()
-    images[:, :, 20:, 20:] = 0  # outside the first views
+    images[:, :, 20:, 20:] = 0  # outside the first patches
     assert (discriminator(images, torch.zeros(3, 2, dtype=torch.long)) != first).any()
 
 
@@ -89,6 +89,6 @@ def test_holes_have_the_fill_colour():
         (lambda: CompletionNetwork(2)(torch.zeros(1, 3, 9, 8), torch.zeros(1, 1, 9, 8)), "multiples of 4"),
     ],
 )
-def test_impossible_settings_are_refused(make, text):
+def test_impossible_settings_raise(make, text):
     with pytest.raises(InputError, match=text):
         make()

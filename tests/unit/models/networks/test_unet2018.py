@@ -33,13 +33,13 @@ TABLE = [
 
 
 def test_layers_are_the_tables():
-    network, found = Generator().to("meta"), {}
+    network, shapes = Generator().to("meta"), {}
     for name, _, _, _ in TABLE:
         network.get_submodule(name).register_forward_hook(
-            lambda _, inputs, output, name=name: found.update({name: (inputs[0].shape[1], *output.shape[1:3])})
+            lambda _, inputs, output, name=name: shapes.update({name: (inputs[0].shape[1], *output.shape[1:3])})
         )
     network(torch.zeros(1, 3, 128, 128, device="meta"), torch.zeros(1, 1, 128, 128, device="meta"))
-    assert found == {name: (channels, outputs, resolution) for name, channels, outputs, resolution in TABLE}
+    assert shapes == {name: (channels, outputs, resolution) for name, channels, outputs, resolution in TABLE}
     assert [network.middle[n][0].dilation[0] for n in range(8)] == [1, 1, 2, 4, 8, 16, 1, 1]
     assert [network.get_submodule(name)[0].kernel_size[0] for name in ("conv1", "conv2", "deconv1")] == [5, 3, 4]
 
@@ -60,12 +60,12 @@ def test_any_multiple_of_four_goes_through(height, width):
     assert output.raw.abs().max() <= 1
 
 
-def test_other_sizes_are_refused():
+def test_other_sizes_raise():
     with pytest.raises(InputError, match="30x32 pixels: both sides must be multiples of 4"):
         Generator(2)(torch.zeros(1, 3, 30, 32), torch.zeros(1, 1, 30, 32))
 
 
-def test_mask_output_is_a_share():
+def test_mask_output_lies_between_0_and_1():
     output = Generator(2, predict_mask=True)(torch.randn(1, 3, 8, 8), torch.ones(1, 1, 8, 8))
     assert output.predicted_mask.shape == (1, 1, 8, 8)
     assert ((output.predicted_mask > 0) & (output.predicted_mask < 1)).all()
@@ -86,12 +86,12 @@ def test_xavier_bounds():
 
 
 @pytest.mark.parametrize("width", [0, 1, 3, -4])
-def test_impossible_widths_are_refused(width):
+def test_impossible_widths_raise(width):
     with pytest.raises(InputError, match=f"model.width={width}"):
         Generator(width)
 
 
-def test_discriminator_refuses_sizes_it_cannot_halve():
+def test_sizes_that_cannot_be_halved_raise():
     with pytest.raises(InputError, match=r"discriminator\.size=100"):
         Discriminator(2, size=100)
     with pytest.raises(InputError, match=r"discriminator\.width=0"):

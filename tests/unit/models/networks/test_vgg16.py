@@ -36,11 +36,11 @@ def test_features_are_torchvisions_vgg16():
         torch.testing.assert_close(ours, theirs)
 
 
-def test_channels_of_a_file_are_turned():
+def test_channels_of_a_file_are_reversed():
     images = torch.rand(1, 3, 16, 16) * 255
     rgb, bgr = VGG16Features("random", ["conv1_1"]), VGG16Features("random", ["conv1_1"], channels="bgr")
     bgr.weight0 = rgb.weight0.flip(1)
-    # Values in the hundreds, summed in another order.
+    # Values are in the hundreds and are summed in another order.
     torch.testing.assert_close(rgb(images)[0], bgr(images)[0], atol=1e-3, rtol=0)
 
 
@@ -50,12 +50,12 @@ def test_coco_names_are_found_in_torchvisions_ssd():
     assert {name: value.shape for name, value in renamed.items()} == {
         name: value.shape for name, value in random_weights().items()
     }
-    # conv4_3 through torchvision's own backbone: its first feature map, before the learnt rescaling, is our conv4_3.
+    # conv4_3 through torchvision's own backbone: its first feature map, before the learned rescaling, is our conv4_3.
     images = torch.rand(1, 3, 64, 64) * 255
     centred = images - torch.tensor(CAFFE_MEAN).view(1, 3, 1, 1)
     network = torchvision_vgg16(renamed)
     torch.testing.assert_close(network[:23](centred), detector.backbone.features(centred))
-    # conv5_1 to conv5_3 come from the first extra block, behind its pooling.
+    # conv5_1 to conv5_3 come from the first extra block, after its pooling.
     torch.testing.assert_close(
         network[23:30](network[:23](centred)), detector.backbone.extra[0][:7](detector.backbone.features(centred))
     )
@@ -68,18 +68,18 @@ def test_weights_from_files(tmp_path):
     save_file({name: value.half() for name, value in weights.items()}, tmp_path / "vgg.safetensors")
     torch.save(weights, tmp_path / "vgg.pt")
     for name in ("vgg.safetensors", "vgg.pt"):
-        found = VGG16Features(str(tmp_path / name), ["conv1_1"]).weight0
-        torch.testing.assert_close(found, weights["features.0.weight"], atol=1e-3, rtol=1e-3)
-        assert found.dtype == torch.float32
+        loaded = VGG16Features(str(tmp_path / name), ["conv1_1"]).weight0
+        torch.testing.assert_close(loaded, weights["features.0.weight"], atol=1e-3, rtol=1e-3)
+        assert loaded.dtype == torch.float32
 
 
 @pytest.mark.parametrize("name", ["coco", "imagenet"])
-def test_weights_that_cannot_be_had_say_what_to_do(no_network, name):
+def test_unavailable_weights_name_the_alternatives(no_network, name):
     with pytest.raises(InputError, match=r"weights=FILE.*loss\.generator\.perceptual\.weight=0"):
         VGG16Features(name)
 
 
-def test_files_that_are_not_vgg16_are_refused(tmp_path):
+def test_files_that_are_not_vgg16_raise(tmp_path):
     torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "other.pt")
     (tmp_path / "text.pt").write_text("no weights")
     for name, reason in (("other.pt", "not VGG16's"), ("text.pt", "can't be read"), ("gone.pt", "no such file")):
@@ -87,7 +87,7 @@ def test_files_that_are_not_vgg16_are_refused(tmp_path):
             VGG16Features(str(tmp_path / name))
 
 
-def test_unknown_layers_are_refused():
+def test_unknown_layers_raise():
     with pytest.raises(InputError, match="conv9_9"):
         VGG16Features("random", ["conv9_9"])
 

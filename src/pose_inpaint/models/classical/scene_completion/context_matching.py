@@ -1,7 +1,7 @@
-"""Where in another image a hole's surroundings are found best.
+"""Context matching: the position in another image that matches a hole's surroundings best.
 
-Hays and Efros 2007, section 4: the context is compared over all shifts and three scales by pixel-wise error in L*a*b*
-and by texture; large shifts count worse.
+Hays and Efros 2007, section 4: the context is compared at all shifts and three scales by pixel-wise error in L*a*b* and
+texture; large shifts are penalised.
 """
 
 from __future__ import annotations
@@ -21,17 +21,20 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 LEAST_COVERED = 0.5
-"""Share of a context that a place must cover to be compared at all."""
+"""Share of a context that the scene must cover for a placement to be considered."""
 
 
 @dataclass(frozen=True)
 class Hole:
-    """A connected hole and its surroundings.
+    """Connected hole and its surroundings.
 
     Attributes:
-        masked: the hole, (h, w).
-        context: known pixels within the context band around it, (h, w).
-        top: first row of the box around both; likewise the others, ends excluded.
+        masked: Pixels of the hole, (h, w).
+        context: Known pixels within the context band around it, (h, w).
+        top: First row of the bounding box of both.
+        left: First column of the box.
+        bottom: End row of the box, exclusive.
+        right: End column of the box, exclusive.
     """
 
     masked: Bool[Tensor, "h w"]
@@ -44,12 +47,13 @@ class Hole:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a hole's content is taken from.
+    """Position in another image that a hole is filled from.
 
     Attributes:
-        scale: of the other image.
-        row: of the scaled image, that falls on the query's row 0; may be negative. Likewise `column`.
-        distance: root mean squared difference of the context in units of L*a*b*, and larger for large shifts.
+        scale: Scale of the other image.
+        row: Row of the scaled image that falls on the query's row 0; may be negative.
+        column: Column of the scaled image that falls on the query's column 0; may be negative.
+        distance: Root mean squared difference of the context in units of L*a*b*, increased for large shifts.
     """
 
     scale: float
@@ -60,12 +64,12 @@ class Placement:
 
 @dataclass(frozen=True)
 class Matcher:
-    """How contexts are compared.
+    """Settings of context matching.
 
     Attributes:
-        scales: of the other image.
-        texture: weight of the gradient's squared difference, that of a colour being 1.
-        shift: how much a shift by the image's whole side adds to the distance, as a multiple.
+        scales: Scales of the other image.
+        texture: Weight of the gradient's squared difference, relative to a colour's.
+        shift: Relative increase of the distance for a shift by the image's whole side.
     """
 
     scales: Sequence[float]
@@ -73,29 +77,29 @@ class Matcher:
     shift: float
 
     def features(self, image: Float[Tensor, "3 h w"]) -> Float[Tensor, "4 h w"]:
-        """Colour and weighted texture, whose squared differences add up."""
-        found = matching_features(image)
-        return torch.cat([found[:3], found[3:] * self.texture**0.5])
+        """Compute colour and weighted texture, whose squared differences add up."""
+        features = matching_features(image)
+        return torch.cat([features[:3], features[3:] * self.texture**0.5])
 
     def place(
         self, features: Float[Tensor, "4 h w"], holes: Sequence[Hole], scene: Float[Tensor, "3 h2 w2"]
     ) -> list[Placement] | None:
-        """The best place of each hole in a scene; None if one of them fits at no scale.
+        """Find the best placement of each hole in a scene, or None if a hole fits at no scale.
 
         Args:
-            features: of the query.
-            holes: of the query.
-            scene: the other image, in [-1, 1].
+            features: Features of the query, (4, h, w).
+            holes: Holes of the query.
+            scene: Other image in [-1, 1], (3, h2, w2).
         """
         best: list[Placement | None] = [None] * len(holes)
         for scale in self.scales:
             height, width = (round(side * scale) for side in scene.shape[-2:])
             scaled = self.features(resize(scene, height, width))
             for number, hole in enumerate(holes):
-                found = self._best(features, hole, scaled, scale)
+                placement = self._best(features, hole, scaled, scale)
                 before = best[number]
-                if found and (before is None or found.distance < before.distance):
-                    best[number] = found
+                if placement and (before is None or placement.distance < before.distance):
+                    best[number] = placement
         placed = [each for each in best if each is not None]
         return placed if len(placed) == len(holes) else None
 
@@ -105,42 +109,43 @@ class Matcher:
         box = (slice(hole.top, hole.bottom), slice(hole.left, hole.right))
         weight = hole.context[box].float()
         rows, columns = (hole.masked[box].any(dim).nonzero()[:, 0] for dim in (1, 0))
-        # Every masked pixel must fall inside the scene; of the context, what does counts.
+        # All masked pixels must fall inside the scene; the context may be cut off.
         first_row, last_row = -int(rows[0]), scaled.shape[1] - int(rows[-1]) - 1
         first_column, last_column = -int(columns[0]), scaled.shape[2] - int(columns[-1]) - 1
         if first_row > last_row or first_column > last_column:
             return None
         error, covered = masked_differences(features[:, *box], weight, scaled)
         down, right = torch.arange(first_row, last_row + 1), torch.arange(first_column, last_column + 1)
-        places = (down[:, None] % error.shape[0], right[None] % error.shape[1])  # negative shifts lie at the far end
-        error, covered = error[places], covered[places]
+        index = (down[:, None] % error.shape[0], right[None] % error.shape[1])  # negative shifts wrap to the end
+        error, covered = error[index], covered[index]
         mean = torch.where(covered >= LEAST_COVERED * weight.sum(), error / covered.clamp(min=1), torch.inf)
         height, width = features.shape[-2:]
-        # No shift means the same relative place, so that scenes of any size are treated alike.
+        # Shifts are measured between relative positions, so that scenes of all sizes are treated alike.
         middle_row, middle_column = (hole.top + hole.bottom) / 2, (hole.left + hole.right) / 2
         off_row = (down + (hole.bottom - hole.top) / 2) / scaled.shape[1] - middle_row / height
         off_column = (right + (hole.right - hole.left) / 2) / scaled.shape[2] - middle_column / width
         penalty = 1 + self.shift * (off_row[:, None].square() + off_column[None].square()).sqrt()
         distance = mean.clamp(min=0).sqrt() * penalty
-        place = int(distance.argmin())
-        row, column = int(down[place // len(right)]), int(right[place % len(right)])
-        value = float(distance.flatten()[place])
+        best = int(distance.argmin())
+        row, column = int(down[best // len(right)]), int(right[best % len(right)])
+        value = float(distance.flatten()[best])
         return Placement(scale, row - hole.top, column - hole.left, value) if value < torch.inf else None
 
 
 def masked_differences(
     template: Float[Tensor, "c h w"], weight: Float[Tensor, "h w"], image: Float[Tensor, "c h2 w2"]
 ) -> tuple[Float[Tensor, "n m"], Float[Tensor, "n m"]]:
-    """Weighted squared differences of a template from an image at every shift, and the weight that falls inside it.
+    """Weighted squared differences between a template and an image at every shift, and the weight inside the image.
 
-    sum_p w(p) v(p + d) |t(p) - c(p + d)|^2 with v = 1 inside the image, written out as three correlations that the
-    Fourier transform gives at once.
+    sum_p w(p) v(p + d) |t(p) - c(p + d)|^2 with v = 1 inside the image, expanded into three correlations that a Fourier
+    transform computes for all d at once.
 
     Returns:
-        Both by the place d of the template's first pixel in the image; negative places count from the end.
+        Both, indexed by the position d of the template's first pixel in the image; negative d count from the end.
     """
     size = [_fast(a + b) for a, b in zip(template.shape[-2:], image.shape[-2:], strict=True)]
-    offset = (template * weight).sum((1, 2)) / weight.sum().clamp(min=1e-9)  # smaller numbers lose fewer digits
+    # Expanded squares lose digits to cancellation; subtracting the template's mean colour keeps the terms small.
+    offset = (template * weight).sum((1, 2)) / weight.sum().clamp(min=1e-9)
     t, c = template - offset[:, None, None], image - offset[:, None, None]
     inside = torch.ones_like(image[:1])
     left = torch.fft.rfft2(torch.cat([t * weight, (t.square().sum(0) * weight)[None], weight[None]]).double(), size)
@@ -154,6 +159,6 @@ def masked_differences(
 
 
 def _fast(size: int) -> int:
-    """The next size that is a power of 2, or three quarters of one: quick to transform."""
+    """Round up to a power of 2 or three quarters of one, for a fast transform."""
     power = 1 << (size - 1).bit_length()
     return power * 3 // 4 if size <= power * 3 // 4 else power

@@ -1,6 +1,6 @@
-"""What a scene looks like, in 528 numbers: a gist-like descriptor and its colours.
+"""Scene descriptor of 528 numbers: a gist-like part and colours.
 
-Hays and Efros, Scene InpaintingOutput Using Millions of Photographs, SIGGRAPH 2007, section 3
+Hays and Efros, Scene Completion Using Millions of Photographs, SIGGRAPH 2007, section 3
 (https://doi.org/10.1145/1276377.1276382): oriented edge responses at several scales, averaged over a grid of 4 x 4, and
 the colours of the same grid. After the gist of Oliva and Torralba 2001 (https://doi.org/10.1023/A:1011139631724).
 """
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 GRID = 4
 BLOCKS = GRID * GRID
 SIDE = 64
-"""Images are described at 64 x 64 pixels, whatever their size."""
+"""Side in pixels that images are resized to."""
 MARGIN = 16
-"""Pixels reflected around the image, so that its ends don't meet in the Fourier domain."""
+"""Pixels reflected around the image, since the Fourier transform wraps around."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class SceneFilters:
     """Log-Gabor filters.
 
     Attributes:
-        orientations: how many; the paper has 6.
-        scales: how many, an octave apart, the finest of a wavelength of 3 pixels; the paper has 5.
+        orientations: Number of orientations; 6 in the paper.
+        scales: Number of scales, an octave apart, the finest with a wavelength of 3 pixels; 5 in the paper.
     """
 
     orientations: int = 6
@@ -44,39 +44,40 @@ class SceneFilters:
 
     @cached_property
     def responses(self) -> Float[Tensor, "f n n"]:
-        """Each filter's gain by frequency, one half-plane alone, so that responses are complex with a magnitude."""
+        """Gain of each filter by frequency, in one half-plane only, so that responses are complex."""
         side = SIDE + 2 * MARGIN
         frequency = torch.fft.fftfreq(side)
         y, x = torch.meshgrid(frequency, frequency, indexing="ij")
         radius = (x.square() + y.square()).sqrt().clamp(min=1e-9)
-        found = []
+        filters = []
         for scale in range(self.scales):
             octaves = torch.log2(radius * 3 * 2**scale)
             radial = torch.exp(-octaves.square() / (2 * 0.6**2))
             for orientation in range(self.orientations):
                 angle = torch.atan2(y, x) - math.pi * orientation / self.orientations
                 turned = torch.atan2(torch.sin(angle), torch.cos(angle))
-                found.append(radial * torch.exp(-turned.square() / (2 * (math.pi / self.orientations / 1.5) ** 2)))
-        gains = torch.stack(found)
-        gains[:, 0, 0] = 0  # the mean is colour's business
+                filters.append(radial * torch.exp(-turned.square() / (2 * (math.pi / self.orientations / 1.5) ** 2)))
+        gains = torch.stack(filters)
+        gains[:, 0, 0] = 0  # the colours already hold the mean
         return gains
 
     def describe(
         self, image: Float[Tensor, "3 h w"], mask: Float[Tensor, "1 h w"] | None = None
     ) -> tuple[Float[Tensor, "16 d"], Float[Tensor, " 16"]]:
-        """An image's descriptor by block, and the known share of each block.
+        """Describe an image block by block.
 
         Args:
-            image: in [-1, 1].
-            mask: 1 = masked; None hides nothing.
+            image: Image in [-1, 1], (3, h, w).
+            mask: Mask (1, h, w), 1 = masked. None means no holes.
 
         Returns:
-            Mean magnitude of each filter's response to L* and mean L*, a* and b* over each block's known pixels, all in
-            units of L*a*b* (zero where a block has none); and the shares, in [0, 1].
+            Mean magnitude of each filter's response to L*, and mean L*, a* and b*, over each block's known pixels, in
+            units of L*a*b* (zero for a block without any). Second, the known share of each block, in [0, 1].
         """
         small = resize(image, SIDE, SIDE)
         masked = torch.zeros(1, SIDE, SIDE)
         if mask is not None:
+            # Dividing by the resized visibility makes each small pixel the mean of its known pixels.
             known = resize(1 - mask, SIDE, SIDE)
             small = resize(torch.where(mask > 0, torch.zeros_like(image), image), SIDE, SIDE) / known.clamp(min=1e-3)
             masked = (known < 0.5).float()
@@ -91,9 +92,9 @@ class SceneFilters:
 
 
 def fill_smoothly(values: Float[Tensor, "c h w"], masked: Float[Tensor, "1 h w"]) -> Float[Tensor, "c h w"]:
-    """Masked values by the mean of known ones in the smallest square of 3, 7, 15, ... pixels that has any.
+    """Replace masked values by the mean of known ones in the smallest square of 3, 7, 15, ... pixels with any.
 
-    Else the edge of a hole would answer the filters louder than the scene does.
+    Otherwise a hole's edge would dominate the filters' responses.
     """
     filled, left = torch.where(masked > 0, torch.zeros_like(values), values), masked > 0
     visible = 1 - masked

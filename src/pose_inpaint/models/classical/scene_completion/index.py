@@ -1,4 +1,4 @@
-"""The collection that scene completion looks in: descriptors, files, and the search for the nearest."""
+"""Index of an image collection for scene completion: descriptors, files and nearest-neighbour search."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ FORMAT = "pose_inpaint scenes"
 VERSION = 1
 COLOURS = 3
 GIST_WEIGHT = 2.0
-"""Gist counts about twice as much as colour (Hays and Efros 2007, section 3)."""
+"""Weight of gist relative to colour (Hays and Efros 2007, section 3)."""
 FAISS_FROM = 1_000_000
-"""Images; below it all distances are taken at once."""
+"""Number of images from which faiss searches; smaller collections are searched exhaustively."""
 CHUNK = 65536
-"""Images, whose differences fit into memory."""
+"""Number of images compared at once, to limit memory."""
 BUILD = "build one with python -m pose_inpaint.index data=... output=FILE"
 
 
@@ -39,14 +39,14 @@ class SceneIndex:
     """Descriptors of a collection of images.
 
     Attributes:
-        descriptors: (n, 16, d): by block, the filters' responses and then L*, a*, b*, each scaled so that the squared
-            distance of two images of the collection is `GIST_WEIGHT` for gist and 1 for colour on average.
-        scale: what the descriptors were multiplied by, (d,).
-        names: of the images.
-        paths: their files, absolute.
+        descriptors: Filter responses, then L*, a*, b* of each block, (n, 16, d), scaled so that the mean squared
+            distance of two images is `GIST_WEIGHT` for gist and 1 for colour.
+        scale: Factors applied to the descriptors, (d,).
+        names: Names of the images.
+        paths: Absolute paths of the images.
         digests: SHA-256 of each file, in hexadecimal.
-        sizes: height and width of each in pixels, (n, 2).
-        filters: that made the descriptors.
+        sizes: Height and width of each image in pixels, (n, 2).
+        filters: Filters of the descriptors.
     """
 
     descriptors: Float[Tensor, "n 16 d"]
@@ -58,7 +58,7 @@ class SceneIndex:
     filters: SceneFilters
 
     def save(self, path: Path) -> None:
-        """Writes the index, whole or not at all."""
+        """Write the index atomically."""
         content = {field.name: getattr(self, field.name) for field in fields(self)} | {"filters": asdict(self.filters)}
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as part:
@@ -72,33 +72,34 @@ class SceneIndex:
         usable: Bool[Tensor, " n"],
         faiss_from: int = FAISS_FROM,
     ) -> tuple[list[int], list[float]]:
-        """Places and squared distances of the nearest images, nearest first.
+        """Find the nearest images: their indices and squared distances, nearest first.
 
         Args:
-            descriptor: of the query, as `SceneFilters.describe` gives it.
-            share: known share of each block, by which it counts.
-            count: at most how many.
-            usable: which images may be found.
-            faiss_from: from so many images on faiss searches (and the distances are checked here).
+            descriptor: Query's descriptor from `SceneFilters.describe`, (16, d).
+            share: Known share of each block, its weight in the distance, (16,).
+            count: Maximum number of images.
+            usable: Images to search, (n,).
+            faiss_from: Number of images from which faiss searches. Its results are ranked again by exact distances.
 
         Raises:
-            InputError: faiss is needed and not installed.
+            InputError: faiss is needed but not installed.
         """
         query, weight = descriptor * self.scale, share * BLOCKS / share.sum().clamp(min=1e-6)
-        places = usable.nonzero()[:, 0]
+        indices = usable.nonzero()[:, 0]
         if len(self.names) >= faiss_from:
-            places = self._search_by_faiss(query, weight, 2 * count, places)
-        parts = [places[first : first + CHUNK] for first in range(0, len(places), CHUNK)]
+            # Twice as many as needed, since rounding in the inner products can swap close neighbours.
+            indices = self._search_by_faiss(query, weight, 2 * count, indices)
+        parts = [indices[first : first + CHUNK] for first in range(0, len(indices), CHUNK)]
         distances = torch.cat([((self.descriptors[p] - query).square().sum(2) * weight).sum(1) for p in parts])
         order = distances.argsort(stable=True)[:count]
-        return places[order].tolist(), distances[order].tolist()
+        return indices[order].tolist(), distances[order].tolist()
 
     @cached_property
     def _faiss(self) -> tuple[Any, Any]:
-        """The library, and its index of every image, made once and kept.
+        """The faiss module and its index of all images, built once.
 
-        A block's weight differs from query to query, so the squared distance is written out: of w (q - x)^2 only
-        -2 w q x + w x^2 depends on x, an inner product with x and the squared length of each of its blocks.
+        Block weights differ between queries, so the squared distance is expanded: only -2 w q x + w x^2 of w (q - x)^2
+        depends on x, an inner product with x and the squared norm of each of its blocks.
         """
         faiss = import_extra("faiss", "model.index: so many images are searched by faiss", "scenes")
         rows = torch.cat([self.descriptors.flatten(1), self.descriptors.square().sum(2)], 1).contiguous()
@@ -107,61 +108,61 @@ class SceneIndex:
         return faiss, search
 
     def _search_by_faiss(
-        self, query: Float[Tensor, "16 d"], weight: Float[Tensor, " 16"], count: int, places: Int[Tensor, " m"]
+        self, query: Float[Tensor, "16 d"], weight: Float[Tensor, " 16"], count: int, indices: Int[Tensor, " m"]
     ) -> Int[Tensor, " k"]:
-        """The nearest of `places`."""
+        """Find the nearest among `indices`."""
         faiss, search = self._faiss
         asked = torch.cat([(2 * weight[:, None] * query).flatten(), -weight])[None].contiguous()
-        chosen = faiss.SearchParameters(sel=faiss.IDSelectorBatch(places.numpy()))
-        _, found = search.search(asked.numpy(), min(count, len(places)), params=chosen)
-        return torch.from_numpy(found[0])
+        chosen = faiss.SearchParameters(sel=faiss.IDSelectorBatch(indices.numpy()))
+        _, nearest = search.search(asked.numpy(), min(count, len(indices)), params=chosen)
+        return torch.from_numpy(nearest[0])
 
     def image(self, place: int) -> Float[Tensor, "3 h w"]:
-        """An image of the collection, in [-1, 1].
+        """Read an image of the collection, in [-1, 1].
 
         Raises:
-            InputError: its file is gone or has changed since the index was built.
+            InputError: The file is missing or has changed since the index was built.
         """
         path = Path(self.paths[place])
         if not path.is_file():
-            raise InputError(f"{path}: listed in model.index, but no such file; put it back or build the index anew")
+            raise InputError(f"{path}: listed in model.index, but no such file; restore it or rebuild the index")
         if file_digest(path) != self.digests[place]:
-            raise InputError(f"{path}: changed since model.index was built; build the index anew")
+            raise InputError(f"{path}: changed since model.index was built; rebuild the index")
         return to_signed(read_image(path))
 
 
 def build_index(
     images: Iterable[tuple[str, Path]], filters: SceneFilters, on_image: Callable[[], object] | None = None
 ) -> SceneIndex:
-    """Describes every image of a collection.
+    """Build the index of a collection.
 
     Args:
-        images: names and files.
-        filters: to describe them with.
-        on_image: called after each image, for progress.
+        images: Names and paths of the images.
+        filters: Filters of the descriptors.
+        on_image: Callback after each image, for progress.
 
     Raises:
-        InputError: there is none, or a file can't be used.
+        InputError: There is no image, or a file can't be used.
     """
-    names, paths, digests, sizes, found = [], [], [], [], []
+    names, paths, digests, sizes, described = [], [], [], [], []
     for name, path in images:
         image = to_signed(read_image(path))
-        found.append(filters.describe(image)[0])
+        described.append(filters.describe(image)[0])
         names.append(name)
         paths.append(str(path.resolve()))
         digests.append(file_digest(path))
         sizes.append([image.shape[-2], image.shape[-1]])
         if on_image:
             on_image()
-    if not found:
-        raise InputError("data: there is no image to index; give a folder or split that has some")
-    descriptors = torch.stack(found)
+    if not described:
+        raise InputError("data: no image to index; give a folder or split with images")
+    descriptors = torch.stack(described)
     scale = _scales(descriptors)
     return SceneIndex(descriptors * scale, scale, names, paths, digests, torch.tensor(sizes), filters)
 
 
 def _scales(descriptors: Float[Tensor, "n 16 d"]) -> Float[Tensor, " d"]:
-    """Factors that make gist's and colour's mean squared distance of two images `GIST_WEIGHT` and 1."""
+    """Factors that scale the mean squared distance of two images to `GIST_WEIGHT` for gist and 1 for colour."""
     spread = 2 * descriptors.var(0, correction=0).sum(0)  # mean of (x - y)^2 over all pairs, by channel
     gist, colour = spread[:-COLOURS].sum(), spread[-COLOURS:].sum()
     scale = torch.ones(descriptors.shape[-1])
@@ -171,10 +172,10 @@ def _scales(descriptors: Float[Tensor, "n 16 d"]) -> Float[Tensor, " d"]:
 
 
 def read_index(path: str) -> SceneIndex:
-    """Reads an index; nothing in the file is run.
+    """Read an index, without running code from the file.
 
     Raises:
-        InputError: there is no such file, or it is no index, or of another format.
+        InputError: The file is missing, not an index, or of another format version.
     """
     if not Path(path).is_file():
         raise InputError(f"model.index={path}: no such file; {BUILD}")
@@ -184,7 +185,7 @@ def read_index(path: str) -> SceneIndex:
     except Exception as error:
         raise InputError(f"model.index={path}: not a scene index; {BUILD}") from error
     if kind != FORMAT or content.pop("version", None) != VERSION:
-        raise InputError(f"model.index={path}: of another format than version {VERSION} of this package; {BUILD}")
+        raise InputError(f"model.index={path}: not in format version {VERSION}, which this package reads; {BUILD}")
     try:
         return SceneIndex(**{**content, "filters": SceneFilters(**content["filters"])})
     except (TypeError, KeyError) as error:

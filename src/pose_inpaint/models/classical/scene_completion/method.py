@@ -1,7 +1,7 @@
-"""Scene completion: holes filled with a piece of another photo of a similar scene.
+"""Scene completion: fill holes with a piece of another photo of a similar scene.
 
-Hays and Efros, Scene InpaintingOutput Using Millions of Photographs, SIGGRAPH 2007
-(https://doi.org/10.1145/1276377.1276382). docs/methods/scene_completion.md says what differs here.
+Hays and Efros, Scene Completion Using Millions of Photographs, SIGGRAPH 2007
+(https://doi.org/10.1145/1276377.1276382). docs/methods/scene_completion.md lists the differences.
 """
 
 from __future__ import annotations
@@ -29,33 +29,33 @@ if TYPE_CHECKING:
 
 Seam = Literal["cut", "hole"]
 PAPER_SIDE = 1024
-"""Pixels; lengths in the paper are for images of that longer side."""
+"""Longer side in pixels of the images that the paper's lengths refer to."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A scene with a place for every hole."""
+    """Scene with a placement for every hole."""
 
     name: str
     image: Float[Tensor, "3 h w"]
     placements: Sequence[Placement]
-    distance: float  # of the context
-    scene_distance: float
+    distance: float  # mean of the contexts, weighted by the holes' areas
+    scene_distance: float  # squared, between descriptors
 
 
 class SceneCompletion:
-    """Finds similar scenes, the place in them that continues the image best, a seam, and blends.
+    """Find similar scenes, match the holes' contexts, choose seams and blend.
 
     Args:
-        index: a file that `python -m pose_inpaint.index` wrote.
-        scenes: how many of the most similar ones are looked at closely.
-        band: width of the context around a hole, as a share of the image's longer side.
-        scales: of the scenes.
-        texture: weight of the gradient's difference beside the three colours'.
-        shift: what a shift by the whole side adds to a distance, as a multiple of it.
-        seam: "cut": through the context, where it shows least; "hole": along the hole's border.
-        same: RMS difference of known pixels, on the scale [0, 1], up to which a scene is the image itself.
-        near_duplicate: distance of the context, in units of L*a*b*, up to which a scene is reported as one.
+        index: File written by `python -m pose_inpaint.index`.
+        scenes: Number of most similar scenes whose contexts are matched.
+        band: Width of the context around a hole, as a share of the image's longer side, in (0, 1].
+        scales: Scales of the scenes, each in [0.1, 10].
+        texture: Weight of the gradient's squared difference, relative to a colour's.
+        shift: Relative increase of the distance for a shift by the image's whole side.
+        seam: Course of the seam: "cut" for the cheapest one through the context, "hole" for the hole's border.
+        same: RMS difference of known pixels, on the scale [0, 1], up to which a scene counts as the image itself.
+        near_duplicate: Context distance in units of L*a*b* up to which a scene is reported as a near-duplicate.
 
     Raises:
         InputError: SciPy is not installed, the index can't be used, or an argument is out of range.
@@ -95,26 +95,24 @@ class SceneCompletion:
         samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> InpaintingOutput:
-        """Inpaints each image on the CPU from `samples` different scenes, the best one first.
+        """Inpaint each image on the CPU from `samples` different scenes, best first.
 
         Raises:
-            InputError: an image is wholly masked, or too few scenes of the index can inpaint it.
+            InputError: An image is completely masked, or too few scenes of the index can inpaint it.
         """
-        found = [
+        inpainted = [
             self._inpaint(image, hole, samples)
             for image, hole in zip(known.detach().cpu().float(), mask.cpu(), strict=True)
         ]
-        raw = torch.stack([images for images, _ in found]).to(known)
-        return InpaintingOutput(raw=raw, sources=tuple(sources for _, sources in found))
+        raw = torch.stack([images for images, _ in inpainted]).to(known)
+        return InpaintingOutput(raw=raw, sources=tuple(sources for _, sources in inpainted))
 
     def _inpaint(
         self, known: Float[Tensor, "3 h w"], mask: Float[Tensor, "1 h w"], samples: int
     ) -> tuple[Float[Tensor, "s 3 h w"], tuple[Source, ...]]:
         masked = mask[0] > 0
         if masked.all():
-            raise InputError(
-                "model=scene_completion: a wholly masked image is like no scene more than another; leave it out"
-            )
+            raise InputError("model=scene_completion: a completely masked image has no similar scene; remove the image")
         if not masked.any():
             raw = known.expand(samples, *known.shape).clone()
             return raw, tuple(Source("-", 0.0, near_duplicate=False) for _ in range(samples))
@@ -123,7 +121,7 @@ class SceneCompletion:
         if len(best) < samples:
             raise InputError(
                 f"model.index: only {len(best)} of its images can inpaint this one, asked for {samples}; "
-                "give fewer samples, larger model.scenes, or a larger collection"
+                "give fewer samples, a larger model.scenes or a larger collection"
             )
         raw = torch.stack([self._compose(known, masked, holes, candidate) for candidate in best])
         sources = (Source(c.name, c.distance, near_duplicate=c.distance <= self.near_duplicate) for c in best)
@@ -132,38 +130,38 @@ class SceneCompletion:
     def _candidates(
         self, known: Float[Tensor, "3 h w"], mask: Float[Tensor, "1 h w"], holes: Sequence[Hole], samples: int
     ) -> list[Candidate]:
-        """Scenes that can inpaint an image, the best first."""
+        """Scenes that can inpaint an image, best first."""
         usable = self._large_enough(holes)
         descriptor, share = self.index.filters.describe(known, mask)
-        places, apart = self.index.nearest(descriptor, share, max(self.scenes, samples), usable)
+        nearest, scene_distances = self.index.nearest(descriptor, share, max(self.scenes, samples), usable)
         features = self.matcher.features(known)
         area = torch.tensor([float(hole.masked.sum()) for hole in holes])
-        found = []
-        for place, scene_distance in zip(places, apart, strict=True):
-            scene = self.index.image(place)
+        candidates = []
+        for i, scene_distance in zip(nearest, scene_distances, strict=True):
+            scene = self.index.image(i)
             if is_same(known, mask[0] > 0, scene, self.same):
                 continue
             placements = self.matcher.place(features, holes, scene)
             if placements:
                 distances = torch.tensor([placement.distance for placement in placements])
                 context = float((distances * area).sum() / area.sum())
-                found.append(Candidate(self.index.names[place], scene, placements, context, scene_distance))
-        if not found:
+                candidates.append(Candidate(self.index.names[i], scene, placements, context, scene_distance))
+        if not candidates:
             return []
-        # Both distances count alike (section 5), so each is taken as a multiple of its mean over the scenes.
-        contexts = float(np.mean([c.distance for c in found])) or 1
-        scenes = float(np.mean([c.scene_distance for c in found])) or 1
-        return sorted(found, key=lambda c: c.distance / contexts + c.scene_distance / scenes)
+        # Both distances have equal weight (section 5), so each is divided by its mean over the scenes.
+        contexts = float(np.mean([c.distance for c in candidates])) or 1
+        scenes = float(np.mean([c.scene_distance for c in candidates])) or 1
+        return sorted(candidates, key=lambda c: c.distance / contexts + c.scene_distance / scenes)
 
     def _large_enough(self, holes: Sequence[Hole]) -> Bool[Tensor, " n"]:
-        """Which images of the index, at their largest scale, cover the largest hole."""
+        """Mark the images of the index that cover the largest hole at their largest scale."""
         boxes = [hole.masked.nonzero() for hole in holes]
         need = torch.stack([box.amax(0) - box.amin(0) + 1 for box in boxes]).amax(0)
         usable = (self.index.sizes * max(self.matcher.scales)).round() >= need
         if not usable.all(1).any():
             largest = "x".join(map(str, self.index.sizes.amax(0).tolist()))
             raise InputError(
-                f"model.index: its images have at most {largest} pixels, a hole needs "
+                f"model.index: its images have at most {largest} pixels, but a hole needs "
                 f"{'x'.join(map(str, need.tolist()))}; index larger images"
             )
         return usable.all(1)
@@ -186,7 +184,7 @@ class SceneCompletion:
 
 
 def find_holes(masked: Bool[Tensor, "h w"], band: int) -> list[Hole]:
-    """Connected holes (also over corners) with the known pixels up to `band` pixels away, in the order of rows."""
+    """Find the 8-connected holes, with the known pixels up to `band` pixels away, in row-major order."""
     from scipy import ndimage
 
     labels, count = ndimage.label(masked.numpy(), structure=np.ones((3, 3)))
@@ -203,7 +201,7 @@ def find_holes(masked: Bool[Tensor, "h w"], band: int) -> list[Hole]:
 def is_same(
     known: Float[Tensor, "3 h w"], masked: Bool[Tensor, "h w"], scene: Float[Tensor, "3 h2 w2"], tolerance: float
 ) -> bool:
-    """Whether a scene is the image itself, perhaps mirrored, at another size or saved anew: known pixels decide."""
+    """Whether a scene's known pixels are the image's, even if it was mirrored, resized or compressed."""
     laid = resize(scene, *known.shape[-2:])
     differences = (laid - known)[:, ~masked], (laid.flip(2) - known)[:, ~masked]
     return any(float(each.square().mean().sqrt()) / 2 <= tolerance for each in differences)
@@ -212,7 +210,7 @@ def is_same(
 def lay_over(
     scene: Float[Tensor, "3 h2 w2"], placement: Placement, shape: tuple[int, ...]
 ) -> tuple[Float[np.ndarray, "3 h w"], Bool[np.ndarray, "h w"]]:
-    """A scene, in [0, 1], as it lies over the query, its last rows and columns repeated; and what it really covers."""
+    """Align a scene with the query, in [0, 1], edges repeated, and mark the pixels that it covers."""
     height, width = (round(side * placement.scale) for side in scene.shape[-2:])
     scaled = (resize(scene, height, width).double().numpy() + 1) / 2
     rows, columns = np.arange(shape[0]) + placement.row, np.arange(shape[1]) + placement.column

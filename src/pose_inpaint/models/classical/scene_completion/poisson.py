@@ -1,4 +1,4 @@
-"""Poisson blending: a scene's gradients with an image's values at the border.
+"""Poisson blending: fill a region with a scene's gradients and an image's border values.
 
 Perez, Gangnet and Blake 2003, equations 7 and 8 (https://doi.org/10.1145/882262.882269).
 """
@@ -21,15 +21,15 @@ def blend(
     inside: Bool[np.ndarray, "h w"],
     unknown: Bool[np.ndarray, "h w"],
 ) -> Float[np.ndarray, "3 h w"]:
-    """The image, with `inside` filled so that its gradients are the scene's and its border the image's.
+    """Fill `inside` with the scene's gradients and the image's values at its border.
 
-    At the image's edge and towards `unknown` pixels the border is free.
+    At the image's edge and next to `unknown` pixels the border is free.
 
     Args:
-        image: kept outside.
-        scene: read inside, and one pixel beyond where it borders on the image.
-        inside: pixels to fill; each must be connected with a kept pixel.
-        unknown: pixels outside that are no border, such as those of another hole.
+        image: Image, kept outside, (3, h, w).
+        scene: Scene, read inside and at adjacent border pixels, (3, h, w).
+        inside: Pixels to fill, (h, w), each connected with a kept pixel.
+        unknown: Pixels outside that are not a border, such as another hole's, (h, w).
     """
     from scipy.sparse import csr_array
     from scipy.sparse.linalg import splu
@@ -38,6 +38,8 @@ def blend(
     count = len(rows)
     number = np.full(inside.shape, -1)
     number[inside] = np.arange(count)
+    # One equation per filled pixel: its differences to the neighbours sum up to the scene's. Kept neighbours are
+    # constants on the right-hand side.
     diagonal, right = np.zeros(count), np.zeros((3, count))
     links: list[tuple[np.ndarray, np.ndarray]] = []
     for down, across in STEPS:

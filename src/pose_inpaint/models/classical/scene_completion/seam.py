@@ -1,7 +1,7 @@
-"""Where a scene's pixels give way to the image's: the cheapest seam through the context, by minimum cut.
+"""Cheapest seam between scene and image through the context, by minimum cut.
 
-Hays and Efros 2007, section 5, after Kwatra et al. 2003 (https://doi.org/10.1145/882262.882264): seams are cheap where
-the difference of both images varies little, since blending can take a constant away.
+Hays and Efros 2007, section 5, after Kwatra et al. 2003 (https://doi.org/10.1145/882262.882264). Seams are cheap where
+the difference of both images varies little, since blending removes a constant difference.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
 
-CAPACITY = 2**20  # SciPy's flows are whole numbers; a link that may not be cut is larger than all others together
+CAPACITY = 2**20  # SciPy's flows are integers, so costs are scaled to at most this
 LENGTH = 0.02
-"""Cost of a step of the seam itself, which prefers a short one where nothing else matters; ours."""
+"""Cost per step of the seam, which favours short seams where costs are equal; not in the paper."""
 
 
 def choose_scene_pixels(
@@ -25,14 +25,14 @@ def choose_scene_pixels(
     free: Bool[np.ndarray, "h w"],
     keep: float,
 ) -> Bool[np.ndarray, "h w"]:
-    """Which pixels to take from the scene.
+    """Choose the pixels to take from the scene.
 
     Args:
-        image: the query, in [0, 1].
-        scene: the scene as it lies over the query.
-        masked: pixels that must come from the scene.
-        free: pixels that may come from either; all others stay the image's.
-        keep: price of a free pixel taken from the scene at a distance d from the hole: (keep d)^3, d in pixels.
+        image: Query image in [0, 1], (3, h, w).
+        scene: Scene in [0, 1], aligned with the query, (3, h, w).
+        masked: Pixels that must come from the scene, (h, w).
+        free: Pixels that may come from either, (h, w); all others stay the image's.
+        keep: Factor of the price (keep d)^3 of taking a free pixel at distance d from the hole, in 1/pixels.
     """
     price = pixel_prices(masked, keep)
     across = step_costs(image, scene, masked)
@@ -40,7 +40,7 @@ def choose_scene_pixels(
 
 
 def pixel_prices(masked: Bool[np.ndarray, "h w"], keep: float) -> Float[np.ndarray, "h w"]:
-    """(keep d)^3 of every pixel at a distance d from the hole: the image's own pixels are the better ones."""
+    """Price of replacing each pixel at distance d from the hole: (keep d)^3."""
     from scipy import ndimage
 
     return np.asarray((keep * ndimage.distance_transform_edt(~masked)) ** 3, dtype=np.float64)
@@ -51,11 +51,12 @@ def step_costs(
 ) -> tuple[Float[np.ndarray, "h-1 w"], Float[np.ndarray, "h w-1"]]:
     """Cost of a seam between each pixel and the one below it, and the one to its right.
 
-    It is the mean of how fast the difference of both images changes at the two; inside the hole, where there is no
-    difference, as at the nearest pixel outside. Else a seam along the hole's border would cost nothing.
+    It is the mean gradient magnitude of the images' difference at the two pixels.
     """
     from scipy import ndimage
 
+    # The difference is undefined inside the hole, so take it from the nearest pixel outside. Otherwise a seam along the
+    # hole's border would cost nothing.
     nearest = ndimage.distance_transform_edt(masked, return_distances=False, return_indices=True)
     difference = (image - scene)[:, nearest[0], nearest[1]]
     change = np.zeros(masked.shape)
@@ -73,14 +74,14 @@ def minimum_cut(
     down: Float[np.ndarray, "h-1 w"],
     right: Float[np.ndarray, "h w-1"],
 ) -> Bool[np.ndarray, "h w"]:
-    """The cheapest set of pixels that holds all masked and perhaps some free ones.
+    """Find the cheapest set of pixels that contains all masked ones and possibly some free ones.
 
-    It costs the price of every free pixel in it and every step between a pixel in it and a neighbour that is not.
+    Its cost is the price of each free pixel in it, plus the cost of each step across its border.
     """
     from scipy.sparse import coo_array, csr_array
     from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
-    number = np.full(masked.shape, 1)  # 0: the scene, with all masked pixels; 1: the image, with all that must stay
+    number = np.full(masked.shape, 1)  # node 0: the scene with all masked pixels; 1: the image with all kept ones
     number[masked] = 0
     number[free] = np.arange(free.sum()) + 2
     pairs = [(number[:-1], number[1:], down), (number[:, :-1], number[:, 1:], right)]
@@ -92,11 +93,12 @@ def minimum_cut(
     columns = np.concatenate([second, first, np.ones(nodes - 2, dtype=int)])
     costs = np.concatenate([cost, cost, price[free]])
     whole = np.rint(costs * (CAPACITY / max(costs.max(initial=0), 1e-12))).astype(np.int32)
-    graph = csr_array(coo_array((whole, (rows, columns)), shape=(nodes, nodes)))  # doubled links add up
+    graph = csr_array(coo_array((whole, (rows, columns)), shape=(nodes, nodes)))  # duplicate links add up
     flow = maximum_flow(graph, 0, 1).flow
     left = csr_array(graph - flow)
     left.data = np.maximum(left.data, 0)
     left.eliminate_zeros()
+    # The minimum cut separates the nodes that the source still reaches in the residual graph.
     reached = np.zeros(nodes, dtype=bool)
     reached[breadth_first_order(left, 0, return_predecessors=False)] = True
     return np.asarray(masked | (free & reached[number]))

@@ -33,15 +33,15 @@ def scene_and_hole():
 
 
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (6, 11), (8, 16), (3, 0)])
-def test_a_piece_of_the_scene_is_found_where_it_was_cut_out(row, column):
+def test_a_piece_of_the_scene_is_placed_where_it_was_cut_out(row, column):
     scene, holes = scene_and_hole()
     query = scene[:, row : row + 32, column : column + 32]
-    (found,) = Matcher((0.81, 1.0), 1.0, 0.0).place(matching_features(query), holes, scene)
-    assert (found.scale, found.row, found.column) == (1.0, row, column)
-    assert found.distance < 1
+    (placement,) = Matcher((0.81, 1.0), 1.0, 0.0).place(matching_features(query), holes, scene)
+    assert (placement.scale, placement.row, placement.column) == (1.0, row, column)
+    assert placement.distance < 1
 
 
-def test_large_shifts_count_worse():
+def test_large_shifts_are_penalised():
     generator = torch.Generator().manual_seed(4)
     tile = torch.rand(3, 16, 16, generator=generator) * 2 - 1
     scene = tile.repeat(1, 4, 4)  # looks the same every 16 pixels
@@ -49,13 +49,13 @@ def test_large_shifts_count_worse():
     masked[28:36, 28:36] = True
     holes = find_holes(masked, 5)
     noisy = matching_features(scene) + 0.5
-    (found,) = Matcher((1.0,), 1.0, 5.0).place(noisy, holes, scene)
-    assert (found.row, found.column) == (0, 0)
+    (placement,) = Matcher((1.0,), 1.0, 5.0).place(noisy, holes, scene)
+    assert (placement.row, placement.column) == (0, 0)
     free = Matcher((1.0,), 1.0, 0.0)
-    assert free.place(noisy, holes, scene)[0].distance == pytest.approx(found.distance, rel=1e-4)
+    assert free.place(noisy, holes, scene)[0].distance == pytest.approx(placement.distance, rel=1e-4)
 
 
-def test_a_scene_smaller_than_the_hole_has_no_place():
+def test_a_scene_smaller_than_the_hole_has_no_placement():
     scene, holes = scene_and_hole()
     query = matching_features(scene[:, :32, :32])
     assert Matcher((1.0,), 1.0, 1.0).place(query, holes, scene[:, :7, :20]) is None

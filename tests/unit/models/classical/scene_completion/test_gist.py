@@ -8,19 +8,19 @@ from pose_inpaint.models.classical.scene_completion.lab import to_lab
 
 
 @pytest.mark.parametrize("orientation", range(6))
-def test_a_grating_answers_its_own_orientation_and_scale(orientation):
+def test_a_grating_excites_its_own_orientation_and_scale(orientation):
     y, x = torch.meshgrid(torch.arange(64.0), torch.arange(64.0), indexing="ij")
     angle = math.pi * orientation / 6
     wave = torch.sin(2 * math.pi * (x * math.cos(angle) + y * math.sin(angle)) / 12)  # the third scale: 3, 6, 12
-    found, share = SceneFilters().describe(wave.expand(3, 64, 64) * 0.4)
-    assert int(found[5, :30].argmax()) == 2 * 6 + orientation
+    descriptor, share = SceneFilters().describe(wave.expand(3, 64, 64) * 0.4)
+    assert int(descriptor[5, :30].argmax()) == 2 * 6 + orientation
     assert share.tolist() == [1] * 16
 
 
 def test_colours_are_the_means_of_the_blocks():
     image = torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(1)) - 0.5
-    found, _ = SceneFilters(2, 2).describe(image)
-    torch.testing.assert_close(found[6, -3:], to_lab(image)[:, 16:32, 32:48].mean((1, 2)))
+    descriptor, _ = SceneFilters(2, 2).describe(image)
+    torch.testing.assert_close(descriptor[6, -3:], to_lab(image)[:, 16:32, 32:48].mean((1, 2)))
 
 
 def test_masked_pixels_do_not_matter_and_shares_say_how_much_is_known():

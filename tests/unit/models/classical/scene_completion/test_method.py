@@ -20,7 +20,7 @@ def index_of(folder):
 
 @pytest.fixture
 def query(tiny_data):
-    """A test image of 48 x 40 and two holes, the second at the corner."""
+    """Test image of 48 x 40 pixels with two holes, the second at the corner."""
     mask = torch.zeros(1, 1, 48, 40)
     mask[..., 14:26, 12:22] = mask[..., 40:, 34:] = 1
     image = to_signed(read_image(tiny_data / "test/Y/001.png"))[None]
@@ -39,26 +39,26 @@ def test_pixels_beyond_the_band_are_the_images_and_holes_are_filled(tiny_index, 
     assert (raw[:, mask[0, 0] > 0] - EMPTY).abs().mean() > 0.3
 
 
-def test_a_mate_that_is_a_little_brighter_completes_the_image_and_is_reported(tiny_data, tmp_path, query):
+def test_a_slightly_brighter_duplicate_inpaints_the_image_and_is_reported(tiny_data, tmp_path, query):
     known, mask = query
     original = to_signed(read_image(tiny_data / "test/Y/001.png"))
-    (tmp_path / "mates").mkdir()
+    (tmp_path / "duplicates").mkdir()
     for path in (tiny_data / "train/Y").iterdir():
-        open_image(path).save(tmp_path / "mates" / path.name)
+        open_image(path).save(tmp_path / "duplicates" / path.name)
     brighter = ((original * 0.8 + 0.2) + 1) / 2 * 255
-    to_image(brighter.round().byte()).save(tmp_path / "mates" / "mate.png")
-    method = SceneCompletion(index_of(tmp_path / "mates"), same=0.01, near_duplicate=20)
-    found = method(known, mask, samples=2)
-    (first, second) = found.sources[0]
-    assert (first.name, first.near_duplicate, second.near_duplicate) == ("mate.png", True, False)
+    to_image(brighter.round().byte()).save(tmp_path / "duplicates" / "duplicate.png")
+    method = SceneCompletion(index_of(tmp_path / "duplicates"), same=0.01, near_duplicate=20)
+    output = method(known, mask, samples=2)
+    (first, second) = output.sources[0]
+    assert (first.name, first.near_duplicate, second.near_duplicate) == ("duplicate.png", True, False)
     assert first.distance < second.distance
     hole = mask[0, 0] > 0
-    good, worse = ((found.raw[0, s] - original)[:, hole].abs().mean() for s in (0, 1))
+    good, worse = ((output.raw[0, s] - original)[:, hole].abs().mean() for s in (0, 1))
     assert good < 0.1 < worse  # blended towards the darker border
-    assert found.detach().sources == found.sources
+    assert output.detach().sources == output.sources
 
 
-def test_the_image_itself_mirrored_smaller_or_saved_anew_is_not_copied(tiny_data, tmp_path, query):
+def test_the_image_itself_mirrored_smaller_or_compressed_is_not_copied(tiny_data, tmp_path, query):
     known, mask = query
     image = open_image(tiny_data / "test/Y/001.png")
     (tmp_path / "copies").mkdir()
@@ -79,37 +79,37 @@ def test_the_image_itself_mirrored_smaller_or_saved_anew_is_not_copied(tiny_data
     assert source.name == "another.png"
 
 
-def test_samples_come_from_different_images_the_best_first(tiny_index, query):
+def test_samples_come_from_different_images_best_first(tiny_index, query):
     known, mask = query
     method = SceneCompletion(str(tiny_index))
-    found = method(known.repeat(2, 1, 1, 1), mask.repeat(2, 1, 1, 1), samples=5)
-    assert found.raw.shape == (2, 5, 3, 48, 40)
-    assert len({source.name for source in found.sources[0]}) == 5
-    assert method(known, mask).sources[0][0] == found.sources[0][0]
-    torch.testing.assert_close(method(known, mask).raw[0, 0], found.raw[1, 0])
+    output = method(known.repeat(2, 1, 1, 1), mask.repeat(2, 1, 1, 1), samples=5)
+    assert output.raw.shape == (2, 5, 3, 48, 40)
+    assert len({source.name for source in output.sources[0]}) == 5
+    assert method(known, mask).sources[0][0] == output.sources[0][0]
+    torch.testing.assert_close(method(known, mask).raw[0, 0], output.raw[1, 0])
     with pytest.raises(InputError, match=r"only 12 .* asked for 13"):
         method(known, mask, samples=13)
 
 
-def test_a_wholly_masked_image_is_refused_and_a_whole_one_stays(tiny_index, query):
+def test_a_completely_masked_image_raises_and_a_known_one_stays(tiny_index, query):
     known, mask = query
     method = SceneCompletion(str(tiny_index))
-    with pytest.raises(InputError, match="wholly masked"):
+    with pytest.raises(InputError, match="completely masked"):
         method(torch.full_like(known, EMPTY), torch.ones_like(mask))
     torch.testing.assert_close(method(known, torch.zeros_like(mask)).raw[:, 0], known)
 
 
-def test_larger_images_are_completed_as_long_as_their_holes_fit(tiny_index):
+def test_larger_images_are_inpainted_as_long_as_their_holes_fit(tiny_index):
     mask = torch.zeros(1, 1, 90, 120)
     mask[..., 20:50, 30:62] = 1
     known = torch.where(mask > 0, EMPTY, torch.rand(1, 3, 90, 120, generator=torch.Generator().manual_seed(0)))
     assert SceneCompletion(str(tiny_index))(known, mask).raw.shape == (1, 1, 3, 90, 120)
     mask[..., 20:50, 30:72] = 1
-    with pytest.raises(InputError, match="at most 48x40 pixels, a hole needs 30x42"):
+    with pytest.raises(InputError, match="at most 48x40 pixels, but a hole needs 30x42"):
         SceneCompletion(str(tiny_index))(known, mask)
 
 
-def test_images_that_vanished_or_changed_are_named(tiny_data, tiny_index, query):
+def test_images_that_are_missing_or_changed_are_named(tiny_data, tiny_index, query):
     path = tiny_data / "train/Y/004.png"
     content = path.read_bytes()
     path.unlink()
@@ -122,7 +122,7 @@ def test_images_that_vanished_or_changed_are_named(tiny_data, tiny_index, query)
     SceneCompletion(str(tiny_index))(*query)
 
 
-def test_files_that_are_no_index(tiny_index, tmp_path, tiny_checkpoint):
+def test_files_that_are_not_an_index(tiny_index, tmp_path, tiny_checkpoint):
     (tmp_path / "text").write_text("hello")
     content = torch.load(tiny_index, weights_only=True)
     torch.save({**content, "version": 99}, tmp_path / "newer")

@@ -24,18 +24,18 @@ def test_gradients_are_the_scenes_and_the_border_is_the_images():
     random = np.random.default_rng(1)
     image, scene = random.random((2, 3, 16, 16))
     inside = square(5, 4, 11, 12)
-    found = blend(image, scene, inside, NOTHING)
-    np.testing.assert_array_equal(found[:, ~inside], image[:, ~inside])
+    blended = blend(image, scene, inside, NOTHING)
+    np.testing.assert_array_equal(blended[:, ~inside], image[:, ~inside])
 
     def laplacian(p):
         return 4 * p[:, 1:-1, 1:-1] - p[:, :-2, 1:-1] - p[:, 2:, 1:-1] - p[:, 1:-1, :-2] - p[:, 1:-1, 2:]
 
-    np.testing.assert_allclose(laplacian(found)[:, inside[1:-1, 1:-1]], laplacian(scene)[:, inside[1:-1, 1:-1]])
+    np.testing.assert_allclose(laplacian(blended)[:, inside[1:-1, 1:-1]], laplacian(scene)[:, inside[1:-1, 1:-1]])
 
 
-def test_another_hole_is_no_border():
+def test_another_hole_is_not_a_border():
     image = np.full((3, 16, 16), 0.5)
     unknown = square(4, 8, 10, 12)
-    image[:, unknown] = 0  # black, as holes come
-    found = blend(image, np.zeros((3, 16, 16)), square(4, 4, 10, 8), unknown)
-    np.testing.assert_allclose(found[:, square(4, 4, 10, 8)], 0.5, atol=1e-9)
+    image[:, unknown] = 0  # black, as in the input
+    blended = blend(image, np.zeros((3, 16, 16)), square(4, 4, 10, 8), unknown)
+    np.testing.assert_allclose(blended[:, square(4, 4, 10, 8)], 0.5, atol=1e-9)

@@ -22,31 +22,31 @@ ALL = torch.ones(40, dtype=torch.bool)
 
 def test_gist_counts_twice_as_much_as_colour_on_average(index):
     d = index.descriptors.double()
-    apart = (d[:, None] - d[None]).square().sum(2)  # of every pair
+    apart = (d[:, None] - d[None]).square().sum(2)  # between all pairs
     assert float(apart[..., :-3].sum(-1).mean()) == pytest.approx(2, rel=1e-4)
     assert float(apart[..., -3:].sum(-1).mean()) == pytest.approx(1, rel=1e-4)
 
 
-def test_the_nearest_of_an_image_is_itself_and_distances_are_as_written_out(index):
+def test_the_nearest_of_an_image_is_itself_and_distances_are_exact(index):
     query, share = index.filters.describe(index.image(7))
     share = torch.linspace(0, 1, 16)
-    places, distances = index.nearest(query, share, 40, ALL)
-    assert places[0] == 7
+    indices, distances = index.nearest(query, share, 40, ALL)
+    assert indices[0] == 7
     assert distances[0] == pytest.approx(0, abs=1e-6)
     weight = (share / share.mean()).numpy()
     by_hand = ((index.descriptors - index.descriptors[7]).numpy() ** 2 * weight[:, None]).sum((1, 2))
-    assert places == np.argsort(by_hand, kind="stable").tolist()
+    assert indices == np.argsort(by_hand, kind="stable").tolist()
     np.testing.assert_allclose(distances, np.sort(by_hand), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("place", [3, 21])
-def test_faiss_finds_what_the_exact_search_finds(index, place):
-    query, _ = index.filters.describe(index.image(place))
-    share, usable = torch.rand(16, generator=torch.Generator().manual_seed(place)), ALL.clone()
-    usable[[place, 5]] = False
+@pytest.mark.parametrize("i", [3, 21])
+def test_faiss_finds_what_the_exact_search_finds(index, i):
+    query, _ = index.filters.describe(index.image(i))
+    share, usable = torch.rand(16, generator=torch.Generator().manual_seed(i)), ALL.clone()
+    usable[[i, 5]] = False
     exact = index.nearest(query, share, 6, usable)
     assert index.nearest(query, share, 6, usable, faiss_from=1) == exact
-    assert not {place, 5} & set(exact[0])
+    assert not {i, 5} & set(exact[0])
 
 
 def test_faiss_missing_names_the_command(index, monkeypatch):
@@ -57,7 +57,7 @@ def test_faiss_missing_names_the_command(index, monkeypatch):
         index.nearest(query, share, 3, ALL, faiss_from=40)
 
 
-def test_it_is_read_back_as_it_was_written(index, tmp_path):
+def test_it_is_read_back_as_written(index, tmp_path):
     index.save(tmp_path / "a.scenes")
     back = read_index(str(tmp_path / "a.scenes"))
     assert torch.equal(back.descriptors, index.descriptors)
@@ -66,6 +66,6 @@ def test_it_is_read_back_as_it_was_written(index, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".png") == ["a.scenes"]
 
 
-def test_no_images_are_refused():
+def test_no_images_raise():
     with pytest.raises(InputError, match="no image to index"):
         build_index([], SceneFilters())

@@ -21,19 +21,19 @@ def test_the_cut_is_the_cheapest_of_all(seed):
     free &= ~masked
     price = random.random((5, 5)) * 0.3
     down, right = random.random((4, 5)), random.random((5, 4))
-    places = np.argwhere(free)
+    pixels = np.argwhere(free)
     best = np.inf
-    for choice in product((False, True), repeat=len(places)):
+    for choice in product((False, True), repeat=len(pixels)):
         chosen = masked.copy()
-        chosen[tuple(places.T)] = choice
+        chosen[tuple(pixels.T)] = choice
         best = min(best, cost(chosen, free, price, down, right))
-    found = minimum_cut(masked, free, price, down, right)
-    assert cost(found, free, price, down, right) == pytest.approx(best, abs=1e-4)
-    assert found[masked].all()
-    assert not found[~masked & ~free].any()
+    chosen = minimum_cut(masked, free, price, down, right)
+    assert cost(chosen, free, price, down, right) == pytest.approx(best, abs=1e-4)
+    assert chosen[masked].all()
+    assert not chosen[~masked & ~free].any()
 
 
-def test_the_seam_goes_round_where_the_images_disagree():
+def test_the_seam_avoids_pixels_where_the_images_disagree():
     image = np.random.default_rng(0).random((3, 24, 24)) * 0.01
     masked, free = np.zeros((24, 24), bool), np.zeros((24, 24), bool)
     masked[9:15, 9:15] = True
@@ -41,9 +41,9 @@ def test_the_seam_goes_round_where_the_images_disagree():
     free &= ~masked
     scene = image.copy()
     scene[:, 8:16, 15:17] += np.random.default_rng(1).random((3, 8, 2))  # a rim of disagreement to the right
-    found = choose_scene_pixels(image, scene, masked, free, keep=0.02)
-    assert found[9:15, 15:17].all()  # taken whole: the seam lies beyond it
-    assert not found[4:20, 4:7].any()  # nothing to avoid on the left
+    chosen = choose_scene_pixels(image, scene, masked, free, keep=0.02)
+    assert chosen[9:15, 15:17].all()  # all taken: the seam lies beyond it
+    assert not chosen[4:20, 4:7].any()  # nothing to avoid on the left
 
 
 def test_prices_grow_with_the_cube_of_the_distance():
