@@ -1,10 +1,10 @@
-"""Kills a training over and over, resumes it each time, and compares what is left with a run that nobody touched.
+"""Kill a training repeatedly, resume it each time, and compare the result with an uninterrupted run.
 
     python scripts/soak.py DATA OUTPUT [--kills 100] [--ranks 1] [--seed 0] [KEY=VALUE ...]
 
-DATA holds images in the challenge's layout. Each kill is a SIGKILL at a random moment, of the whole run or of one of
-its processes. The run that was killed and resumed must end with the same weights, optimizer states, history and scores,
-bit for bit, and the same files; the script says so, or ends with status 1. It writes OUTPUT/soak.json.
+DATA holds images in the challenge's layout. Each kill is a SIGKILL at a random moment, to the whole run or one of its
+processes. The resumed run must end with the same weights, optimizer states, history and scores, bit for bit, and the
+same files; otherwise the script exits with status 1. It writes OUTPUT/soak.json.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ SMALL = (
     "model.width=4", "++trainer.limit_train_batches={batches}", "data.limit=400", "trainer.enable_progress_bar=false",
     "trainer.log_every_n_steps=1", "batchnorm.batches=4", "checkpoint.every_minutes=0.02",
 )  # fmt: skip
-"""A quarter of authors2018_cpu's width and half its size: batches take a fraction of a second, as checkpoints do."""
-PAUSE = 0.02  # seconds between looks at the run
-STUCK = 300.0  # seconds without an end after which a run hangs
+"""A quarter of authors2018_cpu's width and half its size: a batch takes a fraction of a second, like a checkpoint."""
+PAUSE = 0.02  # seconds between two polls of the run
+STUCK = 300.0  # seconds after a kill before a run counts as hung
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data")
     parser.add_argument("output", type=Path)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--ranks", type=int, default=1)
-    parser.add_argument("--batches", type=int, default=30, help="of an epoch")
+    parser.add_argument("--batches", type=int, default=30, help="batches per epoch")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--within", type=float, default=0.0, help="seconds in which kills fall; 0: half a run's")
+    parser.add_argument("--within", type=float, default=0.0, help="latest kill in seconds; 0: 60 %% of a run")
     parser.add_argument("overrides", nargs="*")
     options = parser.parse_intermixed_args()
     settings = [each.format(batch=12 // options.ranks, batches=options.batches) for each in SMALL]
@@ -72,21 +72,21 @@ def main() -> None:
 def soak(
     folder: Path, command: list[str], options: argparse.Namespace, draw: random.Random, within: float
 ) -> dict[str, Any]:
-    """Kills `options.kills` times, each within so many seconds of its start, then lets the run end.
+    """Kill `options.kills` times, each at most `within` seconds after the start, then let the run end.
 
-    A run that ends before it was killed often enough begins again, so that kills fall on every part of it.
+    A run that ends before all kills are done starts again, so that kills cover every part of it.
     """
     count = {"kills": 0, "whole": 0, "one_process": 0, "ended_before_the_kill": 0, "begun_again": 0, "hung": 0}
     progress: list[int] = []
     while count["kills"] < options.kills:
         process = _start(folder, [*command, "resume=auto"], options.output)
-        # One kill in four falls while the run is still getting ready, the others once it trains, or scores.
+        # One kill in four happens while the run is starting, the others during training or scoring.
         ended = _wait(process, draw.uniform(1, within), None if draw.random() < 0.25 else folder)
         if ended:
             count["ended_before_the_kill"] += 1
             if process.returncode != 0:
                 _give_up(f"the run failed with status {process.returncode}", options.output)
-            if count["kills"] < options.kills:  # its scores are done: only a new run can be killed again
+            if count["kills"] < options.kills:  # a finished run can't be killed, so start a new one
                 problems = differences(options.output / "whole", folder)
                 if problems:
                     _give_up(f"the resumed run differs: {problems}", options.output)
@@ -119,7 +119,7 @@ def _run(folder: Path, command: list[str], output: Path) -> None:
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float, folder: Path | None) -> bool:
-    """Waits so many seconds, from when the run has begun to write if a folder is given; returns whether it ended."""
+    """Wait some seconds, counted from the first write to `folder` if given; return whether the run ended."""
     starts = _starts(folder) if folder else 0
     while folder and _starts(folder) == starts and process.poll() is None:
         time.sleep(PAUSE)
@@ -135,7 +135,7 @@ def _starts(folder: Path) -> int:
 
 
 def _family(pid: int) -> list[int]:
-    """A process and all that it and they started."""
+    """Return the ids of a process and all its descendants."""
     listed = subprocess.run(["ps", "-e", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
     parents = [tuple(map(int, line.split())) for line in listed.splitlines()]
     found = [pid]
@@ -145,10 +145,10 @@ def _family(pid: int) -> list[int]:
 
 
 def _kill(process: subprocess.Popen[bytes], kind: str, draw: random.Random) -> bool:
-    """Kills all of a run at once, or one of its processes, after which the others must end by themselves."""
+    """Kill a whole run, or one process, after which the others must end by themselves; return whether they did."""
     family = _family(process.pid)
     for pid in family if kind == "whole" else [draw.choice(family)]:
-        with suppress(ProcessLookupError):  # it may have ended a moment ago
+        with suppress(ProcessLookupError):  # it may have just ended
             os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + STUCK
     while time.monotonic() < deadline:
@@ -180,7 +180,7 @@ def _batches(folder: Path) -> int:
 
 
 def differences(whole: Path, killed: Path) -> list[str]:
-    """What differs between two runs: files, weights, optimizer states, history, scores of every image."""
+    """List the differences between two runs: files, weights, optimizer states, history, scores of every image."""
     names = [{str(path.relative_to(run)) for path in run.rglob("*")} for run in (whole, killed)]
     found = [f"only in one: {name}" for name in sorted(names[0] ^ names[1])]
     for name in ("last", *(path.stem for path in (whole / "checkpoints").glob("best-*.ckpt"))):

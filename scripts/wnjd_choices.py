@@ -1,8 +1,8 @@
-"""The table of docs/scores.md, "What was tried": WNJD of four kinds of images under each choice of its definition.
+"""Print the table in docs/scores.md, "Choices compared": WNJD of four kinds of images under each definition.
 
     python scripts/wnjd_choices.py DIR --hourglass FILE --blazepose DIR
 
-DIR is a data set in the challenge's layout, whose test split is used.
+DIR is a data set in the challenge's layout. The script uses its test split.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ if TYPE_CHECKING:
 
 
 def images_of(batch: Batch) -> dict[str, Tensor]:
-    """The originals re-saved, two fills, and the masked images, (b, 3, h, w) in [-1, 1]."""
+    """Return the re-saved originals, two fills and the masked images, each (b, 3, h, w) in [-1, 1]."""
     fills = {"Telea": OpenCVFill("telea"), "mean": MeanFill()}
     inpainted = {name: fill(batch.known, batch.mask).composite(batch)[:, 0] for name, fill in fills.items()}
     return {"re-saved": resave(batch.target, 90), **inpainted, "black": batch.known}
 
 
 def torso(joints: Tensor) -> Tensor:
-    """Left shoulder to right hip in pixels."""
+    """Distance from left shoulder to right hip in pixels, (b,)."""
     shoulder, hip = (joints[:, joint, :2] for joint in TORSO)
     return (shoulder - hip).norm(dim=-1)
 
 
 def wnjd(found: Poses, reference: Poses, scale: Tensor, limit: float, weights: Tensor) -> Tensor:
-    """Each image's WNJD under one choice; NaN where the original shows nobody."""
+    """WNJD of each image under one choice, (b,); NaN if the original shows no person."""
     distance = ((found.joints - reference.joints)[..., :2].norm(dim=-1) / scale[:, None]).clamp(max=limit)
     distance = torch.where(found.found[:, None], distance, 1.0)
     value = (distance * weights).sum(1) / weights.sum(1)
@@ -56,7 +56,7 @@ def wnjd(found: Poses, reference: Poses, scale: Tensor, limit: float, weights: T
 
 
 def rows_of(name: str, estimator: PoseEstimator, batch: Batch, images: dict[str, Tensor], *, given: bool) -> list[str]:
-    """The table's rows of one estimator."""
+    """Return the table rows of one estimator."""
     estimator = remembering(estimator)
     reference = estimator(as_saved(batch.target))
     near = reference if given else None
@@ -84,7 +84,7 @@ def rows_of(name: str, estimator: PoseEstimator, batch: Batch, images: dict[str,
 
 
 def main() -> None:
-    """Prints the table."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data")
     parser.add_argument("--hourglass", required=True)
@@ -95,12 +95,12 @@ def main() -> None:
     images = images_of(batch)
     blazepose, hourglass = BlazePose(given.blazepose), HourglassEstimator(given.hourglass)
     print(f"| estimator | choice | {' | '.join(images)} | black less mean |\n|{'---|' * (3 + len(images))}")
-    for name, estimator, place in (
-        ("BlazePose, person found anew", blazepose, False),
-        ("BlazePose, place given", blazepose, True),
+    for name, estimator, given_position in (
+        ("BlazePose, person detected again", blazepose, False),
+        ("BlazePose, position given", blazepose, True),
         ("hourglass", hourglass, True),
     ):
-        print("\n".join(rows_of(name, estimator, batch, images, given=place)))
+        print("\n".join(rows_of(name, estimator, batch, images, given=given_position)))
 
 
 if __name__ == "__main__":
