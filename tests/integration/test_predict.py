@@ -66,7 +66,7 @@ def test_a_trained_network_completes_any_size_and_keeps_known_pixels_to_the_byte
 def test_a_fill_needs_no_checkpoint_and_fills_with_the_mean_of_what_is_known(job, command):
     found = command("predict", MEAN, *arguments(job))
     assert found.status == 0
-    assert "3 images inpainted, 0 were there already, 0 skipped" in found.out
+    assert "3 images inpainted, 0 already existed, 0 skipped" in found.out
     for name in files(job / "out"):
         before, after = load(job / "in" / name), load(job / "out" / name)
         assert (after == before)[~hole()].all()
@@ -148,7 +148,7 @@ def test_a_second_run_completes_what_is_missing_and_leaves_the_rest(job, command
     before = {name: (job / "out" / name).stat().st_mtime_ns for name in ("a.png", "sub/a.png")}
     found = command("predict", MEAN, *arguments(job))
     assert found.status == 0
-    assert "1 images inpainted, 2 were there already" in found.out
+    assert "1 images inpainted, 2 already existed" in found.out
     assert files(job / "out") == ["a.png", "b.png", "sub/a.png"]
     assert {name: (job / "out" / name).stat().st_mtime_ns for name in before} == before
 
@@ -157,7 +157,7 @@ def test_overwriting_is_done_if_asked_for(job, command):
     command("predict", MEAN, *arguments(job))
     (job / "out" / "a.png").write_bytes(b"edited by hand")
     found = command("predict", MEAN, *arguments(job), "output.overwrite=true")
-    assert "3 images inpainted, 0 were there already" in found.out
+    assert "3 images inpainted, 0 already existed" in found.out
     assert load(job / "out" / "a.png").shape == (HEIGHT, WIDTH, 3)
 
 
@@ -174,8 +174,8 @@ def test_bad_images_are_told_and_skipped_and_the_others_written(job, command):
     found = command("predict", MEAN, *arguments(job))
     assert found.status == 1
     assert files(job / "out") == ["sub/a.png"]
-    assert "1 images inpainted, 0 were there already, 3 skipped" in found.out
-    assert f"skipped: {job}/in/a.png: not an image that Pillow knows" in found.err
+    assert "1 images inpainted, 0 already existed, 3 skipped" in found.out
+    assert f"skipped: {job}/in/a.png: not an image that Pillow can read" in found.err
     assert f"skipped: b.png: its mask {job}/masks/b.png has 2x2 pixels, the image {HEIGHT}x{WIDTH}" in found.err
     assert f"skipped: unmasked.png: no mask image unmasked.* in {job}/masks; add one" in found.err
     assert "Traceback" not in found.err
@@ -185,7 +185,7 @@ def test_bad_images_are_told_and_skipped_and_the_others_written(job, command):
     ("change", "says"),
     [
         ({"input": "{job}/none"}, "error: input={job}/none: no such file or folder"),
-        ({"input": "{job}/empty"}, "error: input={job}/empty: no image in it"),
+        ({"input": "{job}/empty"}, "error: input={job}/empty: contains no images"),
         ({"mask": "{job}/none"}, "error: mask={job}/none: no such file or folder"),
         ({"mask": "{job}/none.json"}, "error: mask={job}/none.json: no such file or folder"),
         ({"mask": "{job}/broken.json"}, "error: {job}/broken.json: not JSON"),

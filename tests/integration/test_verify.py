@@ -37,12 +37,12 @@ def faulty(tiny_data):
         path.unlink()
     return tiny_data, {
         f"{train}/Y/000.png": "empty file (0 bytes); replace or remove it",
-        f"{train}/Y/001.png": "not an image that Pillow knows; replace or remove it",
+        f"{train}/Y/001.png": "not an image that Pillow can read; replace or remove it",
         f"{train}/Y/002.png": "damaged or truncated image",
-        f"{train}/maskdata.json: lists 003.png": "which isn't there; add the image or remove the entry",
-        f"{train}/maskdata.json: 004.png": "block [1, 2] is not [row, column, size] in whole numbers; correct or",
-        f"{train}/Y/005.png": "block [47, 0, 16] leaves the image of 48 rows and 40 columns; correct or remove it",
-        f"{train}/Y/006.png": "lists no block: nothing is masked; correct or remove it",
+        f"{train}/maskdata.json: lists 003.png": "which is missing; add the image or remove the entry",
+        f"{train}/maskdata.json: 004.png": "block [1, 2] is not [row, column, size] in integers; correct or",
+        f"{train}/Y/005.png": "block [47, 0, 16] exceeds the image of 48 rows and 40 columns; correct or remove it",
+        f"{train}/Y/006.png": "lists no blocks: nothing is masked; correct or remove it",
         f"{train}/maskdata.json: 007.png": "is not listed; add its blocks",
         f"{val}/X/000.png": f"47x40 pixels, but its original {val}/Y/000.png has 48x40; make them the same size",
         f"{val}/Y/001.png": f"no masked image {val}/X/001.png; add it or remove its partner",
@@ -138,8 +138,8 @@ def test_any_folder_is_verified_with_drawn_squares(tiny_data, command):
     [
         (["data.root=nowhere"], "error: data.root=nowhere: no such folder"),
         ([], "data.root"),
-        (["data.root=.", "splits=[train,exam]"], "error: splits=['train', 'exam']: give some of train, val, test"),
-        (["data.root=.", "splits=[]"], "error: splits=[]: give some of train, val, test"),
+        (["data.root=.", "splits=[train,exam]"], "error: splits=['train', 'exam']: choose from train, val, test"),
+        (["data.root=.", "splits=[]"], "error: splits=[]: choose from train, val, test"),
         (["data.root=.", "data.size=3"], "error: data.size=3: must be at least 16"),
         (["data.root=.", "mask=sketch"], "mask/sketch"),
         (["data.root=.", "mask=folder", "mask.root=nowhere"], "error: mask.root=nowhere: no such folder"),
@@ -160,4 +160,4 @@ def test_a_data_set_without_a_test_split_is_sound(command, tiny_data):
     (tiny_data / "test").rmdir()
     found = command("verify", "data=chalearn", f"data.root={tiny_data}", "data.size=48")
     assert found.status == 0, found.err
-    assert "test: there is none" in found.out
+    assert "test: no such split; training will end without test scores" in found.out

@@ -32,7 +32,7 @@ def test_the_coarse_image_is_had_by_name_and_cut_off_with_the_rest(batch):
     output = InpaintingOutput(raw, coarse=raw + 0.5)
     assert output.image("coarse", batch)[0, 0, 0].tolist() == [[0.5, 0.5], [0.5, 0.5]]
     assert not output.detach().coarse.requires_grad
-    with pytest.raises(InputError, match="image=coarse: the model makes none"):
+    with pytest.raises(InputError, match="image=coarse: the model has no coarse output"):
         InpaintingOutput(raw).image("coarse", batch)
 
 

@@ -63,7 +63,7 @@ def test_black_by_name_finds_black():
 
 
 def test_a_wholly_black_image_is_refused():
-    with pytest.raises(InputError, match=r"a\.png: its mask hides the whole image"):
+    with pytest.raises(InputError, match=r"a\.png: its mask covers the whole image"):
         masked_pixels("black")("a.png", torch.zeros(3, 8, 8, dtype=torch.uint8))
 
 
@@ -79,7 +79,7 @@ def test_maskdata_hides_rows_and_columns_in_its_order(tmp_path):
         ({}, "not listed; add its blocks"),
         ({"a.png": [[1, 2]]}, r"block \[1, 2\] is not"),
         ({"a.png": []}, "no block"),
-        ({"a.png": [[0, 5, 2]]}, r"block \[0, 5, 2\] leaves the image of 4 rows and 6 columns"),
+        ({"a.png": [[0, 5, 2]]}, r"block \[0, 5, 2\] exceeds the image of 4 rows and 6 columns"),
     ],
 )
 def test_images_without_usable_blocks_are_named_with_the_file(tmp_path, entry, says):
@@ -129,10 +129,10 @@ def test_a_mask_of_another_size_is_named_with_both_sizes(tmp_path):
 
 def test_a_mask_that_hides_everything_asks_for_its_polarity(tmp_path):
     save_mask(tmp_path / "m.png", np.full((4, 6), 255))
-    with pytest.raises(InputError, match=r"a\.png: its mask hides the whole image; .*mask\.invert=true"):
+    with pytest.raises(InputError, match=r"a\.png: its mask covers the whole image; check mask\.invert"):
         masked_pixels(str(tmp_path / "m.png"))("a.png", GREY)
 
 
 def test_an_image_without_a_black_square_is_refused():
-    with pytest.raises(InputError, match=r"a\.jpg: no black square"):
+    with pytest.raises(InputError, match=r"a\.jpg: no black square of at least 4x4 pixels"):
         masked_pixels("black")("a.jpg", torch.full((3, 8, 8), 3, dtype=torch.uint8))

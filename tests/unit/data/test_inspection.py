@@ -109,12 +109,12 @@ def test_each_faulty_image_is_told_and_the_others_are_still_measured(tiny_data):
 def test_a_block_outside_its_image_is_told_with_the_images_path(tiny_data):
     rewrite(tiny_data / "val" / "maskdata.json", lambda blocks: blocks | {"001.png": [[40, 0, 16]]})
     assert look(tiny_data).problems == [
-        f"{tiny_data}/val/Y/001.png: in maskdata.json, its block [40, 0, 16] leaves the image of 48 rows and "
+        f"{tiny_data}/val/Y/001.png: in maskdata.json, its block [40, 0, 16] exceeds the image of 48 rows and "
         "40 columns; correct or remove it"
     ]
 
 
-@pytest.mark.parametrize(("value", "says"), [(0, "hides nothing"), (255, "hides the whole image")])
+@pytest.mark.parametrize(("value", "says"), [(0, "covers nothing"), (255, "covers the whole image")])
 def test_a_mask_that_hides_all_or_nothing_is_told(tiny_data, tmp_path, value, says):
     masks = tmp_path / "masks"
     masks.mkdir()
@@ -137,7 +137,7 @@ def test_each_missing_entry_of_maskdata_is_told_once(tiny_data):
 def test_a_missing_maskdata_is_one_problem_not_one_for_each_image(tiny_data):
     (tiny_data / "val" / "maskdata.json").unlink()
     assert [problem.split(": ")[:2] for problem in look(tiny_data).problems] == [
-        [f"{tiny_data}/val/maskdata.json", "no such file; give it, or make masks with mask=squares"]
+        [f"{tiny_data}/val/maskdata.json", "no such file; add it, or draw masks with mask=squares"]
     ]
 
 

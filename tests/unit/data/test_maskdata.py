@@ -72,10 +72,10 @@ def test_a_folder_in_the_files_place_is_an_input_error(tmp_path):
 @pytest.mark.parametrize(
     ("blocks", "says"),
     [
-        ("3", "3 is no list of blocks"),
-        ("null", "None is no list of blocks"),
-        ('"1, 2, 3"', "'1, 2, 3' is no list of blocks"),
-        ('{"row": 1}', "is no list of blocks"),
+        ("3", "3 is not a list of blocks"),
+        ("null", "None is not a list of blocks"),
+        ('"1, 2, 3"', "'1, 2, 3' is not a list of blocks"),
+        ('{"row": 1}', "is not a list of blocks"),
         ("[1, 2, 3]", "block 1 is not"),
         ("[[1, 2]]", r"block \[1, 2\] is not \[row, column, size\]"),
         ("[[1, 2, 3, 4]]", r"block \[1, 2, 3, 4\] is not"),
@@ -106,7 +106,7 @@ def test_faulty_entries_are_told_with_name_and_value(tmp_path, blocks, says):
 
 @pytest.mark.parametrize("block", [(3, 0, 2), (0, 5, 2), (4, 0, 1), (0, 6, 1), (0, 0, 5)])
 def test_blocks_that_leave_the_image_are_refused(block):
-    with pytest.raises(InputError, match=re.escape(str(list(block))) + " leaves .* 4 rows and 6 columns"):
+    with pytest.raises(InputError, match=re.escape(str(list(block))) + " exceeds .* 4 rows and 6 columns"):
         check_blocks([Block(0, 0, 1), Block(*block)], height=4, width=6)
 
 

@@ -123,7 +123,7 @@ def test_parts_of_a_digest_are_kept_apart():
         ({"side": (0.5, 1.1), "max_share": 0.9}, r"mask\.side=\[0\.5, 1\.1\]"),
         ({"max_share": 0.0}, r"mask\.max_share=0\.0"),
         ({"max_share": 1.0}, r"mask\.max_share=1\.0"),
-        ({"side": (0.1, 0.9), "max_share": 0.8}, r"mask\.max_share=0\.8: .*longest, squared"),
+        ({"side": (0.1, 0.9), "max_share": 0.8}, r"mask\.max_share=0\.8: .*max\(mask\.side\)\*\*2"),
         ({"evaluate_on": "train"}, r"mask\.evaluate_on=train: not one of squares, maskdata"),
     ],
 )
@@ -158,8 +158,8 @@ def test_maskdata_draws_the_blocks_whatever_the_epoch():
     ("blocks", "says"),
     [
         (None, "maskdata.json has no entry"),
-        ((), "lists no block"),
-        ((Block(0, 3, 2),), r"block \[0, 3, 2\] leaves .* 4 rows and 4 columns"),
+        ((), "lists no blocks"),
+        ((Block(0, 3, 2),), r"block \[0, 3, 2\] exceeds .* 4 rows and 4 columns"),
     ],
 )
 def test_images_without_usable_blocks_are_named(blocks, says):

@@ -124,7 +124,7 @@ def test_maskdata_that_lists_another_image_or_lacks_one_is_told(tmp_path, test_s
     write(test_split, maskdata=blocks("a.png", "gone.png"))
     path = test_split / "maskdata.json"
     assert problems(tmp_path) == [
-        f"{path}: lists gone.png, which isn't there; add the image or remove the entry",
+        f"{path}: lists gone.png, which is missing; add the image or remove the entry",
         f"{path}: b.png is not listed; add its blocks",
     ]
     assert problems(tmp_path, maskdata=False) == []
@@ -133,7 +133,7 @@ def test_maskdata_that_lists_another_image_or_lacks_one_is_told(tmp_path, test_s
 def test_faulty_entries_of_maskdata_are_told_even_if_unused(tmp_path, test_split):
     touch(test_split / "Y", "a.png")
     write(test_split, maskdata={"a.png": [[1, 2]]})
-    expected = f"{test_split}/maskdata.json: a.png: block [1, 2] is not [row, column, size] in whole numbers; "
+    expected = f"{test_split}/maskdata.json: a.png: block [1, 2] is not [row, column, size] in integers; "
     assert problems(tmp_path) == [expected + "correct or remove it"]
     assert problems(tmp_path, maskdata=False) == problems(tmp_path)
 
@@ -167,7 +167,7 @@ def test_a_missing_joints_file_is_no_fault(tmp_path):
         ('{"joint_names": ["head"], "joints": {"a.png": [[1, 2]]}}', "not {"),
         ('{"joint_names": ["head"], "joints": {"a.png": [[1, 2, "there"]]}}', "there"),
         ('{"joint_names": ["head"], "joints": {"a.png": null}}', "not {"),
-        ('{"joint_names": ["head"], "joints": {"a.png": [[1, 2, 1], [3, 4, 1]]}}', "a.png has 2 joints, joint_names 1"),
+        ('{"joint_names": ["head"], "joints": {"a.png": [[1, 2, 1], [3, 4, 1]]}}', "a.png has 2 joints, expected 1"),
         ('{"joint_names": ["head"], "joints": {"a.png": [[1, 2, 1]]}}', "unknown set of joints, right_hip"),
     ],
 )
@@ -237,7 +237,7 @@ def test_shares_are_respected(tmp_path, fractions):
 
 @pytest.mark.parametrize("fractions", [(0.8, 0.1, 0.2), (0.5, 0.3), (1.2, -0.1, -0.1), (0.25, 0.25, 0.25, 0.25)])
 def test_shares_that_do_not_add_up_are_refused(tmp_path, fractions):
-    with pytest.raises(InputError, match=r"data\.fractions=\[.*add up to 1") as fault:
+    with pytest.raises(InputError, match=r"data\.fractions=\[.*sum to 1") as fault:
         Folder(str(tmp_path), fractions)
     assert str(list(fractions)) in str(fault.value)
 
