@@ -38,7 +38,7 @@ def load(path):
 
 @pytest.fixture
 def job(tmp_path):
-    """A folder of three images in any size, one of them below it; a folder of masks; an output folder to be made."""
+    """Folders of three images and their masks, one of each in a subfolder."""
     for number, name in enumerate(("a", "b", "sub/a")):
         save(tmp_path / "in" / f"{name}.png", image(number))
         save(tmp_path / "masks" / f"{name}.png", hole().astype(np.uint8) * 255)
@@ -53,7 +53,7 @@ def files(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_trained_network_completes_any_size_and_keeps_known_pixels_to_the_byte(job, command, tiny_checkpoint):
+def test_a_trained_network_inpaints_any_size_and_keeps_known_pixels_exactly(job, command, tiny_checkpoint):
     assert command("predict", f"checkpoint={tiny_checkpoint}", *arguments(job)).status == 0
     assert files(job / "out") == ["a.png", "b.png", "sub/a.png"]
     for name in files(job / "out"):
@@ -63,10 +63,10 @@ def test_a_trained_network_completes_any_size_and_keeps_known_pixels_to_the_byte
         assert (after != before)[hole()].mean() > 0.9
 
 
-def test_a_fill_needs_no_checkpoint_and_fills_with_the_mean_of_what_is_known(job, command):
-    found = command("predict", MEAN, *arguments(job))
-    assert found.status == 0
-    assert "3 images inpainted, 0 already existed, 0 skipped" in found.out
+def test_mean_fill_needs_no_checkpoint(job, command):
+    result = command("predict", MEAN, *arguments(job))
+    assert result.status == 0
+    assert "3 images inpainted, 0 already existed, 0 skipped" in result.out
     for name in files(job / "out"):
         before, after = load(job / "in" / name), load(job / "out" / name)
         assert (after == before)[~hole()].all()
@@ -74,7 +74,7 @@ def test_a_fill_needs_no_checkpoint_and_fills_with_the_mean_of_what_is_known(job
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".bmp"])
-def test_other_formats_become_png_with_the_decoded_pixels(job, command, suffix):
+def test_other_formats_are_saved_as_png(job, command, suffix):
     (job / "in" / "a.png").unlink()
     save(job / "in" / f"a{suffix}", image())
     assert command("predict", MEAN, *arguments(job)).status == 0
@@ -111,23 +111,25 @@ def test_masks_come_from_one_file_maskdata_or_black(job, command, kind):
         assert changed[hole()].mean() > 0.95
 
 
-def test_inverted_masks_hide_what_is_dark(job, command):
+def test_inverted_masks_mask_dark_pixels(job, command):
     for name in ("a", "b", "sub/a"):
         save(job / "masks" / f"{name}.png", np.where(hole(), 0, 255).astype(np.uint8))
     assert command("predict", MEAN, *arguments(job), "mask.invert=true").status == 0
     assert (load(job / "out" / "a.png") == load(job / "in" / "a.png")).all(axis=2)[~hole()].all()
 
 
-def test_a_single_image_is_completed_by_itself(job, command):
-    found = command("predict", MEAN, f"input={job}/in/sub/a.png", one_mask(job), f"output={job}/out")
-    assert found.status == 0
+def test_a_single_image_is_inpainted(job, command):
+    result = command("predict", MEAN, f"input={job}/in/sub/a.png", one_mask(job), f"output={job}/out")
+    assert result.status == 0
     assert files(job / "out") == ["a.png"]
 
 
-def test_raw_output_is_the_networks_own_image_everywhere(job, command, tiny_checkpoint):
+def test_raw_output_is_not_composited(job, command, tiny_checkpoint):
     for output, raw in (("raw", "true"), ("composite", "false")):
-        found = command("predict", f"checkpoint={tiny_checkpoint}", *arguments(job, output=output), f"output.raw={raw}")
-        assert found.status == 0
+        result = command(
+            "predict", f"checkpoint={tiny_checkpoint}", *arguments(job, output=output), f"output.raw={raw}"
+        )
+        assert result.status == 0
     raw, composite, before = (load(job / folder / "b.png") for folder in ("raw", "composite", "in"))
     assert (raw == composite)[hole()].all()
     assert (raw != before)[~hole()].mean() > 0.9
@@ -141,44 +143,44 @@ def test_working_at_another_size_keeps_resolution_and_known_pixels(job, command,
     assert (small != own)[hole()].any()
 
 
-def test_a_second_run_completes_what_is_missing_and_leaves_the_rest(job, command):
+def test_a_second_run_skips_existing_outputs(job, command):
     command("predict", MEAN, *arguments(job))
     (job / "out" / "b.png").unlink()
     (job / "out" / "a.png").write_bytes(b"edited by hand")
     before = {name: (job / "out" / name).stat().st_mtime_ns for name in ("a.png", "sub/a.png")}
-    found = command("predict", MEAN, *arguments(job))
-    assert found.status == 0
-    assert "1 images inpainted, 2 already existed" in found.out
+    result = command("predict", MEAN, *arguments(job))
+    assert result.status == 0
+    assert "1 images inpainted, 2 already existed" in result.out
     assert files(job / "out") == ["a.png", "b.png", "sub/a.png"]
     assert {name: (job / "out" / name).stat().st_mtime_ns for name in before} == before
 
 
-def test_overwriting_is_done_if_asked_for(job, command):
+def test_existing_outputs_are_overwritten_on_request(job, command):
     command("predict", MEAN, *arguments(job))
     (job / "out" / "a.png").write_bytes(b"edited by hand")
-    found = command("predict", MEAN, *arguments(job), "output.overwrite=true")
-    assert "3 images inpainted, 0 already existed" in found.out
+    result = command("predict", MEAN, *arguments(job), "output.overwrite=true")
+    assert "3 images inpainted, 0 already existed" in result.out
     assert load(job / "out" / "a.png").shape == (HEIGHT, WIDTH, 3)
 
 
-def test_output_below_the_input_is_no_input_of_the_next_run(job, command):
+def test_outputs_inside_the_input_folder_are_not_inputs(job, command):
     for _ in range(2):
         assert command("predict", MEAN, *arguments(job, output="in/out")).status == 0
     assert files(job / "in" / "out") == ["a.png", "b.png", "sub/a.png"]
 
 
-def test_bad_images_are_told_and_skipped_and_the_others_written(job, command):
-    (job / "in" / "a.png").write_text("a letter")
+def test_invalid_images_are_reported_and_skipped(job, command):
+    (job / "in" / "a.png").write_text("not an image")
     save(job / "masks" / "b.png", np.zeros((2, 2), dtype=np.uint8))
     save(job / "in" / "unmasked.png", image())
-    found = command("predict", MEAN, *arguments(job))
-    assert found.status == 1
+    result = command("predict", MEAN, *arguments(job))
+    assert result.status == 1
     assert files(job / "out") == ["sub/a.png"]
-    assert "1 images inpainted, 0 already existed, 3 skipped" in found.out
-    assert f"skipped: {job}/in/a.png: not an image that Pillow can read" in found.err
-    assert f"skipped: b.png: its mask {job}/masks/b.png has 2x2 pixels, the image {HEIGHT}x{WIDTH}" in found.err
-    assert f"skipped: unmasked.png: no mask image unmasked.* in {job}/masks; add one" in found.err
-    assert "Traceback" not in found.err
+    assert "1 images inpainted, 0 already existed, 3 skipped" in result.out
+    assert f"skipped: {job}/in/a.png: not an image that Pillow can read" in result.err
+    assert f"skipped: b.png: its mask {job}/masks/b.png has 2x2 pixels, the image {HEIGHT}x{WIDTH}" in result.err
+    assert f"skipped: unmasked.png: no mask image unmasked.* in {job}/masks; add one" in result.err
+    assert "Traceback" not in result.err
 
 
 @pytest.mark.parametrize(
@@ -203,24 +205,24 @@ def test_bad_images_are_told_and_skipped_and_the_others_written(job, command):
         ({"output": None}, "output.dir"),
     ],
 )
-def test_faults_of_the_command_line_are_one_line_and_write_nothing(job, command, change, says):
+def test_command_line_errors_are_one_line_and_write_nothing(job, command, change, says):
     (job / "empty").mkdir()
     (job / "broken.json").write_text("[")
     given = {"model": "mean", "input": "{job}/in", "mask": "{job}/masks", "output": "{job}/out"} | change
-    found = command("predict", *(f"{key}={value.format(job=job)}" for key, value in given.items() if value))
-    assert found.status == 2
-    assert found.err.startswith("error: ")
-    assert len(found.err.splitlines()) == 1
-    assert says.format(job=job) in found.err
+    result = command("predict", *(f"{key}={value.format(job=job)}" for key, value in given.items() if value))
+    assert result.status == 2
+    assert result.err.startswith("error: ")
+    assert len(result.err.splitlines()) == 1
+    assert says.format(job=job) in result.err
     assert not (job / "out").exists()
     assert list(Path.cwd().iterdir()) == []
 
 
-def test_two_images_for_one_output_are_refused(job, command):
+def test_two_images_with_the_same_output_are_rejected(job, command):
     save(job / "in" / "a.jpg", image())
-    found = command("predict", MEAN, *arguments(job))
-    assert found.status == 2
-    assert f"a.jpg and a.png would both be written to {job}/out/a.png; rename one" in found.err
+    result = command("predict", MEAN, *arguments(job))
+    assert result.status == 2
+    assert f"a.jpg and a.png would both be written to {job}/out/a.png; rename one" in result.err
     assert not (job / "out").exists()
 
 
@@ -234,8 +236,8 @@ def test_the_plan_keeps_names_and_turns_suffixes_to_png(job):
     ]
 
 
-class Watcher:
-    """An inpainter of stride 4 that keeps what it saw and answers with a constant."""
+class Recorder:
+    """Inpainter of stride 4 that records its input and returns a constant."""
 
     stride = 4
 
@@ -246,27 +248,27 @@ class Watcher:
 
 @pytest.mark.parametrize("size", [None, 32])
 @pytest.mark.parametrize(("height", "width"), [(37, 53), (3, 5), (1, 1), (8, 4)])
-def test_a_network_sees_multiples_of_its_stride_and_gives_the_own_size_back(size, height, width):
-    watcher = Watcher()
+def test_inputs_are_padded_to_the_stride_and_outputs_cropped_back(size, height, width):
+    recorder = Recorder()
     masked = torch.zeros(height, width, dtype=torch.bool)
     masked[-1, -1] = True
     pixels = torch.full((3, height, width), 200, dtype=torch.uint8)
-    raw = inpaint_image(watcher, pixels, masked, size)
+    raw = inpaint_image(recorder, pixels, masked, size)
     assert raw.shape == (3, height, width)
     assert (raw == 128).all()
-    assert watcher.known.shape[-2:] == watcher.mask.shape[-2:]
-    assert watcher.known.shape[-2] % 4 == watcher.known.shape[-1] % 4 == 0
+    assert recorder.known.shape[-2:] == recorder.mask.shape[-2:]
+    assert recorder.known.shape[-2] % 4 == recorder.known.shape[-1] % 4 == 0
 
 
 @pytest.mark.parametrize("size", [None, 32])
-def test_a_network_sees_the_mask_wherever_the_image_is_emptied_and_nothing_of_what_is_hidden(size):
-    watcher = Watcher()
+def test_the_network_never_sees_masked_pixels(size):
+    recorder = Recorder()
     pixels = torch.full((3, 37, 53), 200, dtype=torch.uint8)
     masked = torch.zeros(37, 53, dtype=torch.bool)
-    masked[30:, 40:] = True  # up to the edges, where pixels are added
+    masked[30:, 40:] = True  # up to the edges, where padding is added
     pixels[:, masked] = 90
-    inpaint_image(watcher, pixels, masked, size)
-    emptied = watcher.mask.bool().expand(-1, 3, -1, -1)
-    assert (watcher.known[emptied] == EMPTY).all()
-    assert (watcher.known[~emptied] - (200 / 127.5 - 1)).abs().max() < 1e-5
+    inpaint_image(recorder, pixels, masked, size)
+    emptied = recorder.mask.bool().expand(-1, 3, -1, -1)
+    assert (recorder.known[emptied] == EMPTY).all()
+    assert (recorder.known[~emptied] - (200 / 127.5 - 1)).abs().max() < 1e-5
     assert emptied[..., -1, -1].all()
