@@ -100,8 +100,8 @@ class InpaintingData(LightningDataModule):
         ranks, rank = self._ranks()
         images = len(EpochSampler(self.images("train"), ranks, rank, self.seed))
         if images < self.batch_size:
-            share = f"{images} training images" + (f" for each of {ranks} devices" if ranks > 1 else "")
-            raise InputError(f"data.batch_size={self.batch_size}: only {share}; reduce the batch size")
+            available = f"{images} training images" + (f" for each of {ranks} devices" if ranks > 1 else "")
+            raise InputError(f"data.batch_size={self.batch_size}: only {available}; reduce the batch size")
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Training images, reshuffled each epoch; an incomplete last batch is dropped for the sake of batch norm."""

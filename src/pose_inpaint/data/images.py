@@ -64,7 +64,7 @@ def open_image(path: Path) -> Image.Image:
     except UnidentifiedImageError as error:
         raise InputError(f"{path}: not an image that Pillow can read; replace or remove it") from error
     except DAMAGED as error:
-        if isinstance(error, InputError):
+        if isinstance(error, InputError):  # also a ValueError
             raise
         raise InputError(f"{path}: damaged or truncated image ({error}); replace or remove it") from error
 
@@ -90,7 +90,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8)).convert("RGB")
     if image.mode == "F" and not np.isfinite(np.asarray(image)).all():
         raise ValueError("has pixels that are not finite")
-    if image.mode == "P" and "transparency" in image.info:
+    if image.mode == "P" and "transparency" in image.info:  # Pillow warns about converting these to RGB directly
         image = image.convert("RGBA")
     return image.convert("RGB")
 

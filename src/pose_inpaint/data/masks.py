@@ -145,8 +145,8 @@ class Squares:
             side = int(draw.integers(shortest, longest, endpoint=True))
             row, column = (int(draw.integers(0, size - side, endpoint=True)) for _ in range(2))
             candidate = [*blocks, Block(row, column, side)]
-            share = draw_blocks(candidate, size, size).float().mean()
-            if not blocks or share <= self.max_share:
+            ratio = draw_blocks(candidate, size, size).float().mean()
+            if not blocks or ratio <= self.max_share:
                 blocks = candidate
         return blocks
 
