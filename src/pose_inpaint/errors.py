@@ -1,10 +1,10 @@
-"""What the package says when the user's input is at fault."""
+"""Exception for invalid user input."""
 
 
 class InputError(ValueError):
-    """A fault in what the user gave: a key, a file or a folder.
+    """Invalid user input: a configuration key, a file or a folder.
 
-    The message is one line that names the key or file, the value found and the way out. The commands print it without a
+    The message is one line that names the key or file, the value found and a remedy. Commands print it without a
     traceback and exit with status 2.
     """
 

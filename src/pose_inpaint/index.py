@@ -1,4 +1,4 @@
-"""`python -m pose_inpaint.index data=... output=FILE`: describes a collection of images for scene completion."""
+"""`python -m pose_inpaint.index data=... output=FILE`: index a collection of images for scene completion."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     run_command("index", run)
 
 
 def run(config: DictConfig) -> None:
-    """Builds an index as configured.
+    """Build the configured index.
 
     Raises:
-        InputError: something that the user gave can't be used; nothing is written then.
+        InputError: Invalid setting or unusable image; nothing is written.
     """
     from tqdm import tqdm
 
@@ -34,20 +34,20 @@ def run(config: DictConfig) -> None:
     settings = read_settings(config, IndexSettings)
     output = Path(settings.output)
     if output.is_dir():
-        raise InputError(f"output={output}: a folder; give the name of a file")
+        raise InputError(f"output={output}: is a folder; give a file name")
     records = build_data(settings.data, settings.mask, settings.seed).images(settings.split).records
     blind = [record.name for record in records if record.original is None]
     if blind:
-        raise InputError(f"split={settings.split}: {blind[0]} has no original to copy from; index another split")
+        raise InputError(f"split={settings.split}: {blind[0]} has no original to copy from; choose another split")
     filters = SceneFilters(settings.orientations, settings.scales)
     with tqdm(desc=f"Indexing {settings.split}", unit="image", leave=False, disable=None, total=len(records)) as bar:
-        found = build_index(((record.name, record.path) for record in records), filters, bar.update)
+        index = build_index(((record.name, record.path) for record in records), filters, bar.update)
     try:
-        found.save(output)
+        index.save(output)
     except OSError as error:
         raise InputError(f"output={output}: can't be written ({error.strerror}); give another file") from error
-    low, high = found.sizes.amin(0).tolist(), found.sizes.amax(0).tolist()
-    print(f"{len(found.names)} images of {low[0]}x{low[1]} to {high[0]}x{high[1]} pixels indexed: {output}")
+    low, high = index.sizes.amin(0).tolist(), index.sizes.amax(0).tolist()
+    print(f"{len(index.names)} images of {low[0]}x{low[1]} to {high[0]}x{high[1]} pixels indexed: {output}")
     print(f"Use it: model=scene_completion model.index={output}")
 
 

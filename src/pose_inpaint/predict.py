@@ -1,4 +1,4 @@
-"""`python -m pose_inpaint.predict checkpoint=PATH input=DIR_OR_FILE mask=... output=DIR`: inpaints images."""
+"""`python -m pose_inpaint.predict checkpoint=PATH input=DIR_OR_FILE mask=... output=DIR`: inpaint images."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
     from pose_inpaint.types import Inpainter
 
 Form = Literal["photo", "challenge"]
-CHALLENGE_SIZE = 128  # pixels; the release
+CHALLENGE_SIZE = 128  # pixels; from the authors' code
 SHORT = {"mask": "mask.source", "output": "output.dir"}
 
 
 def main() -> None:
-    """The command; exits with 1 if an image had to be skipped."""
+    """Run the command; exit with status 1 if an image had to be skipped."""
     run_command("predict", run, SHORT)
 
 
 def run(config: DictConfig) -> None:
-    """Inpaints as configured.
+    """Inpaint the configured images; report and skip images that fail.
 
     Raises:
-        InputError: something that the user gave can't be used at all; a single bad image is reported and skipped.
+        InputError: Invalid setting, or no usable input, mask or output folder.
     """
     import torch
     from tqdm import tqdm
@@ -54,43 +54,43 @@ def run(config: DictConfig) -> None:
     masked = masked_pixels(settings.mask.source, invert=settings.mask.invert)
     jobs = plan(settings.input, Path(settings.output.dir))
     _check_writable(Path(settings.output.dir))
-    done = skipped = 0
-    faults = []
+    done = existing = 0
+    errors = []
     for name, source, target in tqdm(jobs, desc="Inpainting", unit="image", leave=False, disable=None):
         if target.exists() and not settings.output.overwrite:
-            skipped += 1
+            existing += 1
             continue
         try:
             _inpaint_file(inpainter, name, source, target, masked, size, device, as_raw=as_raw)
             done += 1
         except (InputError, OSError, torch.OutOfMemoryError) as error:
             reason = str(error) if name in str(error) else f"{source}: {str(error).splitlines()[0]}"
-            faults.append(reason)
+            errors.append(reason)
             tqdm.write(f"skipped: {reason}", file=sys.stderr)
-    print(f"{done} images inpainted, {skipped} were there already, {len(faults)} skipped: {settings.output.dir}")
-    if faults:
+    print(f"{done} images inpainted, {existing} already existed, {len(errors)} skipped: {settings.output.dir}")
+    if errors:
         raise SystemExit(1)
 
 
 def plan(source: str, folder: Path) -> list[tuple[str, Path, Path]]:
-    """Name, file and output file of each image; the output is a PNG, which alone keeps known pixels as they are.
+    """List the name, input file and output file of each image. Outputs are PNG, so known pixels stay exact.
 
     Raises:
-        InputError: there is no image, or two would be written to one file.
+        InputError: No image, or two images with the same output file.
     """
     from pose_inpaint.data.images import list_images
 
     path = Path(source)
     if path.is_dir():
         images = list_images(path, recursive=True)
-        if path.resolve() in folder.resolve().parents:  # an earlier run's output is no input
+        if path.resolve() in folder.resolve().parents:  # an earlier run's outputs are not inputs
             images = {name: file for name, file in images.items() if folder.resolve() not in file.resolve().parents}
     elif path.is_file():
         images = {path.name: path}
     else:
         raise InputError(f"input={source}: no such file or folder")
     if not images:
-        raise InputError(f"input={source}: no image in it")
+        raise InputError(f"input={source}: contains no images")
     targets: dict[Path, str] = {}
     for name in images:
         target = (folder / name).with_suffix(".png")

@@ -1,4 +1,4 @@
-"""The three contracts that hold the package together: `Batch`, `InpaintingOutput` and `Inpainter`."""
+"""Interfaces shared by the whole package: `Batch`, `InpaintingOutput`, `Inpainter` and `Discriminator`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 EMPTY = -1.0
-"""What stands in a hole of `Batch.known`: black on the scale [-1, 1], as in the challenge's masked images."""
+"""Value of the masked pixels in `Batch.known`: black in [-1, 1], as in the challenge's masked images."""
 
 ImageKind = Literal["raw", "composite", "coarse"]
 Region = Literal["whole", "hole", "known"]
 
 
 def check_choice(key: str, value: object, choices: object) -> None:
-    """Raises `InputError` unless `value` is one of the strings of the `Literal` type `choices`."""
+    """Raise `InputError` unless `value` is one of the strings of the `Literal` type `choices`."""
     if value not in get_args(choices):
         raise InputError(f"{key}={value}: not one of {', '.join(get_args(choices))}")
 
@@ -32,11 +32,10 @@ class Batch:
     """Images with holes.
 
     Attributes:
-        target: the originals, (b, 3, h, w), in [-1, 1]. NaN in the holes where a blind test split keeps them back.
-        mask: (b, 1, h, w), 1 = masked, 0 = known.
-        names: b file names.
-        pose: x and y in pixels and visible (0 or 1) of each of `pose_inpaint.data.joints.JOINTS`, (b, 14, 3), where the
-            data set has them.
+        target: Original images, (b, 3, h, w), in [-1, 1]; NaN in the holes of a blind test split.
+        mask: Masks, (b, 1, h, w); 1 = masked, 0 = known.
+        names: File names of the b images.
+        pose: x, y (pixels) and visibility (0 or 1) of `pose_inpaint.data.joints.JOINTS`, (b, 14, 3), or None.
     """
 
     target: Float[Tensor, "b 3 h w"]
@@ -46,11 +45,11 @@ class Batch:
 
     @property
     def known(self) -> Float[Tensor, "b 3 h w"]:
-        """`target` with its holes emptied: all that an `Inpainter` gets to see."""
+        """`target` with its holes set to `EMPTY`: the only view of the images that an `Inpainter` gets."""
         return torch.where(self.mask > 0, torch.full_like(self.target, EMPTY), self.target)
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Batch:
-        """The same batch on `device` (Lightning calls this by its name)."""
+        """Copy the batch to `device` (called by Lightning)."""
         pose = None if self.pose is None else self.pose.to(device, non_blocking=non_blocking)
         return dataclasses.replace(
             self,
@@ -60,19 +59,19 @@ class Batch:
         )
 
     def pin_memory(self) -> Batch:
-        """The same batch in page-locked memory (the data loader calls this by its name)."""
+        """Copy the batch to page-locked memory (called by the data loader)."""
         pose = None if self.pose is None else self.pose.pin_memory()
         return dataclasses.replace(self, target=self.target.pin_memory(), mask=self.mask.pin_memory(), pose=pose)
 
 
 @dataclass(frozen=True)
 class Source:
-    """Another image that an output took its pixels from.
+    """Another image from which an output copied its pixels.
 
     Attributes:
-        name: of that image.
-        distance: how badly it fits the known pixels around the holes, in the method's own units.
-        near_duplicate: whether it fits so well that it probably shows the same scene.
+        name: File name of that image.
+        distance: Mismatch with the known pixels around the holes, in the method's own units.
+        near_duplicate: Whether the match is so close that the image probably shows the same scene.
     """
 
     name: str
@@ -82,13 +81,13 @@ class Source:
 
 @dataclass(frozen=True)
 class InpaintingOutput:
-    """What an `Inpainter` answers.
+    """Output of an `Inpainter`.
 
     Attributes:
-        raw: s inpainted images each, as the method made them, (b, s, 3, h, w), in [-1, 1].
-        predicted_mask: the method's own guess of the mask, (b, 1, h, w), in [0, 1], where it makes one.
-        coarse: the first draft of a method that works in two stages, of the form of `raw`.
-        sources: for each image and sample where its pixels came from, of methods that copy from other images.
+        raw: Raw outputs, s samples per image, (b, s, 3, h, w), in [-1, 1].
+        predicted_mask: Mask predicted by the method, (b, 1, h, w), in [0, 1], or None.
+        coarse: Output of the first stage of a two-stage method, same shape as `raw`, or None.
+        sources: Source of the copied pixels for each image and sample, or None if the method copies nothing.
     """
 
     raw: Float[Tensor, "b s 3 h w"]
@@ -97,35 +96,35 @@ class InpaintingOutput:
     sources: tuple[tuple[Source, ...], ...] | None = None
 
     def composite(self, batch: Batch) -> Float[Tensor, "b s 3 h w"]:
-        """`raw` inside the holes and the input elsewhere."""
+        """Combine `raw` inside the holes with the known pixels elsewhere."""
         return torch.where(batch.mask[:, None] > 0, self.raw, batch.known[:, None])
 
     def image(self, which: ImageKind, batch: Batch) -> Float[Tensor, "b s 3 h w"]:
-        """`raw`, the composite or the coarse image, by name.
+        """Return the raw, composite or coarse image by name.
 
         Raises:
-            InputError: the method makes no coarse image.
+            InputError: The method has no coarse output.
         """
         if which == "coarse":
             if self.coarse is None:
                 raise InputError(
-                    "image=coarse: the model makes none; choose raw or composite, or a model of two stages"
+                    "image=coarse: the model has no coarse output; use raw or composite, or a two-stage model"
                 )
             return self.coarse
         return self.raw if which == "raw" else self.composite(batch)
 
     def detach(self) -> InpaintingOutput:
-        """The same output, cut off from the graph that made it."""
+        """Detach every tensor from the autograd graph."""
         predicted_mask = None if self.predicted_mask is None else self.predicted_mask.detach()
         coarse = None if self.coarse is None else self.coarse.detach()
         return dataclasses.replace(self, raw=self.raw.detach(), predicted_mask=predicted_mask, coarse=coarse)
 
 
 class Discriminator(Protocol):
-    """Judges images, whole and, if it has a local patch, around a hole.
+    """Score whole images and, with a local patch, the region around a hole.
 
     Attributes:
-        patch: side of the local patch in pixels; None for a discriminator that sees whole images only.
+        patch: Side of the local patch in pixels; None for a discriminator of whole images only.
     """
 
     patch: int | None
@@ -133,17 +132,17 @@ class Discriminator(Protocol):
     def __call__(
         self, images: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
     ) -> Float[Tensor, "n k"]:
-        """Scores of each image, k of them: logits of "real", or what a Wasserstein critic finds.
+        """Return k scores per image: logits of "real", or values of a Wasserstein critic.
 
         Args:
-            images: in [-1, 1].
-            corners: row and column of the top left corner of each local patch; None for a discriminator without one.
+            images: Images in [-1, 1].
+            corners: Row and column of the top-left corner of each local patch; None without local patches.
         """
         ...
 
 
 class Inpainter(Protocol):
-    """Any method that inpaints images: a network, a mean fill, an algorithm. It never sees the target."""
+    """Inpainting method, learned or classical. It never sees the target."""
 
     def __call__(
         self,
@@ -153,19 +152,19 @@ class Inpainter(Protocol):
         samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> InpaintingOutput:
-        """Inpaints `known` (in [-1, 1], holes at `EMPTY`) where `mask` is 1.
+        """Inpaint `known` where `mask` is 1.
 
         Args:
-            known: the images with emptied holes.
-            mask: 1 = masked.
-            samples: how many outputs to give of each image; a method that knows but one gives one.
-            generator: the source of randomness for methods that draw.
+            known: Images in [-1, 1] with holes set to `EMPTY`.
+            mask: Masks; 1 = masked.
+            samples: Number of outputs per image; deterministic methods return one.
+            generator: Random number generator for stochastic methods.
         """
         ...
 
 
 def region_weight(mask: Float[Tensor, "b 1 h w"], region: Region) -> Float[Tensor, "b 1 h w"]:
-    """1 on the pixels that `region` names and 0 elsewhere."""
+    """Return 1 on the pixels of `region` and 0 elsewhere."""
     if region == "whole":
         return torch.ones_like(mask)
     return mask if region == "hole" else 1 - mask

@@ -1,4 +1,4 @@
-"""`python -m pose_inpaint.verify data=...`: reads every file of a data set and names what is wrong with it."""
+"""`python -m pose_inpaint.verify data=...`: read every file of a data set and report all problems."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """The command; exits with 1 if there is any problem."""
+    """Run the command; exit with status 1 if there is any problem."""
     run_command("verify", run)
 
 
 def run(config: DictConfig) -> None:
-    """Reads the splits as configured, prints what it found, and exits with 1 if something is wrong."""
+    """Inspect the configured splits, print a summary, and exit with status 1 if there is any problem."""
     from tqdm import tqdm
 
     from pose_inpaint.build import build_data
@@ -32,12 +32,12 @@ def run(config: DictConfig) -> None:
     problems = []
     for split in settings.splits:
         if split == "test" and not data.source.has(split):
-            print("test: there is none; training will not be scored")
+            print("test: no such split; training will end without test scores")
             continue
         with tqdm(desc=f"Reading {split}", unit="image", leave=False, disable=None) as bar:
-            found = inspect(data.source, data.masks, settings.data.size, split, on_image=bar.update)
-        print(describe(found))
-        problems += found.problems
+            inspection = inspect(data.source, data.masks, settings.data.size, split, on_image=bar.update)
+        print(describe(inspection))
+        problems += inspection.problems
     for problem in problems:
         print(problem, file=sys.stderr)
     print(f"{len(problems)} problem{'s' if len(problems) != 1 else ''} found" if problems else "no problem found")
@@ -45,18 +45,19 @@ def run(config: DictConfig) -> None:
         raise SystemExit(1)
 
 
-def describe(found: Inspection) -> str:
-    """Counts and mask ratios of a split, in a line."""
+def describe(inspection: Inspection) -> str:
+    """Summarize the counts and mask ratios of a split in one line."""
     import numpy as np
 
-    line = f"{found.split}: {found.images} images"
-    if found.blind:
-        line += f", {found.blind} without an original"
-    if found.mask_ratios:
-        low, median, high = np.quantile(found.mask_ratios, (0, 0.5, 1))
-        mean = sum(found.mask_ratios) / len(found.mask_ratios)
+    line = f"{inspection.split}: {inspection.images} images"
+    if inspection.blind:
+        line += f", {inspection.blind} without an original"
+    ratios = inspection.mask_ratios
+    if ratios:
+        low, median, high = np.quantile(ratios, (0, 0.5, 1))
+        mean = sum(ratios) / len(ratios)
         line += f"; mask ratio: mean {mean:.1%}, median {median:.1%}, from {low:.1%} to {high:.1%}"
-    return f"{line}; {len(found.problems)} problems; data {found.digest[:12]}"
+    return f"{line}; {len(inspection.problems)} problems; data {inspection.digest[:12]}"
 
 
 if __name__ == "__main__":

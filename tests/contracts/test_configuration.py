@@ -1,4 +1,4 @@
-"""Every option in conf/ is found on disk, composed, checked against the schema and built."""
+"""Every option in conf/ composes, fits its schema and builds."""
 
 from dataclasses import dataclass
 from urllib.error import URLError
@@ -38,7 +38,7 @@ ROOTS = {
 
 @dataclass
 class SweepBlock:
-    """What every file of conf/sweep holds, beside Hydra's own part."""
+    """Keys of every file in conf/sweep besides those of Hydra."""
 
     sweep: SweepSettings
 
@@ -52,7 +52,7 @@ def composed(root, *overrides):
         config = compose(root, [*overrides], return_hydra_config=False)
     with open_dict(config):
         if "run_dir" in config:
-            config.run_dir = "unused"  # hydra:runtime is there in a real run only
+            config.run_dir = "unused"  # hydra:runtime exists only in a real run
     return config
 
 
@@ -81,7 +81,7 @@ BENCHMARKS = [name for name in options("experiment") if "methods" in OmegaConf.l
 
 
 @pytest.mark.parametrize("name", BENCHMARKS)
-def test_every_benchmark_names_what_is_there(name):
+def test_every_benchmark_uses_existing_options(name):
     found = settings("benchmark", f"+experiment={name}", "output=o")
     for method in filter(None, found.methods.values()):
         if method.model is not None:
@@ -150,7 +150,7 @@ def test_every_metric_builds_by_its_full_name(name):
     if name == "frechet":
         blocks["frechet_vgg16"]["weights"] = "random"
     for metric in blocks:
-        if metric in ("fid", "kid", "lpips"):  # need downloads: tests/unit/test_perceptual.py
+        if metric in ("fid", "kid", "lpips"):  # need downloads
             continue
         found = build.build_metric(f"{metric}_raw_hole", blocks)
         assert (found.image, found.region) == ("raw", "hole")
@@ -161,7 +161,7 @@ def offline(*_, **__):
 
 
 @pytest.mark.parametrize("name", options("pose"))
-def test_every_pose_estimator_builds_or_names_the_files_it_needs(name, monkeypatch):
+def test_every_pose_estimator_builds_or_names_its_missing_files(name, monkeypatch):
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
     found = settings("evaluate", f"pose={name}").pose
     assert set(found.scores) == {"wnjd", "pck", "found"}
@@ -179,7 +179,7 @@ def test_every_trainer_builds(name):
 
 
 @pytest.mark.parametrize("name", options("sweep"))
-def test_every_sweep_has_a_sweeper_that_can_be_built(name):
+def test_every_sweep_has_a_sweeper(name):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("train", [f"sweep={name}", "hydra.sweep.dir=unused"], return_hydra_config=True)
     found = read_settings(OmegaConf.create({"sweep": config.sweep}), SweepBlock)
@@ -189,7 +189,7 @@ def test_every_sweep_has_a_sweeper_that_can_be_built(name):
         assert OmegaConf.select(config, key) is not None, key
 
 
-def test_every_option_has_a_comment_that_says_what_it_is():
+def test_every_option_has_a_comment():
     for path in CONF.rglob("*.yaml"):
         assert "# " in path.read_text(), path
 
@@ -210,7 +210,7 @@ def test_the_numbers_of_the_slides():
     assert found.model["predict_mask"] is True
 
 
-def test_the_numbers_of_the_release():
+def test_the_numbers_of_the_authors_code():
     found = settings("train", "+experiment=authors2018")
     terms = found.loss.generator
     assert (terms["hole"]["weight"], terms["known"]["weight"]) == (6, 1)
@@ -252,7 +252,7 @@ def test_the_numbers_of_glcic():
         (True, True, True, ["reconstruction", "adversarial"]),
     ]
     batches = [p.epochs * (28_755 // found.data.batch_size) for p in found.schedule.phases]
-    assert batches == pytest.approx([90_000, 10_000, 400_000], rel=0.015)  # T_C, T_D, and the rest of T_train
+    assert batches == pytest.approx([90_000, 10_000, 400_000], rel=0.015)  # T_C, T_D and the rest of T_train
 
 
 def test_the_numbers_of_contextual_attention():
@@ -278,6 +278,6 @@ def test_the_numbers_of_contextual_attention():
         ("noperceptual", {"schedule"}),
     ],
 )  # fmt: skip
-def test_an_ablation_is_one_difference(name, changed):
+def test_an_ablation_changes_one_setting(name, changed):
     whole, ablated = (vars(settings("train", f"+experiment={e}")) for e in ("slides2018", f"unet2018_{name}"))
     assert {key for key in whole if whole[key] != ablated[key]} == {"name", *changed}

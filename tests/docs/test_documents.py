@@ -1,4 +1,4 @@
-"""What the documents say is true: their commands compose, their example runs, their links lead somewhere."""
+"""Commands in the documentation compose, its examples run, and its links resolve."""
 
 import json
 import re
@@ -17,7 +17,7 @@ def blocks(text, language):
 
 
 COMMANDS = [
-    re.sub(r"^.*?-m pose_inpaint", "python -m pose_inpaint", line)  # uv run, srun, torchrun
+    re.sub(r"^.*?-m pose_inpaint", "python -m pose_inpaint", line)  # drop uv run, srun, torchrun
     for document in DOCUMENTS
     for block in blocks(document.read_text(encoding="utf-8"), "bash")
     for piece in block.splitlines()
@@ -31,13 +31,13 @@ def test_commands_compose(command, line):
     words = shlex.split(line)
     assert words[:2] == ["python", "-m"]
     arguments = [word for word in words[3:] if word != "-m"]
-    arguments = [re.sub(r"=(?:tag\(log, ?)?interval\(([^,]+),.*", r"=\1", word) for word in arguments]  # likewise
-    arguments = [re.sub(r"^([^=]+=[^,\[{]+),.*", r"\1", word) for word in arguments]  # of a sweep, the first value
+    arguments = [re.sub(r"=(?:tag\(log, ?)?interval\(([^,]+),.*", r"=\1", word) for word in arguments]  # first value
+    arguments = [re.sub(r"^([^=]+=[^,\[{]+),.*", r"\1", word) for word in arguments]  # sweep: first value
     outcome = command(words[2].removeprefix("pose_inpaint."), *arguments, "--cfg", "job")
     assert outcome.status == 0, outcome.err
 
 
-def test_the_two_commands_stand_first_under_their_headings():
+def test_the_first_commands_install_and_run():
     for heading, text in {
         "Quick start": "pip install uv && uv run python -m pose_inpaint.train +experiment=quickstart\n",
         "Tests": "pip install uv && uv run pytest\n",
@@ -46,24 +46,24 @@ def test_the_two_commands_stand_first_under_their_headings():
         assert blocks(part, "bash")[0] == text
 
 
-def test_links_and_images_are_there():
+def test_links_and_images_exist():
     for document in DOCUMENTS:
         for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
             if not target.startswith("http"):
                 assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
-def test_the_tree_names_what_is_there():
+def test_the_tree_names_existing_files():
     (tree,) = blocks(README, "text")
     for name in re.findall(r"[\w/]+(?:\.py|/)", tree):
-        places = [REPOSITORY / name, REPOSITORY / "src" / "pose_inpaint" / name]
-        assert any(place.exists() for place in places), name
+        paths = [REPOSITORY / name, REPOSITORY / "src" / "pose_inpaint" / name]
+        assert any(path.exists() for path in paths), name
 
 
-def add_part(tmp_path, monkeypatch, place, group, name):
-    """Writes an example of CONTRIBUTING.md beside the package: its module and its YAML file."""
+def add_part(tmp_path, monkeypatch, index, group, name):
+    """Write the module and YAML file of an example in CONTRIBUTING.md outside the package."""
     text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    module, settings = blocks(text, "python")[place], blocks(text, "yaml")[place]
+    module, settings = blocks(text, "python")[index], blocks(text, "yaml")[index]
     path = re.search(r"^# src/(pose_inpaint/[\w/]+)\.py$", module, re.M)[1].replace("/", ".")
     assert f"# conf/{group}/{name}.yaml" in settings
     (tmp_path / f"example_{name}.py").write_text(module)
@@ -73,7 +73,7 @@ def add_part(tmp_path, monkeypatch, place, group, name):
     return f"hydra.searchpath=[file://{tmp_path}/conf]"
 
 
-def test_a_method_is_added_by_one_module_and_one_file(command, tiny_data, tmp_path, monkeypatch):
+def test_a_method_is_added_with_one_module_and_one_file(command, tiny_data, tmp_path, monkeypatch):
     search = add_part(tmp_path, monkeypatch, 0, "model", "small")
     text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
     lines = [shlex.split(line)[3:] for line in blocks(text, "text")[0].splitlines()]
@@ -99,7 +99,7 @@ def test_a_method_is_added_by_one_module_and_one_file(command, tiny_data, tmp_pa
     assert record["cost"]["parameters"] == 4 * 9 * 2 + 2 + 2 * 9 * 2 + 2 + 2 * 9 * 3 + 3
 
 
-def test_a_loss_is_added_by_one_module_and_one_file(command, tiny_data, tmp_path, monkeypatch):
+def test_a_loss_is_added_with_one_module_and_one_file(command, tiny_data, tmp_path, monkeypatch):
     search = add_part(tmp_path, monkeypatch, 1, "loss", "smooth")
     tiny = [argument for argument in TINY if not argument.startswith("loss.generator")]
     outcome = command(
@@ -113,7 +113,7 @@ def test_a_loss_is_added_by_one_module_and_one_file(command, tiny_data, tmp_path
     assert "train/generator/smooth" in header
 
 
-def test_notebooks_carry_no_output():
+def test_notebooks_contain_no_output():
     for path in (REPOSITORY / "notebooks").glob("*.ipynb"):
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             assert not cell.get("outputs"), path

@@ -8,7 +8,7 @@ from test_bad_input import refused
 DATA = ("data=chalearn", "data.size=32", "data.workers=0")
 
 
-def test_an_index_inpaints_images_whose_sources_are_recorded_and_reported(command, tiny_data, tiny_index, tmp_path):
+def test_sources_of_scene_completion_are_recorded_and_reported(command, tiny_data, tiny_index, tmp_path):
     content = torch.load(tiny_index, weights_only=True)
     assert len(content["names"]) == 12
     shared = [*DATA, f"data.root={tiny_data}", "images=[composite]"]
@@ -27,7 +27,7 @@ def test_an_index_inpaints_images_whose_sources_are_recorded_and_reported(comman
     assert "scene_completion: 4 of 4 images were inpainted from a near-duplicate." in table
 
 
-def test_a_single_photo_is_inpainted(command, tiny_data, tiny_index, tmp_path):
+def test_photos_are_inpainted_with_an_index(command, tiny_data, tiny_index, tmp_path):
     photo, masks = tiny_data / "test/Y", tiny_data / "test/maskdata.json"
     more = [f"model.index={tiny_index}", f"input={photo}", f"mask={masks}", f"output={tmp_path}/restored"]
     outcome = command("predict", "model=scene_completion", *more)
@@ -45,12 +45,12 @@ def test_a_single_photo_is_inpainted(command, tiny_data, tiny_index, tmp_path):
         (["data.root=/no/such"], ["data.root=/no/such"]),
     ],
 )
-def test_settings_that_cannot_be_used(command, tiny_data, tmp_path, arguments, words):
+def test_invalid_settings_are_rejected(command, tiny_data, tmp_path, arguments, words):
     refused(command("index", *DATA, f"data.root={tiny_data}", f"output={tmp_path}/a/x", *arguments), *words)
     assert not (tmp_path / "a").exists()
 
 
-def test_collections_that_cannot_be_indexed(command, tiny_data, tmp_path):
+def test_invalid_collections_are_rejected(command, tiny_data, tmp_path):
     build = ["index", *DATA, f"data.root={tiny_data}"]
     refused(command(*build), "output")
     refused(command(*build, f"output={tmp_path}"), f"output={tmp_path}", "a folder")

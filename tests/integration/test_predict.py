@@ -38,7 +38,7 @@ def load(path):
 
 @pytest.fixture
 def job(tmp_path):
-    """Folder of three images, one in a subfolder, and a folder of masks."""
+    """Folders of three images and their masks, one of each in a subfolder."""
     for number, name in enumerate(("a", "b", "sub/a")):
         save(tmp_path / "in" / f"{name}.png", image(number))
         save(tmp_path / "masks" / f"{name}.png", hole().astype(np.uint8) * 255)
@@ -53,7 +53,7 @@ def files(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_trained_network_inpaints_any_size_and_keeps_known_pixels_to_the_byte(job, command, tiny_checkpoint):
+def test_a_trained_network_inpaints_any_size_and_keeps_known_pixels_exactly(job, command, tiny_checkpoint):
     assert command("predict", f"checkpoint={tiny_checkpoint}", *arguments(job)).status == 0
     assert files(job / "out") == ["a.png", "b.png", "sub/a.png"]
     for name in files(job / "out"):
@@ -63,10 +63,10 @@ def test_a_trained_network_inpaints_any_size_and_keeps_known_pixels_to_the_byte(
         assert (after != before)[hole()].mean() > 0.9
 
 
-def test_a_fill_needs_no_checkpoint_and_fills_with_the_mean_of_known_pixels(job, command):
-    outcome = command("predict", MEAN, *arguments(job))
-    assert outcome.status == 0
-    assert "3 images inpainted, 0 were there already, 0 skipped" in outcome.out
+def test_mean_fill_needs_no_checkpoint(job, command):
+    result = command("predict", MEAN, *arguments(job))
+    assert result.status == 0
+    assert "3 images inpainted, 0 already existed, 0 skipped" in result.out
     for name in files(job / "out"):
         before, after = load(job / "in" / name), load(job / "out" / name)
         assert (after == before)[~hole()].all()
@@ -74,7 +74,7 @@ def test_a_fill_needs_no_checkpoint_and_fills_with_the_mean_of_known_pixels(job,
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".bmp"])
-def test_other_formats_become_png_with_the_decoded_pixels(job, command, suffix):
+def test_other_formats_are_saved_as_png(job, command, suffix):
     (job / "in" / "a.png").unlink()
     save(job / "in" / f"a{suffix}", image())
     assert command("predict", MEAN, *arguments(job)).status == 0
@@ -119,15 +119,17 @@ def test_inverted_masks_mask_dark_pixels(job, command):
 
 
 def test_a_single_image_is_inpainted(job, command):
-    outcome = command("predict", MEAN, f"input={job}/in/sub/a.png", one_mask(job), f"output={job}/out")
-    assert outcome.status == 0
+    result = command("predict", MEAN, f"input={job}/in/sub/a.png", one_mask(job), f"output={job}/out")
+    assert result.status == 0
     assert files(job / "out") == ["a.png"]
 
 
-def test_raw_output_is_the_networks_everywhere(job, command, tiny_checkpoint):
+def test_raw_output_is_not_composited(job, command, tiny_checkpoint):
     for output, raw in (("raw", "true"), ("composite", "false")):
-        more = [*arguments(job, output=output), f"output.raw={raw}"]
-        assert command("predict", f"checkpoint={tiny_checkpoint}", *more).status == 0
+        result = command(
+            "predict", f"checkpoint={tiny_checkpoint}", *arguments(job, output=output), f"output.raw={raw}"
+        )
+        assert result.status == 0
     raw, composite, before = (load(job / folder / "b.png") for folder in ("raw", "composite", "in"))
     assert (raw == composite)[hole()].all()
     assert (raw != before)[~hole()].mean() > 0.9
@@ -141,51 +143,51 @@ def test_working_at_another_size_keeps_resolution_and_known_pixels(job, command,
     assert (small != own)[hole()].any()
 
 
-def test_a_second_run_inpaints_missing_images_and_leaves_the_rest(job, command):
+def test_a_second_run_skips_existing_outputs(job, command):
     command("predict", MEAN, *arguments(job))
     (job / "out" / "b.png").unlink()
     (job / "out" / "a.png").write_bytes(b"edited by hand")
     before = {name: (job / "out" / name).stat().st_mtime_ns for name in ("a.png", "sub/a.png")}
-    outcome = command("predict", MEAN, *arguments(job))
-    assert outcome.status == 0
-    assert "1 images inpainted, 2 were there already" in outcome.out
+    result = command("predict", MEAN, *arguments(job))
+    assert result.status == 0
+    assert "1 images inpainted, 2 already existed" in result.out
     assert files(job / "out") == ["a.png", "b.png", "sub/a.png"]
     assert {name: (job / "out" / name).stat().st_mtime_ns for name in before} == before
 
 
-def test_overwriting_is_done_on_request(job, command):
+def test_existing_outputs_are_overwritten_on_request(job, command):
     command("predict", MEAN, *arguments(job))
     (job / "out" / "a.png").write_bytes(b"edited by hand")
-    outcome = command("predict", MEAN, *arguments(job), "output.overwrite=true")
-    assert "3 images inpainted, 0 were there already" in outcome.out
+    result = command("predict", MEAN, *arguments(job), "output.overwrite=true")
+    assert "3 images inpainted, 0 already existed" in result.out
     assert load(job / "out" / "a.png").shape == (HEIGHT, WIDTH, 3)
 
 
-def test_output_below_the_input_is_not_an_input_of_the_next_run(job, command):
+def test_outputs_inside_the_input_folder_are_not_inputs(job, command):
     for _ in range(2):
         assert command("predict", MEAN, *arguments(job, output="in/out")).status == 0
     assert files(job / "in" / "out") == ["a.png", "b.png", "sub/a.png"]
 
 
-def test_bad_images_are_reported_and_skipped_and_the_others_written(job, command):
-    (job / "in" / "a.png").write_text("a letter")
+def test_invalid_images_are_reported_and_skipped(job, command):
+    (job / "in" / "a.png").write_text("not an image")
     save(job / "masks" / "b.png", np.zeros((2, 2), dtype=np.uint8))
     save(job / "in" / "unmasked.png", image())
-    outcome = command("predict", MEAN, *arguments(job))
-    assert outcome.status == 1
+    result = command("predict", MEAN, *arguments(job))
+    assert result.status == 1
     assert files(job / "out") == ["sub/a.png"]
-    assert "1 images inpainted, 0 were there already, 3 skipped" in outcome.out
-    assert f"skipped: {job}/in/a.png: not an image that Pillow knows" in outcome.err
-    assert f"skipped: b.png: its mask {job}/masks/b.png has 2x2 pixels, the image {HEIGHT}x{WIDTH}" in outcome.err
-    assert f"skipped: unmasked.png: no mask image unmasked.* in {job}/masks; add one" in outcome.err
-    assert "Traceback" not in outcome.err
+    assert "1 images inpainted, 0 already existed, 3 skipped" in result.out
+    assert f"skipped: {job}/in/a.png: not an image that Pillow can read" in result.err
+    assert f"skipped: b.png: its mask {job}/masks/b.png has 2x2 pixels, the image {HEIGHT}x{WIDTH}" in result.err
+    assert f"skipped: unmasked.png: no mask image unmasked.* in {job}/masks; add one" in result.err
+    assert "Traceback" not in result.err
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
         ({"input": "{job}/none"}, "error: input={job}/none: no such file or folder"),
-        ({"input": "{job}/empty"}, "error: input={job}/empty: no image in it"),
+        ({"input": "{job}/empty"}, "error: input={job}/empty: contains no images"),
         ({"mask": "{job}/none"}, "error: mask={job}/none: no such file or folder"),
         ({"mask": "{job}/none.json"}, "error: mask={job}/none.json: no such file or folder"),
         ({"mask": "{job}/broken.json"}, "error: {job}/broken.json: not JSON"),
@@ -207,24 +209,24 @@ def test_command_line_errors_are_one_line_and_write_nothing(job, command, change
     (job / "empty").mkdir()
     (job / "broken.json").write_text("[")
     given = {"model": "mean", "input": "{job}/in", "mask": "{job}/masks", "output": "{job}/out"} | change
-    outcome = command("predict", *(f"{key}={value.format(job=job)}" for key, value in given.items() if value))
-    assert outcome.status == 2
-    assert outcome.err.startswith("error: ")
-    assert len(outcome.err.splitlines()) == 1
-    assert says.format(job=job) in outcome.err
+    result = command("predict", *(f"{key}={value.format(job=job)}" for key, value in given.items() if value))
+    assert result.status == 2
+    assert result.err.startswith("error: ")
+    assert len(result.err.splitlines()) == 1
+    assert says.format(job=job) in result.err
     assert not (job / "out").exists()
     assert list(Path.cwd().iterdir()) == []
 
 
-def test_two_images_for_one_output_are_an_error(job, command):
+def test_two_images_with_the_same_output_are_rejected(job, command):
     save(job / "in" / "a.jpg", image())
-    outcome = command("predict", MEAN, *arguments(job))
-    assert outcome.status == 2
-    assert f"a.jpg and a.png would both be written to {job}/out/a.png; rename one" in outcome.err
+    result = command("predict", MEAN, *arguments(job))
+    assert result.status == 2
+    assert f"a.jpg and a.png would both be written to {job}/out/a.png; rename one" in result.err
     assert not (job / "out").exists()
 
 
-def test_the_plan_keeps_names_and_changes_extensions_to_png(job):
+def test_the_plan_keeps_names_and_turns_suffixes_to_png(job):
     save(job / "in" / "c.d.JPG", image(), format="JPEG")
     assert [(name, str(target.relative_to(job))) for name, _, target in plan(str(job / "in"), job / "out")] == [
         ("a.png", "out/a.png"),
@@ -246,7 +248,7 @@ class Recorder:
 
 @pytest.mark.parametrize("size", [None, 32])
 @pytest.mark.parametrize(("height", "width"), [(37, 53), (3, 5), (1, 1), (8, 4)])
-def test_a_network_sees_multiples_of_its_stride_and_restores_the_size(size, height, width):
+def test_inputs_are_padded_to_the_stride_and_outputs_cropped_back(size, height, width):
     recorder = Recorder()
     masked = torch.zeros(height, width, dtype=torch.bool)
     masked[-1, -1] = True
@@ -259,11 +261,11 @@ def test_a_network_sees_multiples_of_its_stride_and_restores_the_size(size, heig
 
 
 @pytest.mark.parametrize("size", [None, 32])
-def test_a_network_sees_the_mask_wherever_the_image_is_emptied_and_no_masked_pixel(size):
+def test_the_network_never_sees_masked_pixels(size):
     recorder = Recorder()
     pixels = torch.full((3, 37, 53), 200, dtype=torch.uint8)
     masked = torch.zeros(37, 53, dtype=torch.bool)
-    masked[30:, 40:] = True  # up to the padded edges
+    masked[30:, 40:] = True  # up to the edges, where padding is added
     pixels[:, masked] = 90
     inpaint_image(recorder, pixels, masked, size)
     emptied = recorder.mask.bool().expand(-1, 3, -1, -1)

@@ -33,7 +33,7 @@ def test_images_can_be_chosen_by_name(command, tiny_data, tmp_path):
     assert outcome.status == 0, outcome.err
     outcome = train_pose(command, tiny_data, tmp_path / "other", "data.names=lspet_*")
     assert outcome.status == 2
-    assert outcome.err.startswith("error: data.names=lspet_*: fits none of the 12 images of train")
+    assert outcome.err.startswith("error: data.names=lspet_*: matches none of the 12 images of train")
 
 
 @pytest.mark.parametrize(

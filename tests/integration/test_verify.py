@@ -16,11 +16,11 @@ def edit(root, split, change):
 
 
 @pytest.fixture
-def faulty(tiny_data):
-    """A data set with many faults, and for each the words that must be said of it."""
+def invalid(tiny_data):
+    """A data set with many problems, and the text expected in the report of each."""
     train, val, test = tiny_data / "train", tiny_data / "val", tiny_data / "test"
     (train / "Y" / "000.png").write_bytes(b"")
-    (train / "Y" / "001.png").write_text("a letter")
+    (train / "Y" / "001.png").write_text("not an image")
     whole = (train / "Y" / "002.png").read_bytes()
     (train / "Y" / "002.png").write_bytes(whole[: len(whole) // 2])
     (train / "Y" / "003.png").unlink()
@@ -37,12 +37,12 @@ def faulty(tiny_data):
         path.unlink()
     return tiny_data, {
         f"{train}/Y/000.png": "empty file (0 bytes); replace or remove it",
-        f"{train}/Y/001.png": "not an image that Pillow knows; replace or remove it",
+        f"{train}/Y/001.png": "not an image that Pillow can read; replace or remove it",
         f"{train}/Y/002.png": "damaged or truncated image",
-        f"{train}/maskdata.json: lists 003.png": "which isn't there; add the image or remove the entry",
-        f"{train}/maskdata.json: 004.png": "block [1, 2] is not [row, column, size] in whole numbers; correct or",
-        f"{train}/Y/005.png": "block [47, 0, 16] leaves the image of 48 rows and 40 columns; correct or remove it",
-        f"{train}/Y/006.png": "lists no block: nothing is masked; correct or remove it",
+        f"{train}/maskdata.json: lists 003.png": "which is missing; add the image or remove the entry",
+        f"{train}/maskdata.json: 004.png": "block [1, 2] is not [row, column, size] in integers; correct or",
+        f"{train}/Y/005.png": "block [47, 0, 16] exceeds the image of 48 rows and 40 columns; correct or remove it",
+        f"{train}/Y/006.png": "lists no blocks: nothing is masked; correct or remove it",
         f"{train}/maskdata.json: 007.png": "is not listed; add its blocks",
         f"{val}/X/000.png": f"47x40 pixels, but its original {val}/Y/000.png has 48x40; make them the same size",
         f"{val}/Y/001.png": f"no masked image {val}/X/001.png; add it or remove its partner",
@@ -51,17 +51,17 @@ def faulty(tiny_data):
     }
 
 
-def test_good_data_exit_with_0_and_say_counts_and_mask_ratios(tiny_data, command):
+def test_valid_data_exits_with_0_and_prints_counts_and_mask_ratios(tiny_data, command):
     for split in ("train", "val", "test"):
         edit(tiny_data, split, lambda b: {name: [[0, 0, 24]] for name in b} | {"000.png": [[0, 0, 12]]})
-    found = command("verify", "data=chalearn", f"data.root={tiny_data}", "data.size=48")
-    assert found.status == 0
-    lines = found.out.splitlines()
+    outcome = command("verify", "data=chalearn", f"data.root={tiny_data}", "data.size=48")
+    assert outcome.status == 0
+    lines = outcome.out.splitlines()
     assert [line.split(";")[0] for line in lines] == [
         "train: 12 images", "val: 4 images", "test: 4 images", "no problem found",
     ]  # fmt: skip
     shares = re.search(r"mean ([\d.]+)%, median ([\d.]+)%, from ([\d.]+)% to ([\d.]+)%; 0 problems", lines[1])
-    low, high = 100 * 12 * 12 / (48 * 40), 100 * 24 * 24 / (48 * 40)  # before the columns are stretched to the square
+    low, high = 100 * 12 * 12 / (48 * 40), 100 * 24 * 24 / (48 * 40)  # before resizing to a square
     mean, median, least, most = map(float, shares.groups())
     assert abs(least - low) < 1.5
     assert abs(most - high) < 1.5
@@ -69,7 +69,7 @@ def test_good_data_exit_with_0_and_say_counts_and_mask_ratios(tiny_data, command
     assert abs(mean - (least + 3 * most) / 4) < 0.1
 
 
-def test_the_data_have_one_digest_which_changes_with_them(tiny_data, command):
+def test_the_digest_changes_with_the_data(tiny_data, command):
     arguments = ("verify", "data=chalearn", f"data.root={tiny_data}", "splits=[val]")
     before = command(*arguments).out
     assert re.search(r"; data [0-9a-f]{12}$", before.splitlines()[0])
@@ -80,35 +80,35 @@ def test_the_data_have_one_digest_which_changes_with_them(tiny_data, command):
 
 def test_a_blind_test_split_is_no_problem(tiny_data, command):
     (tiny_data / "test" / "Y").rename(tiny_data / "test" / "X")
-    found = command("verify", "data=chalearn", f"data.root={tiny_data}")
-    assert found.status == 0
-    assert "test: 4 images, 4 without an original;" in found.out
+    outcome = command("verify", "data=chalearn", f"data.root={tiny_data}")
+    assert outcome.status == 0
+    assert "test: 4 images, 4 without an original;" in outcome.out
 
 
-def test_every_fault_is_named_with_what_to_do_and_nothing_else_is(faulty, command):
-    root, expected = faulty
-    found = command("verify", "data=chalearn", f"data.root={root}")
-    assert found.status == 1
-    told = [line for line in found.err.splitlines() if line.startswith(str(root))]
+def test_exactly_the_expected_problems_are_reported(invalid, command):
+    root, expected = invalid
+    outcome = command("verify", "data=chalearn", f"data.root={root}")
+    assert outcome.status == 1
+    lines = [line for line in outcome.err.splitlines() if line.startswith(str(root))]
     for start, words in expected.items():
-        assert [words in line for line in told if line.startswith((f"{start}:", f"{start},", f"{start} is"))] == [True]
-    assert len(told) == len(expected)
-    assert f"{len(expected)} problems found" in found.out
-    assert "train: 11 images" in found.out
+        assert [words in line for line in lines if line.startswith((f"{start}:", f"{start},", f"{start} is"))] == [True]
+    assert len(lines) == len(expected)
+    assert f"{len(expected)} problems found" in outcome.out
+    assert "train: 11 images" in outcome.out
 
 
-def test_training_refuses_faulty_data_in_the_same_words_and_writes_nothing(faulty, command):
-    root, _ = faulty
+def test_training_rejects_invalid_data_with_the_same_message_and_writes_nothing(invalid, command):
+    root, _ = invalid
     verified = command("verify", "data=chalearn", f"data.root={root}")
-    told = [line for line in verified.err.splitlines() if line.startswith(str(root))]
+    lines = [line for line in verified.err.splitlines() if line.startswith(str(root))]
     trained = command("train", *TRAIN, f"data.root={root}")
     assert trained.status == 2
-    assert trained.err.splitlines()[-1].startswith(f"error: {told[0]} (and {len(told) - 1} more: ")
+    assert trained.err.splitlines()[-1].startswith(f"error: {lines[0]} (and {len(lines) - 1} more: ")
     assert "Traceback" not in trained.err
     assert [path for path in Path.cwd().rglob("*") if path.is_file()] == []
 
 
-def test_training_on_a_split_without_originals_is_refused(tiny_data, command):
+def test_training_on_a_split_without_originals_is_rejected(tiny_data, command):
     (tiny_data / "train" / "Y").rename(tiny_data / "train" / "X")
     trained = command("train", *TRAIN, f"data.root={tiny_data}")
     assert trained.status == 2
@@ -119,18 +119,18 @@ def test_masks_of_a_folder_are_verified_too(tiny_data, command, tmp_path):
     (tmp_path / "masks").mkdir()
     for number in range(3):
         Image.fromarray(np.eye(48, 40, dtype=np.uint8) * 255).save(tmp_path / "masks" / f"{number:03}.png")
-    found = command("verify", "data=chalearn", f"data.root={tiny_data}", "mask=folder",
+    outcome = command("verify", "data=chalearn", f"data.root={tiny_data}", "mask=folder",
                     f"mask.root={tmp_path}/masks", "splits=[val]")  # fmt: skip
-    assert found.status == 1
-    assert f"003.png: no mask image 003.* in {tmp_path}/masks; add one" in found.err
-    assert "1 problem found" in found.out
+    assert outcome.status == 1
+    assert f"003.png: no mask image 003.* in {tmp_path}/masks; add one" in outcome.err
+    assert "1 problem found" in outcome.out
 
 
 def test_any_folder_is_verified_with_drawn_squares(tiny_data, command):
-    found = command("verify", "data=folder", f"data.root={tiny_data}/train/Y", "mask=squares",
+    outcome = command("verify", "data=folder", f"data.root={tiny_data}/train/Y", "mask=squares",
                     "data.source.fractions=[0.5,0.25,0.25]", "splits=[train]")  # fmt: skip
-    assert found.status == 0
-    assert re.match(r"train: \d+ images; mask ratio: mean", found.out)
+    assert outcome.status == 0
+    assert re.match(r"train: \d+ images; mask ratio: mean", outcome.out)
 
 
 @pytest.mark.parametrize(
@@ -138,26 +138,26 @@ def test_any_folder_is_verified_with_drawn_squares(tiny_data, command):
     [
         (["data.root=nowhere"], "error: data.root=nowhere: no such folder"),
         ([], "data.root"),
-        (["data.root=.", "splits=[train,exam]"], "error: splits=['train', 'exam']: give some of train, val, test"),
-        (["data.root=.", "splits=[]"], "error: splits=[]: give some of train, val, test"),
+        (["data.root=.", "splits=[train,exam]"], "error: splits=['train', 'exam']: choose from train, val, test"),
+        (["data.root=.", "splits=[]"], "error: splits=[]: choose from train, val, test"),
         (["data.root=.", "data.size=3"], "error: data.size=3: must be at least 16"),
         (["data.root=.", "mask=sketch"], "mask/sketch"),
         (["data.root=.", "mask=folder", "mask.root=nowhere"], "error: mask.root=nowhere: no such folder"),
         (["data.root=.", "data.sizes=32"], "sizes"),
     ],
 )
-def test_faults_of_the_command_line_are_one_line_and_status_2(command, arguments, says):
-    found = command("verify", "data=chalearn", *arguments)
-    assert found.status == 2
-    assert says in found.err
-    assert len(found.err.splitlines()) == 1
-    assert found.err.startswith("error: ")
+def test_command_line_errors_are_one_line_with_status_2(command, arguments, says):
+    outcome = command("verify", "data=chalearn", *arguments)
+    assert outcome.status == 2
+    assert says in outcome.err
+    assert len(outcome.err.splitlines()) == 1
+    assert outcome.err.startswith("error: ")
 
 
-def test_a_data_set_without_a_test_split_is_sound(command, tiny_data):
+def test_a_data_set_without_a_test_split_is_valid(command, tiny_data):
     for path in sorted((tiny_data / "test").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     (tiny_data / "test").rmdir()
-    found = command("verify", "data=chalearn", f"data.root={tiny_data}", "data.size=48")
-    assert found.status == 0, found.err
-    assert "test: there is none" in found.out
+    outcome = command("verify", "data=chalearn", f"data.root={tiny_data}", "data.size=48")
+    assert outcome.status == 0, outcome.err
+    assert "test: no such split; training will end without test scores" in outcome.out

@@ -16,7 +16,7 @@ def test_known_is_the_target_with_black_holes(batch):
     assert batch.known[0, 0].tolist() == [[0.5, EMPTY], [0.5, 0.5]]
 
 
-def test_known_hides_what_a_blind_split_lacks():
+def test_known_is_finite_in_a_blind_split():
     batch = Batch(torch.tensor([[[[torch.nan, 0.25]]]]).expand(1, 3, 1, 2), torch.tensor([[[[1.0, 0.0]]]]), ("a",))
     assert batch.known[0, 0].tolist() == [[EMPTY, 0.25]]
 
@@ -27,21 +27,21 @@ def test_composite_takes_raw_in_holes_only(batch):
     assert output.image("raw", batch)[0, 0, 0].tolist() == [[-0.25, -0.25], [-0.25, -0.25]]
 
 
-def test_the_coarse_image_is_had_by_name_and_cut_off_with_the_rest(batch):
+def test_the_coarse_image_is_available_by_name_and_detached(batch):
     raw = torch.zeros(1, 1, 3, 2, 2, requires_grad=True)
     output = InpaintingOutput(raw, coarse=raw + 0.5)
     assert output.image("coarse", batch)[0, 0, 0].tolist() == [[0.5, 0.5], [0.5, 0.5]]
     assert not output.detach().coarse.requires_grad
-    with pytest.raises(InputError, match="image=coarse: the model makes none"):
+    with pytest.raises(InputError, match="image=coarse: the model has no coarse output"):
         InpaintingOutput(raw).image("coarse", batch)
 
 
-def test_composite_keeps_samples_apart(batch):
+def test_composite_keeps_samples_separate(batch):
     raw = torch.stack([torch.zeros(3, 2, 2), torch.ones(3, 2, 2)])[None]
     assert InpaintingOutput(raw).composite(batch)[0, :, 0, 0, 1].tolist() == [0, 1]
 
 
-def test_regions_part_the_image(batch):
+def test_regions_partition_the_image(batch):
     hole, known = region_weight(batch.mask, "hole"), region_weight(batch.mask, "known")
     assert hole.sum() == 1
     assert (hole + known == region_weight(batch.mask, "whole")).all()

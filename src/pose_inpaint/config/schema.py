@@ -229,4 +229,4 @@ class VerifySettings:
 
     def __post_init__(self) -> None:
         unknown = set(self.splits) - set(SPLITS)
-        check_value("splits", self.splits, f"give some of {', '.join(SPLITS)}", valid=bool(self.splits) and not unknown)
+        check_value("splits", self.splits, f"choose from {', '.join(SPLITS)}", valid=bool(self.splits) and not unknown)

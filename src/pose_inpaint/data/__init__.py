@@ -1,4 +1,4 @@
-"""Images, masks, and how they come to the network in batches.
+"""Images, masks and data loading.
 
-Nothing is imported here: processes that draw mannequins shall not wait for PyTorch.
+This module imports nothing, so that the processes that draw mannequins don't have to import PyTorch.
 """

@@ -1,4 +1,4 @@
-"""Sheets of images side by side."""
+"""Contact sheets: images side by side."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 COLUMNS = ("input", "raw", "composite", "original")
 GAP = 4  # pixels between images
-SMALLEST = 128  # pixels: narrower images are shown at a whole multiple of their size
+SMALLEST = 128  # pixels; narrower images are enlarged by an integer factor
 
 
 def panels(batch: Batch, output: InpaintingOutput) -> Float[Tensor, "b 4 3 h w"]:
-    """Input, raw, composite and original of each image (the first sample)."""
+    """Stack the input, raw output, composite and original of each image (first sample only)."""
     return torch.stack(
         [batch.known, output.raw[:, 0], output.composite(batch)[:, 0], batch.target.nan_to_num(-1)], dim=1
     )
 
 
 def _fit(heading: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
-    """A heading in one or two lines, each as much of it as fits above its column."""
+    """Break a heading into at most two lines and shorten each to the width of its column."""
     if font.getlength(heading) <= width:
         return [heading]
     first, _, second = heading.partition(" ")
@@ -45,7 +45,7 @@ def _shorten(line: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.Ima
 def draw_contact_sheet(
     rows: Float[Tensor, "r c 3 h w"], columns: Sequence[str] = COLUMNS, captions: Sequence[str] = ()
 ) -> Image.Image:
-    """A sheet with a heading above each column and, if given, a caption above each row; small images are enlarged."""
+    """Draw a grid of images with a heading above each column and, if given, a caption above each row."""
     scale = max(1, SMALLEST // rows.shape[-1])
     images = to_bytes(rows.float().cpu()).repeat_interleave(scale, dim=-1).repeat_interleave(scale, dim=-2)
     count, width, _, height, breadth = images.shape

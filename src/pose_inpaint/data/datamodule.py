@@ -1,4 +1,4 @@
-"""One LightningDataModule over every source of images."""
+"""LightningDataModule for any source of images."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 
 class InpaintingData(LightningDataModule):
-    """Batches of images with holes, for training, validation and test.
+    """Batches of images with holes for training, validation and test.
 
     Args:
-        source: where the images are.
-        masks: where their holes are.
-        size: side of the network's images in pixels.
-        batch_size: images a batch, on each device.
-        workers: processes that read images; 0 reads in the training process.
-        seed: of the order of training images.
-        limit: use at most this many images of each split (the first ones by name); None uses all.
-        names: use only images whose name fits this pattern ("lspet_*").
+        source: Source of the images.
+        masks: Source of the masks.
+        size: Side of the network's images in pixels, at least 16.
+        batch_size: Images per batch and device.
+        workers: Processes that read images; 0 reads in the training process.
+        seed: Random seed of the order of training images.
+        limit: Largest number of images per split, taken in the order of their names; None uses all.
+        names: Pattern that the names of the images must match ("lspet_*").
 
     Raises:
-        InputError: an argument is out of range.
+        InputError: An argument is out of range.
     """
 
     def __init__(
@@ -65,16 +65,16 @@ class InpaintingData(LightningDataModule):
         self._start = {"epoch": 0, "batches": 0}
 
     def inspect(self, *splits: str) -> list[Inspection]:
-        """Reads every file of the splits; raises `InputError` if one of them is faulty."""
+        """Read every file of the splits; raise `InputError` if there is any problem."""
         inspections = [inspect_once(self.source, self.masks, self.size, split) for split in splits]
         check_sound(inspections)
         return inspections
 
     def records(self, split: str) -> list[Record]:
-        """Everything that is listed of a split, whether it is used or left out by `names` and `limit`.
+        """List all images of a split, including those that `names` and `limit` leave out.
 
         Raises:
-            InputError: the split's lists are faulty.
+            InputError: A list of the split is invalid.
         """
         listing = self.source.listing(split, maskdata=self.masks.uses_maskdata(split))
         if listing.problems:
@@ -82,29 +82,29 @@ class InpaintingData(LightningDataModule):
         return listing.records
 
     def images(self, split: str) -> ImageDataset:
-        """The images of a split that are used, listed once.
+        """Return the images of a split that `names` and `limit` select (cached).
 
         Raises:
-            InputError: the split's lists are faulty.
+            InputError: A list of the split is invalid, or no name matches.
         """
         if split not in self._images:
-            every = self.records(split)
-            chosen = [record for record in every if fnmatch.fnmatch(record.name, self.names)]
+            records = self.records(split)
+            chosen = [record for record in records if fnmatch.fnmatch(record.name, self.names)]
             if not chosen:
-                raise InputError(f"data.names={self.names}: fits none of the {len(every)} images of {split}")
+                raise InputError(f"data.names={self.names}: matches none of the {len(records)} images of {split}")
             self._images[split] = ImageDataset(chosen[: self.limit], self.masks, self.size)
         return self._images[split]
 
     def check_batch_size(self) -> None:
-        """Raise `InputError` if a rank's part of the training split can't fill a batch."""
+        """Raise `InputError` if a rank has too few training images for one batch."""
         ranks, rank = self._ranks()
         images = len(EpochSampler(self.images("train"), ranks, rank, self.seed))
         if images < self.batch_size:
-            share = f"{images} training images" + (f" for each of {ranks} devices" if ranks > 1 else "")
-            raise InputError(f"data.batch_size={self.batch_size}: only {share}; give a smaller one")
+            available = f"{images} training images" + (f" for each of {ranks} devices" if ranks > 1 else "")
+            raise InputError(f"data.batch_size={self.batch_size}: only {available}; reduce the batch size")
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Shuffled again in each epoch; the last batch is dropped if it is not full, for the sake of batch norm."""
+        """Training images, reshuffled each epoch; an incomplete last batch is dropped for the sake of batch norm."""
         images = self.images("train")
         ranks, rank = self._ranks()
         start = (self._start["epoch"], self._start["batches"] * self.batch_size)
@@ -113,10 +113,10 @@ class InpaintingData(LightningDataModule):
         return self._loader(images, sampler=sampler, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """Validation images in the order of their names; each rank has its part, and none has padding.
+        """Validation images in the order of their names, divided among the ranks without padding.
 
         Raises:
-            InputError: there are fewer images than ranks.
+            InputError: Fewer images than ranks.
         """
         images = self.images("val")
         ranks, rank = self._ranks()
@@ -129,11 +129,11 @@ class InpaintingData(LightningDataModule):
         return self.split_dataloader("test")
 
     def split_dataloader(self, split: str) -> DataLoader[Batch]:
-        """Images of a split in the order of their names, with the masks that never vary."""
+        """Images of a split in the order of their names, with fixed masks."""
         return self._loader(self.images(split))
 
     def state_dict(self) -> dict[str, int]:
-        """How far training is: epochs done, batches done in the next one, images of a batch over all ranks."""
+        """Return finished epochs, finished batches of the current epoch, and images per batch over all ranks."""
         if self.trainer is None:
             return {}
         loop = self.trainer.fit_loop
@@ -145,15 +145,15 @@ class InpaintingData(LightningDataModule):
         }
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """The next training loader goes on from there."""
+        """Resume the next training loader from this position."""
         self._start = state_dict
 
     def _ranks(self) -> tuple[int, int]:
-        """How many processes train together, and which of them this is."""
+        """World size and rank of this process."""
         return (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
 
     def calibration_dataloader(self, batches: int) -> DataLoader[Batch]:
-        """The same few training images every time, spread over the split: for batch normalisation's statistics."""
+        """Fixed sample of training images, spread over the split, to recalibrate batch-norm statistics."""
         images = self.images("train")
         count = min(len(images) // self.batch_size, batches) * self.batch_size
         spread = torch.linspace(0, len(images) - 1, count).long().tolist()
@@ -173,5 +173,5 @@ class InpaintingData(LightningDataModule):
             pin_memory=torch.cuda.is_available(),
             collate_fn=collate,
             worker_init_fn=follow_parent,
-            generator=torch.Generator().manual_seed(self.seed),  # else each loader would draw from the global one
+            generator=torch.Generator().manual_seed(self.seed),  # otherwise every loader advances the global generator
         )

@@ -1,4 +1,4 @@
-"""From records to batches."""
+"""Data set of inpainting samples."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 
 def read_record(record: Record, masks: Masks, size: int, epoch: int | None = None) -> Batch:
-    """One image as a batch of one, at the network's resolution.
+    """Read one image as a batch of one, at the network's resolution.
 
-    Where the masked image (X) is there too, it counts outside the holes and the original inside, as in the release.
+    With a masked image (X), its pixels are used outside the holes and the original's inside, as in the authors' code.
 
     Args:
-        record: the image.
-        masks: where its holes are.
-        size: side in pixels.
-        epoch: the epoch of training, or None.
+        record: Image to read.
+        masks: Source of its mask.
+        size: Side in pixels.
+        epoch: Epoch of training for masks that vary, or None.
 
     Raises:
-        InputError: a file can't be used.
+        InputError: A file can't be used.
     """
     first = record.original or record.masked
     if first is None:
@@ -56,7 +56,7 @@ def _join(original: UInt8[Tensor, "3 h w"], masked: UInt8[Tensor, "3 h w"], reco
             f"{record.masked}: {masked.shape[1]}x{masked.shape[2]} pixels, but its original {record.original} has "
             f"{original.shape[1]}x{original.shape[2]}; make them the same size"
         )
-    # X has black where the challenge hid the image, whatever masks we draw: only there does Y count.
+    # X is black in the challenge's own blocks, whichever mask is in use, so Y fills exactly those blocks.
     if record.blocks is None:
         return original
     return torch.where(draw_blocks(record.blocks, original.shape[1], original.shape[2]), original, masked)
@@ -70,7 +70,7 @@ def _pose(record: Record, shape: tuple[int, int], size: int) -> Float[Tensor, "1
 
 
 def collate(batches: Sequence[Batch]) -> Batch:
-    """Batches as one; it has poses if all of them do."""
+    """Concatenate batches; drop the poses unless every batch has them."""
     poses = [batch.pose for batch in batches if batch.pose is not None]
     return Batch(
         target=torch.cat([batch.target for batch in batches]),
@@ -81,9 +81,9 @@ def collate(batches: Sequence[Batch]) -> Batch:
 
 
 class ImageDataset(Dataset[Batch]):
-    """Images of a split by (epoch, index), or by index alone for masks that don't vary.
+    """Images of a split, indexed by (epoch, index), or by index alone for fixed masks.
 
-    The epoch travels with the index because loader processes keep their own copy of the data set.
+    The epoch is part of the key because each loader process has its own copy of the data set.
     """
 
     def __init__(self, records: Sequence[Record], masks: Masks, size: int) -> None:

@@ -1,4 +1,4 @@
-"""Images in and out of files."""
+"""Image files: reading, conversion and saving."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ ORIENTATION = 0x0112  # EXIF
 DAMAGED = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, struct.error, Image.DecompressionBombError
 )  # fmt: skip
-"""What Pillow raises on damaged pixels and EXIF data."""
+"""Exceptions that Pillow raises for damaged pixels and EXIF data."""
 
 
 def list_images(folder: Path, *, recursive: bool = False) -> dict[str, Path]:
-    """Images of `folder` by name (the path below it), in the names' order; empty where there is no such folder."""
-    found = folder.rglob("*") if recursive else folder.glob("*")
-    images = (path for path in found if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+    """Map names (paths relative to `folder`) to images, sorted; empty if the folder doesn't exist."""
+    paths = folder.rglob("*") if recursive else folder.glob("*")
+    images = (path for path in paths if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
     return {path.relative_to(folder).as_posix(): path for path in sorted(images)}
 
 
 def stem(name: str) -> str:
-    """An image's name without its ending, by which masks and predictions are matched with it."""
+    """Remove the suffix of an image's name; masks and predictions are matched by the result."""
     return PurePosixPath(name).with_suffix("").as_posix()
 
 
 def list_by_stem(folder: Path) -> dict[str, Path]:
-    """Images of `folder` and those below it by `stem`."""
+    """Map stems to the images of `folder` and its subfolders."""
     return {stem(name): path for name, path in list_images(folder, recursive=True).items()}
 
 
 def open_image(path: Path) -> Image.Image:
-    """Reads an image of any mode Pillow knows as 8-bit RGB, turned upright as its EXIF data say.
+    """Read an image as 8-bit RGB, upright according to its EXIF data.
 
     Grey, palette, CMYK and 16-bit images are converted; an alpha channel is dropped.
 
     Raises:
-        InputError: no such file, an empty, damaged or unknown one.
+        InputError: Missing, empty or damaged file, or unknown format.
     """
     try:
         if path.stat().st_size == 0:
@@ -62,22 +62,22 @@ def open_image(path: Path) -> Image.Image:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except UnidentifiedImageError as error:
-        raise InputError(f"{path}: not an image that Pillow knows; replace or remove it") from error
+        raise InputError(f"{path}: not an image that Pillow can read; replace or remove it") from error
     except DAMAGED as error:
-        if isinstance(error, InputError):
+        if isinstance(error, InputError):  # also a ValueError
             raise
         raise InputError(f"{path}: damaged or truncated image ({error}); replace or remove it") from error
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Height and width in pixels, upright, without reading the pixels.
+    """Return the height and width of the upright image without decoding its pixels.
 
     Raises:
-        InputError: no such file, or not an image.
+        InputError: Missing file, or not an image.
     """
     try:
         with Image.open(path) as image:
-            turned = image.getexif().get(ORIENTATION, 1) >= 5  # 5 to 8 lie on their side
+            turned = image.getexif().get(ORIENTATION, 1) >= 5  # 5 to 8 swap rows and columns
             width, height = image.size
             return (width, height) if turned else (height, width)
     except (UnidentifiedImageError, *DAMAGED) as error:
@@ -85,53 +85,53 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits a pixel: Pillow's own conversion would clip at 255
+    if image.mode.startswith("I"):  # 16 bits per pixel; Pillow's own conversion clips at 255
         grey = np.asarray(image).astype(np.float64) / 257
         return Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8)).convert("RGB")
     if image.mode == "F" and not np.isfinite(np.asarray(image)).all():
         raise ValueError("has pixels that are not finite")
-    if image.mode == "P" and "transparency" in image.info:
+    if image.mode == "P" and "transparency" in image.info:  # Pillow warns about converting these to RGB directly
         image = image.convert("RGBA")
     return image.convert("RGB")
 
 
 def read_image(path: Path) -> UInt8[Tensor, "3 h w"]:
-    """`open_image` as a tensor, 0..255."""
+    """Read an image with `open_image` as a tensor, 0..255."""
     return to_tensor(open_image(path))
 
 
 def to_tensor(image: Image.Image) -> UInt8[Tensor, "3 h w"]:
-    """An RGB image as a tensor, 0..255."""
+    """Convert an RGB image to a tensor, 0..255."""
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
 
 
 def to_image(image: UInt8[Tensor, "3 h w"]) -> Image.Image:
-    """A tensor, 0..255, as an RGB image."""
+    """Convert a tensor, 0..255, to an RGB image."""
     return Image.fromarray(image.permute(1, 2, 0).contiguous().cpu().numpy())
 
 
 def to_signed(image: UInt8[Tensor, "... 3 h w"]) -> Float[Tensor, "... 3 h w"]:
-    """From 0..255 to [-1, 1]."""
+    """Scale 0..255 to [-1, 1]."""
     return image.float() / 127.5 - 1
 
 
 def to_bytes(image: Float[Tensor, "... 3 h w"]) -> UInt8[Tensor, "... 3 h w"]:
-    """From [-1, 1] to 0..255, rounded to the nearest and clipped."""
+    """Scale [-1, 1] to 0..255, rounded and clipped."""
     return ((image + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 def to_arrays(images: Float[Tensor, "n 3 h w"]) -> UInt8[np.ndarray, "n h w 3"]:
-    """A batch as other libraries take images: 0..255, colours last, on the CPU."""
+    """Convert images in [-1, 1] to NumPy arrays, 0..255, channels last."""
     return np.ascontiguousarray(to_bytes(images).permute(0, 2, 3, 1).cpu().numpy())
 
 
 def from_arrays(images: UInt8[np.ndarray, "... h w 3"]) -> Float[Tensor, "... 3 h w"]:
-    """The way back, to [-1, 1]."""
+    """Convert NumPy arrays, 0..255, channels last, to images in [-1, 1]."""
     return to_signed(torch.from_numpy(images).movedim(-1, -3))
 
 
 def resize(image: Float[Tensor, "c h w"], height: int, width: int) -> Float[Tensor, "c h2 w2"]:
-    """Bilinear with antialiasing; the aspect ratio is not kept (the release resizes so). As it is if it fits."""
+    """Resize bilinearly with antialiasing, without keeping the aspect ratio, as in the authors' code."""
     if image.shape[-2:] == (height, width):
         return image
     resized: Tensor = transforms.resize(image, [height, width], antialias=True)
@@ -139,7 +139,7 @@ def resize(image: Float[Tensor, "c h w"], height: int, width: int) -> Float[Tens
 
 
 def save_image(image: Image.Image, path: Path) -> None:
-    """Writes a PNG, whole or not at all."""
+    """Write a PNG atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as part:
         image.save(part, format="PNG")

@@ -1,4 +1,4 @@
-"""Which pixels of an image to complete, for the predict command: mask images, `maskdata.json`, or black squares."""
+"""Masks for the predict command: from mask images, `maskdata.json`, or black squares in the image."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
     MaskedPixels = Callable[[str, UInt8[Tensor, "3 h w"]], Bool[Tensor, "h w"]]
 
-SMALLEST_BLACK_SQUARE = 4  # pixels: smaller black places are part of the image
+SMALLEST_BLACK_SQUARE = 4  # pixels; smaller black regions are part of the image
 
 
 def masked_pixels(source: str, *, invert: bool = False) -> MaskedPixels:
-    """The way from an image's name and pixels to its masked pixels.
+    """Return a function from an image's name and pixels to its mask.
 
     Args:
-        source: "black", a `maskdata.json`, a folder of mask images of the same names, or one mask for all.
-        invert: of mask images: False: light is masked; True: dark is masked.
+        source: "black", a `maskdata.json`, a folder of mask images of the same names, or one mask image for all.
+        invert: Polarity of mask images. False: light is masked; True: dark is masked.
 
     Raises:
-        InputError: there is no such file or folder, or it can't be read.
+        InputError: No such file or folder, or it can't be read.
     """
     if source == "black":
         return _black
@@ -44,17 +44,18 @@ def masked_pixels(source: str, *, invert: bool = False) -> MaskedPixels:
     if path.is_file():
         return lambda name, image: _from_image(path, image, name, invert=invert)
     raise InputError(
-        f"mask={source}: no such file or folder; give a folder of mask images, one image, a .json, or black"
+        f"mask={source}: no such file or folder; give a folder of mask images, a mask image, a .json, or black"
     )
 
 
 def find_black(image: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
-    """The pixels that are part of a wholly black (0, 0, 0) square of at least 4x4 pixels."""
+    """Find the pixels that belong to a black (0, 0, 0) square of at least 4x4 pixels."""
     side = SMALLEST_BLACK_SQUARE
     if min(image.shape[-2:]) < side:
-        return image.amax(0) > 255  # nothing
+        return image.amax(0) > 255  # all False
     black = (image.amax(0) == 0).float()[None, None]
-    squares = -F.max_pool2d(-black, side, stride=1)  # 1 at the top left corner of each black square
+    # Erosion, then dilation: keeps every pixel covered by some black square, to the pixel.
+    squares = -F.max_pool2d(-black, side, stride=1)  # 1 at the top-left corner of each black square
     return F.max_pool2d(F.pad(squares, (side - 1,) * 4), side, stride=1)[0, 0] > 0
 
 
@@ -62,14 +63,15 @@ def _black(name: str, image: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
     masked = find_black(image)
     if not masked.any():
         raise InputError(
-            f"{name}: no black square of {SMALLEST_BLACK_SQUARE} pixels or more in it; JPEG blurs black, give a mask"
+            f"{name}: no black square of at least {SMALLEST_BLACK_SQUARE}x{SMALLEST_BLACK_SQUARE} pixels; "
+            "JPEG blurs black, so give mask images instead"
         )
-    return _demand(masked, name)
+    return _check_known(masked, name)
 
 
 def _from_maskdata(path: Path) -> MaskedPixels:
-    blocks, faults = read_maskdata(path)
-    reasons = {fault.name: fault.message for fault in faults}
+    blocks, invalid = read_maskdata(path)
+    reasons = {entry.name: entry.message for entry in invalid}
 
     def find(name: str, image: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
         if name not in blocks:
@@ -96,10 +98,10 @@ def _from_image(path: Path, image: Tensor, name: str, *, invert: bool) -> Bool[T
             f"{name}: its mask {path} has {masked.shape[0]}x{masked.shape[1]} pixels, the image {image.shape[1]}x"
             f"{image.shape[2]}; make them the same size"
         )
-    return _demand(masked, name)
+    return _check_known(masked, name)
 
 
-def _demand(masked: Bool[Tensor, "h w"], name: str) -> Bool[Tensor, "h w"]:
+def _check_known(masked: Bool[Tensor, "h w"], name: str) -> Bool[Tensor, "h w"]:
     if masked.all():
-        raise InputError(f"{name}: its mask hides the whole image; is the polarity right (mask.invert=true turns it)?")
+        raise InputError(f"{name}: its mask covers the whole image; check mask.invert")
     return masked

@@ -1,4 +1,4 @@
-"""The joints that every pose of the package has, and the way to them from other sets."""
+"""Joints of every pose in the package, and conversion from other joint sets."""
 
 from __future__ import annotations
 
@@ -23,44 +23,44 @@ JOINTS = (
 MIRRORED = tuple(
     JOINTS.index(name.replace("right", "left") if "right" in name else name.replace("left", "right")) for name in JOINTS
 )
-"""For each joint, the one on the other side of the body."""
+"""Index of the joint on the other side of the body, for each joint."""
 
 TORSO = (JOINTS.index("left_shoulder"), JOINTS.index("right_hip"))
-"""The joints whose distance is the size of the torso (Leeds Sports Pose, PCK)."""
+"""Joints whose distance defines the torso size (Leeds Sports Pose, PCK)."""
 
 SHOULDERS = ("right_shoulder", "left_shoulder")
 BODY = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
 
 
 def available(names: Sequence[str]) -> Float[Tensor, " 14"]:
-    """1 for each of `JOINTS` that `to_common` gives a place from a set of these names, 0 for the others."""
+    """Return 1 for each of `JOINTS` that `to_common` can derive from a set of these names, 0 for the others."""
     derived = {"neck"} if set(SHOULDERS) <= set(names) else set()
     return torch.tensor([float(name in names or name in derived) for name in JOINTS])
 
 
 def to_common(names: Sequence[str], joints: Float[Tensor, "*b j 3"]) -> Float[Tensor, "*b 14 3"]:
-    """Joints of another set in the order of `JOINTS`.
+    """Convert joints of another set to the order of `JOINTS`.
 
-    A set without a neck gets the midpoint of the shoulders, as sure as the less sure of them; a joint that a set lacks
-    besides (the head's top, in most) becomes (0, 0) with confidence 0.
+    A missing neck becomes the midpoint of the shoulders, with the lower of their confidences. Any other missing joint
+    (usually the top of the head) becomes (0, 0) with confidence 0.
 
     Args:
-        names: of the joints; those of the body are called like ours ("left_knee").
-        joints: x, y and confidence (or visible), in the order of `names`.
+        names: Names of the joints, spelled as in `JOINTS` ("left_knee").
+        joints: x, y and confidence (or visibility), in the order of `names`.
 
     Raises:
-        InputError: the set lacks a shoulder, elbow, wrist, hip, knee or ankle, so it is unknown here.
+        InputError: The set lacks a shoulder, elbow, wrist, hip, knee or ankle.
     """
     lacking = [f"{side}_{part}" for part in BODY for side in ("right", "left") if f"{side}_{part}" not in names]
     if lacking:
         raise InputError(
-            f"joint_names={list(names)}: unknown set of joints, {lacking[0]} is not among them; name them as in "
+            f"joint_names={list(names)}: unknown set of joints, {lacking[0]} is not among them; name the joints as in "
             f"{', '.join(JOINTS)}"
         )
-    place = {name: joints[..., number, :] for number, name in enumerate(names)}
-    if "neck" not in place:
-        right, left = (place[name] for name in SHOULDERS)
-        sure = torch.minimum(right[..., 2:], left[..., 2:])
-        place["neck"] = torch.cat([(right[..., :2] + left[..., :2]) / 2, sure], dim=-1)
-    nowhere = torch.zeros_like(joints[..., 0, :])
-    return torch.stack([place.get(name, nowhere) for name in JOINTS], dim=-2)
+    by_name = {name: joints[..., index, :] for index, name in enumerate(names)}
+    if "neck" not in by_name:
+        right, left = (by_name[name] for name in SHOULDERS)
+        confidence = torch.minimum(right[..., 2:], left[..., 2:])
+        by_name["neck"] = torch.cat([(right[..., :2] + left[..., :2]) / 2, confidence], dim=-1)
+    missing = torch.zeros_like(joints[..., 0, :])
+    return torch.stack([by_name.get(name, missing) for name in JOINTS], dim=-2)

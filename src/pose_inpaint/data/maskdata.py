@@ -1,7 +1,7 @@
 """The challenge's `maskdata.json`: `{"NAME.png": [[row, column, size], ...]}`.
 
-The release calls a block's numbers x, y and size, but x is the ROW and y the COLUMN of its top-left corner: rows
-x..x+size-1 and columns y..y+size-1 are masked.
+The authors' code calls the numbers of a block x, y and size, but x is the ROW and y the COLUMN of its top-left corner:
+rows x..x+size-1 and columns y..y+size-1 are masked.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Block(NamedTuple):
-    """A masked square, in pixels."""
+    """Masked square, in pixels."""
 
     row: int
     column: int
@@ -30,22 +30,22 @@ class Block(NamedTuple):
 
 
 class MaskDataFault(NamedTuple):
-    """An entry of a mask file that can't be used."""
+    """Invalid entry of a `maskdata.json`."""
 
     name: str
     message: str
 
 
 def read_maskdata(path: Path) -> tuple[dict[str, tuple[Block, ...]], list[MaskDataFault]]:
-    """The blocks of each image, and the entries that are no blocks.
+    """Read the blocks of each image, and collect the invalid entries.
 
     Raises:
-        InputError: the file is missing, can't be read, is not JSON, or not an object of lists.
+        InputError: The file is missing, unreadable, not JSON, or not an object.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; give it, or make masks with mask=squares") from error
+        raise InputError(f"{path}: no such file; add it, or draw masks with mask=squares") from error
     except (OSError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, not JSON, numbers of 4301 digits
         raise InputError(
             f"{path}: not JSON ({error}); expected an object NAME -> [[row, column, size], ...]"
@@ -54,24 +54,24 @@ def read_maskdata(path: Path) -> tuple[dict[str, tuple[Block, ...]], list[MaskDa
         raise InputError(
             f"{path}: holds a {type(content).__name__}; expected an object NAME -> [[row, column, size], ...]"
         )
-    found: dict[str, tuple[Block, ...]] = {}
-    faults = []
+    valid: dict[str, tuple[Block, ...]] = {}
+    invalid = []
     for name, blocks in content.items():
         try:
-            found[name] = parse_blocks(blocks)
+            valid[name] = parse_blocks(blocks)
         except InputError as error:
-            faults.append(MaskDataFault(name, str(error)))
-    return found, faults
+            invalid.append(MaskDataFault(name, str(error)))
+    return valid, invalid
 
 
 def parse_blocks(blocks: object) -> tuple[Block, ...]:
-    """Blocks from plain JSON.
+    """Convert decoded JSON to blocks.
 
     Raises:
-        InputError: not a list of three whole numbers each, a negative corner, or a size under 1.
+        InputError: Not a list of three integers each, a negative corner, or a size below 1.
     """
     if not isinstance(blocks, list):
-        raise InputError(f"{blocks!r} is no list of blocks [row, column, size]")
+        raise InputError(f"{blocks!r} is not a list of blocks [row, column, size]")
     return tuple(_parse_block(block) for block in blocks)
 
 
@@ -79,26 +79,26 @@ def _parse_block(block: object) -> Block:
     numbers = block if isinstance(block, list) else []
     whole = [n for n in numbers if isinstance(n, int | float) and not isinstance(n, bool) and n == n // 1]
     if len(numbers) != 3 or len(whole) != 3:
-        raise InputError(f"block {block!r} is not [row, column, size] in whole numbers")
+        raise InputError(f"block {block!r} is not [row, column, size] in integers")
     row, column, size = (int(n) for n in whole)
     if row < 0 or column < 0:
         raise InputError(f"block {block!r} has a negative corner")
     if size < 1:
-        raise InputError(f"block {block!r} has size {size}; a block is at least 1 pixel wide")
+        raise InputError(f"block {block!r} has size {size}; the minimum is 1")
     return Block(row, column, size)
 
 
 def check_blocks(blocks: Sequence[Block], height: int, width: int) -> None:
-    """Raises `InputError` if a block leaves an image of `height` x `width` pixels, or there is none."""
+    """Raise `InputError` if there is no block, or one exceeds an image of `height` x `width` pixels."""
     if not blocks:
-        raise InputError("lists no block: nothing is masked")
+        raise InputError("lists no blocks: nothing is masked")
     for block in blocks:
         if block.row + block.size > height or block.column + block.size > width:
-            raise InputError(f"block {list(block)} leaves the image of {height} rows and {width} columns")
+            raise InputError(f"block {list(block)} exceeds the image of {height} rows and {width} columns")
 
 
 def draw_blocks(blocks: Sequence[Block], height: int, width: int) -> Bool[Tensor, "h w"]:
-    """True where a block hides the image."""
+    """Draw a mask that is True inside the blocks."""
     masked = torch.zeros(height, width, dtype=torch.bool)
     for row, column, size in blocks:
         masked[row : row + size, column : column + size] = True

@@ -1,4 +1,4 @@
-"""Where the holes of an image are. Everywhere in the package 1 (True) = masked and 0 (False) = known."""
+"""Sources of masks. Everywhere in the package, 1 (True) = masked and 0 (False) = known."""
 
 from __future__ import annotations
 
@@ -23,47 +23,47 @@ if TYPE_CHECKING:
 
 
 class Masks(Protocol):
-    """A way to hide parts of images."""
+    """Source of masks."""
 
     paths: tuple[Path, ...]
-    """Folders and files that it reads, beside the data set's own."""
+    """Folders and files that the masks are read from, besides the data set's own."""
     varies: bool
-    """Whether each epoch of training sees other holes."""
+    """Whether the masks change with each epoch of training."""
 
     def uses_maskdata(self, split: str) -> bool:
-        """Whether the images of `split` must have blocks in `maskdata.json`."""
+        """Return whether the images of `split` must have blocks in `maskdata.json`."""
         ...
 
     def mask(self, record: Record, shape: tuple[int, int], size: int, epoch: int | None) -> Bool[Tensor, "s s"]:
-        """The mask of an image, at the network's resolution.
+        """Return the mask of an image at the network's resolution.
 
         Args:
-            record: the image.
-            shape: its height and width in pixels.
-            size: side of the mask in pixels.
-            epoch: the epoch of training, for masks that vary; None for validation and test.
+            record: Image to mask.
+            shape: Height and width of the image in pixels.
+            size: Side of the mask in pixels.
+            epoch: Epoch of training for masks that vary; None for validation and test.
 
         Raises:
-            InputError: the image has no mask that can be used.
+            InputError: The image has no usable mask.
         """
         ...
 
 
 def shrink(masked: Bool[Tensor, "h w"], size: int) -> Bool[Tensor, "s s"]:
-    """A mask at another resolution; masked is every pixel that a masked one contributes to, so that nothing leaks."""
+    """Resize a mask; every pixel that a masked one contributes to becomes masked, so that nothing leaks."""
     if masked.shape == (size, size):
         return masked
     return F.interpolate(masked[None, None].float(), (size, size), mode="bilinear", antialias=True)[0, 0] > 0
 
 
 class MaskData:
-    """The blocks of the data set's `maskdata.json`."""
+    """Masks from the blocks of the data set's `maskdata.json`."""
 
     paths: tuple[Path, ...] = ()
     varies = False
 
     def uses_maskdata(self, split: str) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def mask(
@@ -73,10 +73,10 @@ class MaskData:
         size: int,
         epoch: int | None,
     ) -> Bool[Tensor, "s s"]:
-        """The blocks, drawn at the image's own resolution."""
+        """Draw the blocks at the image's own resolution, then resize."""
         if record.blocks is None:
             raise InputError(
-                f"{record.path}: maskdata.json has no entry for it; add one, or make masks with mask=squares"
+                f"{record.path}: maskdata.json has no entry for it; add one, or draw masks with mask=squares"
             )
         try:
             check_blocks(record.blocks, *shape)
@@ -86,18 +86,18 @@ class MaskData:
 
 
 class Squares:
-    """Squares drawn at random: as many and as large as asked for, by a digest of name, seed and epoch.
+    """Random squares, seeded by a digest of seed, image name and epoch.
 
     Args:
-        seed: of the whole run.
-        count: fewest and most squares.
-        side: shortest and longest side, as shares of the image's.
-        max_share: squares that would hide more than this share of the image are left out.
-        vary: draw new ones for each epoch of training.
-        evaluate_on: which masks validation and test use: "squares" drawn here, or the data set's "maskdata".
+        seed: Random seed of the run.
+        count: Smallest and largest number of squares.
+        side: Smallest and largest side, as fractions of the image's side, in (0, 1].
+        max_share: Largest mask ratio, in (0, 1); squares that would exceed it are left out.
+        vary: Whether to draw new squares for each epoch of training.
+        evaluate_on: Masks for validation and test: "squares" drawn here, or the data set's "maskdata".
 
     Raises:
-        InputError: an argument is out of range, or a single square may hide more than `max_share`.
+        InputError: An argument is out of range, or a single square may exceed `max_share`.
     """
 
     paths: tuple[Path, ...] = ()
@@ -116,27 +116,27 @@ class Squares:
         fewest, most = count
         shortest, longest = side
         if not (isinstance(fewest, int) and isinstance(most, int) and 1 <= fewest <= most):
-            raise InputError(f"mask.count={list(count)}: must be two whole numbers, 1 <= fewest <= most")
+            raise InputError(f"mask.count={list(count)}: must be two integers, 1 <= fewest <= most")
         if not 0 < shortest <= longest <= 1:
-            raise InputError(f"mask.side={list(side)}: must be two shares of the side, 0 < shortest <= longest <= 1")
+            raise InputError(f"mask.side={list(side)}: must be two fractions, 0 < shortest <= longest <= 1")
         if not 0 < max_share < 1 or longest**2 > max_share:
-            raise InputError(f"mask.max_share={max_share}: must be in (0, 1) and at least mask.side's longest, squared")
+            raise InputError(f"mask.max_share={max_share}: must be in (0, 1) and at least max(mask.side)**2")
         self.seed, self.count, self.side, self.max_share = seed, (fewest, most), (shortest, longest), max_share
         self.varies, self.evaluate_on = vary, evaluate_on
 
     def uses_maskdata(self, split: str) -> bool:
-        """Only for validation and test, and if asked to."""
+        """Return True for validation and test with `evaluate_on="maskdata"`."""
         return self.evaluate_on == "maskdata" and split != "train"
 
     def mask(self, record: Record, shape: tuple[int, int], size: int, epoch: int | None) -> Bool[Tensor, "s s"]:
-        """Squares drawn at the network's resolution, whatever the image's."""
-        if epoch is None and self.evaluate_on == "maskdata" and record.blocks is not None:  # training needs none
+        """Draw squares at the network's resolution, independent of the image's size."""
+        if epoch is None and self.evaluate_on == "maskdata" and record.blocks is not None:
             return MaskData().mask(record, shape, size, epoch)
         key = (self.seed, record.name, epoch) if self.varies and epoch is not None else (self.seed, record.name)
         return draw_blocks(self.blocks(key, size), size, size)
 
     def blocks(self, key: tuple[object, ...], size: int) -> list[Block]:
-        """The squares for a key in an image of `size` x `size` pixels: at least one, `max_share` never passed."""
+        """Draw the squares for a key in an image of `size` x `size` pixels: at least one, within `max_share`."""
         draw = np.random.Generator(np.random.PCG64(digest(*key)))
         shortest = max(1, int(self.side[0] * size))
         longest = max(shortest, int(self.side[1] * size))
@@ -145,21 +145,21 @@ class Squares:
             side = int(draw.integers(shortest, longest, endpoint=True))
             row, column = (int(draw.integers(0, size - side, endpoint=True)) for _ in range(2))
             candidate = [*blocks, Block(row, column, side)]
-            share = draw_blocks(candidate, size, size).float().mean()
-            if not blocks or share <= self.max_share:
+            ratio = draw_blocks(candidate, size, size).float().mean()
+            if not blocks or ratio <= self.max_share:
                 blocks = candidate
         return blocks
 
 
 class MaskFolder:
-    """A folder with a mask image for each image, of the same name but for the suffix, and the same size.
+    """Folder with one mask image per image, of the same stem and size.
 
     Args:
-        root: the folder.
-        invert: False: light (128..255) is masked, dark is known. True: the other way round.
+        root: Folder of the mask images.
+        invert: Polarity. False: light (128..255) is masked; True: dark (0..127) is masked.
 
     Raises:
-        InputError: there is no such folder.
+        InputError: No such folder.
     """
 
     varies = False
@@ -172,7 +172,7 @@ class MaskFolder:
         self.images = list_by_stem(self.root)
 
     def uses_maskdata(self, split: str) -> bool:
-        """Never."""
+        """Return False."""
         return False
 
     def mask(
@@ -182,7 +182,7 @@ class MaskFolder:
         size: int,
         epoch: int | None,
     ) -> Bool[Tensor, "s s"]:
-        """The mask image, made binary at its own resolution."""
+        """Threshold the mask image at its own resolution, then resize."""
         key = stem(record.name)
         if key not in self.images:
             raise InputError(f"{record.name}: no mask image {key}.* in {self.root}; add one")
@@ -196,6 +196,6 @@ class MaskFolder:
 
 
 def read_mask(path: Path, *, invert: bool = False) -> Bool[Tensor, "h w"]:
-    """A mask image: light is masked, or dark with `invert`."""
+    """Read a mask image: light is masked, or dark with `invert`."""
     light = torch.from_numpy(np.array(open_image(path).convert("L"))) >= 128
     return ~light if invert else light

@@ -1,4 +1,4 @@
-"""What a data set knows of each image."""
+"""Records of the images in a data set."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Joints = tuple[tuple[float, float, float], ...]
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of an image before any file but the lists is opened.
+    """Files and annotations of an image; the image itself is not opened.
 
     Attributes:
-        name: its file name, unique in the split.
-        original: the file without holes; None in a blind test split.
-        masked: the file with black holes, where there is one.
-        blocks: its squares of `maskdata.json`, where listed.
-        joints: x, y in pixels and visible, of each of `pose_inpaint.data.joints.JOINTS`, where listed.
+        name: File name, unique in the split.
+        original: File without holes; None in a blind test split.
+        masked: File with black holes, or None.
+        blocks: Squares of `maskdata.json`, or None.
+        joints: x, y (pixels) and visibility of each of `pose_inpaint.data.joints.JOINTS`, or None.
     """
 
     name: str
@@ -30,13 +30,13 @@ class Record:
 
     @property
     def path(self) -> Path:
-        """The file to name in messages."""
+        """File to name in messages."""
         return self.original or self.masked or Path(self.name)
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The images of a split, and what is wrong with its lists, a line each."""
+    """Images of a split, and the problems of its lists, one line each."""
 
     records: list[Record]
     problems: list[str] = field(default_factory=list)

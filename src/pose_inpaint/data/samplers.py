@@ -1,4 +1,4 @@
-"""The order in which images are read, by epoch, rank and position."""
+"""Order of images by epoch, rank and resume position."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 
 class EpochSampler(DistributedSampler[int]):
-    """A shuffled order of (epoch, index) that follows from seed and epoch alone; each rank gets its own part.
+    """Shuffled (epoch, index) pairs of one rank, determined by seed and epoch alone.
 
-    Together the ranks get each image once, but for a last few that can't be shared equally.
+    Together the ranks get each image once, except for a remainder that can't be divided equally.
 
     Args:
-        images: the data set.
-        ranks: processes that train together.
-        rank: which of them this is.
-        seed: of the order.
-        start: the epoch, and the images of this rank in it, that were seen before the run was resumed.
+        images: Data set.
+        ranks: Number of processes that train together.
+        rank: Rank of this process.
+        seed: Random seed of the order.
+        start: Epoch to resume in, and the number of its images that this rank has already seen.
     """
 
     def __init__(self, images: ImageDataset, ranks: int, rank: int, seed: int, start: tuple[int, int] = (0, 0)) -> None:
         super().__init__(images, num_replicas=ranks, rank=rank, shuffle=True, seed=seed, drop_last=True)
         self.start = start
-        self.set_epoch(start[0])  # a loader with processes fetches its first batches before Lightning sets the epoch
+        self.set_epoch(start[0])  # loader processes fetch their first batches before Lightning sets the epoch
 
     def __iter__(self) -> Iterator[tuple[int, int]]:  # type: ignore[override]
         seen = self.start[1] if self.epoch == self.start[0] else 0
@@ -37,7 +37,7 @@ class EpochSampler(DistributedSampler[int]):
 
 
 class PartSampler(Sampler[int]):
-    """Each rank's part of the images in their order: all of them once, so that parts may differ by one in length."""
+    """Every n-th image for each of n ranks: each image once, so lengths may differ by one."""
 
     def __init__(self, images: ImageDataset, ranks: int, rank: int) -> None:
         self.part = range(rank, len(images), ranks)

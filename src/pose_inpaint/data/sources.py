@@ -1,4 +1,4 @@
-"""Where images come from: the challenge's layout, or any folder."""
+"""Sources of images: the challenge's layout, drawn mannequins, or any folder."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from pose_inpaint.runtime.hashing import digest
 
 
 class Source(Protocol):
-    """A place that holds images in splits."""
+    """Source of images in splits."""
 
     paths: tuple[Path, ...]
-    """Folders and files that it reads."""
+    """Folders and files that the images are read from."""
 
     def has(self, split: str) -> bool:
-        """Whether there is such a split at all."""
+        """Return whether the split exists."""
         ...
 
     def listing(self, split: str, *, maskdata: bool) -> Listing:
-        """The images of a split.
+        """List the images of a split.
 
         Args:
             split: "train", "val" or "test".
-            maskdata: whether every image must have blocks in `maskdata.json`.
+            maskdata: Whether every image must have blocks in `maskdata.json`.
 
         Raises:
-            InputError: a list can't be read at all.
+            InputError: A list can't be read.
         """
         ...
 
 
 def check_root(root: str | None, key: str = "data.root") -> Path:
-    """The folder, if there is one; raises `InputError` otherwise."""
+    """Return the folder as a path; raise `InputError` if it doesn't exist."""
     if not root:
         raise InputError(f"{key} is missing: give {key}=DIR, the folder of your images")
     if not Path(root).is_dir():
@@ -52,12 +52,15 @@ def check_root(root: str | None, key: str = "data.root") -> Path:
 
 
 class Chalearn:
-    """The challenge's layout: `ROOT/SPLIT/{X,Y}/NAME.png`, `ROOT/SPLIT/maskdata.json`, perhaps `joints.json`.
+    """Challenge layout: `ROOT/SPLIT/{X,Y}/NAME.png`, `ROOT/SPLIT/maskdata.json`, optionally `joints.json`.
 
-    X (masked input) may be absent where Y (original) and the blocks are there; Y may be absent in a blind test split.
+    X (masked input) is optional if Y (original) and the blocks exist; Y is optional in a blind test split.
 
     Args:
-        root: the folder ROOT.
+        root: Folder ROOT.
+
+    Raises:
+        InputError: No such folder.
     """
 
     def __init__(self, root: str | None) -> None:
@@ -65,11 +68,11 @@ class Chalearn:
         self.paths: tuple[Path, ...] = (self.root,)
 
     def has(self, split: str) -> bool:
-        """Whether ROOT/SPLIT is a folder."""
+        """Return whether ROOT/SPLIT is a folder."""
         return (self.root / split).is_dir()
 
     def listing(self, split: str, *, maskdata: bool) -> Listing:
-        """The images of ROOT/SPLIT, paired."""
+        """Pair the images of ROOT/SPLIT."""
         folder = self.root / split
         if not folder.is_dir():
             return Listing([], [f"{folder}: no such folder; expected {split}/Y/NAME.png and {split}/maskdata.json"])
@@ -82,8 +85,8 @@ class Chalearn:
             problems.append(f"{folder}: no image in {folder / 'Y'}; only a test split may lack its originals")
         blocks: dict[str, tuple[Block, ...]] = {}
         if maskdata or not originals or (folder / "maskdata.json").is_file():
-            blocks, faults = _read_blocks(folder / "maskdata.json", names, strict=maskdata or not originals)
-            problems += faults
+            blocks, invalid = _read_blocks(folder / "maskdata.json", names, strict=maskdata or not originals)
+            problems += invalid
         joints = read_joints(folder / "joints.json")
         records = [
             Record(name, originals.get(name), masked.get(name), blocks.get(name), joints.get(name)) for name in names
@@ -92,13 +95,13 @@ class Chalearn:
 
 
 class Mannequins(Chalearn):
-    """The embedded data set: drawn people, written into the user's cache once and read like any other.
+    """Embedded data set of drawn people, generated once in the user's cache.
 
     Args:
-        counts: images of train, val and test.
-        size: side of the images in pixels.
-        seed: of the drawings; another one gives other people.
-        cache: the folder to write into; the user's cache folder if not given.
+        counts: Number of images in train, val and test.
+        size: Side of the images in pixels.
+        seed: Random seed of the drawings.
+        cache: Folder to write to; None: the user's cache folder.
     """
 
     def __init__(self, counts: dict[str, int], size: int = 128, seed: int = 2018, cache: str | None = None) -> None:
@@ -116,15 +119,15 @@ class Mannequins(Chalearn):
 
 
 class Folder:
-    """Any folder of images, split by a digest of each file's name, so that adding a file moves no other.
+    """Any folder of images, split by a digest of the file names, so that adding a file moves no other.
 
     Args:
-        root: the folder; folders below it count too.
-        fractions: shares of train, val and test; they add up to 1.
-        maskdata: a file like the challenge's, for `mask=maskdata`; `ROOT/maskdata.json` if not given.
+        root: Folder of the images, searched recursively.
+        fractions: Fractions of train, val and test; they sum to 1.
+        maskdata: Blocks for `mask=maskdata`; None: `ROOT/maskdata.json`.
 
     Raises:
-        InputError: there is no such folder, or the shares don't add up to 1.
+        InputError: No such folder, or the fractions don't sum to 1.
     """
 
     def __init__(
@@ -133,18 +136,18 @@ class Folder:
         self.root = check_root(root)
         if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
             raise InputError(
-                f"data.fractions={list(fractions)}: give three shares for train, val and test that add up to 1"
+                f"data.fractions={list(fractions)}: must be three fractions for train, val and test that sum to 1"
             )
         self.fractions = tuple(fractions)
         self.maskdata = Path(maskdata) if maskdata else self.root / "maskdata.json"
         self.paths: tuple[Path, ...] = (self.root, self.maskdata)
 
     def has(self, split: str) -> bool:
-        """Whether the split gets a share."""
+        """Return whether the fraction of the split is positive."""
         return self.fractions[SPLITS.index(split)] > 0
 
     def listing(self, split: str, *, maskdata: bool) -> Listing:
-        """The images whose names' digests fall into the split's share."""
+        """List the images whose name digests fall into the split."""
         every = list_images(self.root, recursive=True)
         names = {name: path for name, path in every.items() if self.split_of(name) == split}
         if not names:
@@ -156,10 +159,10 @@ class Folder:
         return Listing([Record(name, path, blocks=blocks.get(name)) for name, path in names.items()], problems)
 
     def split_of(self, name: str) -> str:
-        """The split of a file's name."""
-        place = digest(name) / 2**64
+        """Return the split of a file name."""
+        position = digest(name) / 2**64  # in [0, 1)
         train, val, _ = self.fractions
-        return "train" if place < train else "val" if place < train + val else "test"
+        return "train" if position < train else "val" if position < train + val else "test"
 
 
 def _unpaired(folder: Path, originals: dict[str, Path], masked: dict[str, Path]) -> list[str]:
@@ -171,25 +174,25 @@ def _unpaired(folder: Path, originals: dict[str, Path], masked: dict[str, Path])
 def _read_blocks(
     path: Path, names: dict[str, Path], *, strict: bool, others: set[str] | None = None
 ) -> tuple[dict[str, tuple[Block, ...]], list[str]]:
-    """Blocks of the images called `names`, and the file's faults: those that matter always, or all if `strict`."""
+    """Read the blocks of `names`, and the file's problems; `strict` adds unknown and missing entries."""
     try:
-        blocks, faults = read_maskdata(path)
+        blocks, invalid = read_maskdata(path)
     except InputError as error:
         return {}, [str(error)]
-    listed = {*blocks, *(fault.name for fault in faults)}
-    problems = [f"{path}: {fault.name}: {fault.message}; correct or remove it" for fault in faults]
+    listed = {*blocks, *(entry.name for entry in invalid)}
+    problems = [f"{path}: {entry.name}: {entry.message}; correct or remove it" for entry in invalid]
     if strict:
         unknown = sorted(listed - set(names) - (others or set()))
-        problems += [f"{path}: lists {name}, which isn't there; add the image or remove the entry" for name in unknown]
+        problems += [f"{path}: lists {name}, which is missing; add the image or remove the entry" for name in unknown]
         problems += [f"{path}: {name} is not listed; add its blocks" for name in names if name not in listed]
     return blocks, problems
 
 
 def read_joints(path: Path) -> dict[str, Joints]:
-    """Joints by image, in the order of `pose_inpaint.data.joints.JOINTS`; empty where there is no such file.
+    """Read the joints of each image in the order of `pose_inpaint.data.joints.JOINTS`; empty if there is no file.
 
     Raises:
-        InputError: the file is not of the form `{"joint_names": [...], "joints": {NAME: [[x, y, visible], ...]}}`, or
+        InputError: The file is not of the form `{"joint_names": [...], "joints": {NAME: [[x, y, visible], ...]}}`, or
             its set of joints is unknown.
     """
     if not path.is_file():
@@ -207,7 +210,7 @@ def read_joints(path: Path) -> dict[str, Joints]:
         ) from error
     wrong = [name for name, rows in joints.items() if len(rows) != count]
     if wrong:
-        raise InputError(f"{path}: {wrong[0]} has {len(joints[wrong[0]])} joints, joint_names {count}; correct it")
+        raise InputError(f"{path}: {wrong[0]} has {len(joints[wrong[0]])} joints, expected {count}; correct it")
     if not joints:
         return {}
     try:

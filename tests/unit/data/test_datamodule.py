@@ -23,7 +23,7 @@ ORIGINAL, MASKED = (200, 100, 50), (10, 20, 30)
 
 @pytest.fixture
 def files(tmp_path):
-    """An image of 4 rows and 8 columns in one colour, and its masked image in another."""
+    """An original of 4 rows and 8 columns in one colour, and a masked image in another."""
     for name, colour in (("Y.png", ORIGINAL), ("X.png", MASKED)):
         Image.new("RGB", (8, 4), colour).save(tmp_path / name)
     return tmp_path / "Y.png", tmp_path / "X.png"
@@ -45,7 +45,7 @@ def test_the_original_counts_inside_holes_and_the_masked_image_outside(files):
     assert set(map(tuple, colours(batch)[~hole].tolist())) == {MASKED}
 
 
-def test_black_of_the_masked_image_is_filled_whatever_masks_are_drawn(files):
+def test_black_blocks_of_the_masked_image_are_filled_with_any_masks(files):
     record = Record("a", *files, blocks=(Block(0, 4, 4),))
     batch = read_record(record, Squares(1), 8, epoch=0)
     assert tuple(colours(batch)[0, 7].tolist()) == ORIGINAL
@@ -58,14 +58,14 @@ def test_an_original_alone_is_the_target(files):
     assert batch.names == ("a",)
 
 
-def test_a_blind_target_is_nan_in_the_holes_and_nowhere_else(files):
+def test_a_blind_target_is_nan_only_in_the_holes(files):
     batch = read_record(Record("a", None, files[1], blocks=(Block(1, 2, 3),)), MaskData(), 6)
     assert 0 < batch.mask.sum() < 36
     assert torch.equal(batch.target.isnan(), batch.mask.bool().expand(-1, 3, -1, -1))
 
 
 @pytest.mark.parametrize("blind", [False, True])
-def test_holes_of_known_are_empty(files, blind):
+def test_known_is_empty_in_the_holes(files, blind):
     record = Record("a", None if blind else files[0], files[1], blocks=(Block(1, 2, 3),))
     batch = read_record(record, MaskData(), 6)
     hole = batch.mask.bool().expand(-1, 3, -1, -1)
@@ -73,7 +73,7 @@ def test_holes_of_known_are_empty(files, blind):
     assert torch.equal(batch.known[~hole], batch.target[~hole])
 
 
-def test_images_of_another_size_are_resized_and_their_joints_moved(files):
+def test_images_of_another_size_are_resized_with_their_joints(files):
     record = Record("a", files[0], blocks=(Block(0, 0, 1),), joints=((8, 4, 1), (2, 1, 0)))
     batch = read_record(record, MaskData(), 16)
     assert batch.target.shape == (1, 3, 16, 16)
@@ -81,19 +81,19 @@ def test_images_of_another_size_are_resized_and_their_joints_moved(files):
     assert batch.pose.tolist() == [[[16, 16, 1], [4, 4, 0]]]
 
 
-def test_joints_stay_where_they_are_at_the_images_own_size(files):
+def test_joints_are_unchanged_at_the_images_own_size(files):
     Image.new("RGB", (8, 8)).save(files[0])
     record = Record("a", files[0], blocks=(Block(0, 0, 1),), joints=((3, 5, 1),))
     assert read_record(record, MaskData(), 8).pose.tolist() == [[[3, 5, 1]]]
 
 
-def test_partners_of_different_sizes_are_named_with_both(files):
+def test_pairs_of_different_sizes_are_reported_with_both_sizes(files):
     Image.new("RGB", (9, 4)).save(files[1])
     with pytest.raises(InputError, match=r"X\.png: 4x9 pixels, but its original .*Y\.png has 4x8; make them the same"):
         read_record(Record("a", *files, blocks=(Block(0, 0, 1),)), MaskData(), 4)
 
 
-def test_a_record_without_files_is_refused():
+def test_a_record_without_files_is_rejected():
     with pytest.raises(InputError, match="a: neither original nor masked"):
         read_record(Record("a", None), MaskData(), 4)
 
@@ -120,24 +120,24 @@ def order(loader, epoch):
 
 @pytest.mark.parametrize("count", [12, 13])
 @pytest.mark.parametrize("epoch", [0, 5])
-def test_two_ranks_share_the_training_images_out(count, epoch):
+def test_two_ranks_divide_the_training_images(count, epoch):
     parts = []
     for rank in range(2):
         sampler = EpochSampler(range(count), 2, rank, seed=3)
         sampler.set_epoch(epoch)
         parts.append(list(sampler))
-    assert {found for part in parts for found, _ in part} == {epoch}
+    assert {number for part in parts for number, _ in part} == {epoch}
     indices = [index for part in parts for _, index in part]
-    assert len(set(indices)) == len(indices) == count - count % 2  # no image twice; the odd one waits for its turn
+    assert len(set(indices)) == len(indices) == count - count % 2  # no image twice; the remainder is left out
     assert len(parts[0]) == len(parts[1])
     alone = list(EpochSampler(range(count), 1, 0, 3, (epoch, 0)))
-    for batch in range(count // 4):  # of two ranks with two images each: those of one rank with four
+    for batch in range(count // 4):  # two ranks with two images each see the same batch as one rank with four
         together = {*parts[0][2 * batch : 2 * batch + 2], *parts[1][2 * batch : 2 * batch + 2]}
         assert together == set(alone[4 * batch : 4 * batch + 4])
 
 
 @given(st.integers(1, 40), st.integers(1, 6))
-def test_ranks_validate_every_image_once(count, ranks):
+def test_ranks_validate_each_image_once(count, ranks):
     parts = [list(PartSampler(range(count), ranks, rank)) for rank in range(ranks)]
     assert sorted(index for part in parts for index in part) == list(range(count))
     assert [len(PartSampler(range(count), ranks, rank)) for rank in range(ranks)] == [len(part) for part in parts]
@@ -145,17 +145,17 @@ def test_ranks_validate_every_image_once(count, ranks):
 
 
 @given(st.integers(1, 30), st.integers(0, 30), st.integers(0, 3), st.integers(0, 3))
-def test_a_resumed_order_is_the_rest_of_the_whole_one(count, seen, epoch, other):
+def test_a_resumed_order_is_the_rest_of_the_full_order(count, seen, epoch, other):
     whole, rest = EpochSampler(range(count), 1, 0, 3), EpochSampler(range(count), 1, 0, 3, (epoch, seen))
     whole.set_epoch(epoch)
     assert list(rest) == list(whole)[seen:]
-    assert len(rest) == len(whole)  # the epoch's number of batches stays what it was
+    assert len(rest) == len(whole)  # the length of the epoch doesn't change
     for sampler in (whole, rest):
         sampler.set_epoch(epoch + 1 + other)
     assert list(rest) == list(whole)
 
 
-def test_the_data_module_shares_validation_out_without_padding(tiny_data):
+def test_validation_images_are_divided_without_padding(tiny_data):
     names = []
     for rank in range(3):
         module = data(tiny_data, batch_size=2)
@@ -164,7 +164,7 @@ def test_the_data_module_shares_validation_out_without_padding(tiny_data):
     assert sorted(names) == [f"{number:03}.png" for number in range(4)]
 
 
-def test_fewer_validation_images_than_ranks_are_refused(tiny_data):
+def test_fewer_validation_images_than_ranks_are_rejected(tiny_data):
     module = data(tiny_data)
     module.trainer = SimpleNamespace(world_size=5, global_rank=0)
     with pytest.raises(InputError, match="5 devices, but only 4 validation images"):
@@ -180,7 +180,7 @@ def test_the_data_module_takes_its_rank_from_the_trainer(tiny_data):
     assert sorted(names) == [f"{number:03}.png" for number in range(12)]
 
 
-def test_training_order_follows_from_seed_and_epoch_alone(tiny_data):
+def test_training_order_depends_on_seed_and_epoch_only(tiny_data):
     first = order(data(tiny_data).train_dataloader(), 3)
     torch.rand(5)
     assert order(data(tiny_data).train_dataloader(), 3) == first
@@ -210,7 +210,7 @@ def test_the_epoch_reaches_the_masks(tiny_data, workers):
                 assert torch.equal(mask[0].bool(), Squares(1).mask(records[name], (48, 40), 16, epoch))
 
 
-def test_validation_comes_by_name_with_masks_that_stay(tiny_data):
+def test_validation_is_sorted_by_name_with_fixed_masks(tiny_data):
     module = data(tiny_data, batch_size=3)
     batches = list(module.val_dataloader())
     assert [name for batch in batches for name in batch.names] == ["000.png", "001.png", "002.png", "003.png"]
@@ -228,13 +228,13 @@ def test_adding_images_changes_no_other_image_of_validation(tiny_data):
 
 
 def test_test_images_come_from_the_test_split(tiny_data):
-    (found,) = data(tiny_data).test_dataloader()
+    (batch,) = data(tiny_data).test_dataloader()
     records = Chalearn(str(tiny_data)).listing("test", maskdata=False).records
     expected = collate([ImageDataset(records, Squares(1), 16)[i] for i in range(4)])
-    assert torch.equal(found.target, expected.target)
+    assert torch.equal(batch.target, expected.target)
 
 
-def test_training_drops_the_batch_that_is_not_full(tiny_data):
+def test_training_drops_an_incomplete_batch(tiny_data):
     assert [len(batch.names) for batch in data(tiny_data, batch_size=5).train_dataloader()] == [5, 5]
 
 
@@ -272,12 +272,12 @@ def test_limit_takes_the_first_images_by_name(tiny_data):
 
 
 @pytest.mark.parametrize(("batch_size", "limit", "count"), [(13, None, 12), (4, 3, 3)])
-def test_a_batch_larger_than_the_split_is_refused(tiny_data, batch_size, limit, count):
+def test_a_batch_larger_than_the_split_is_rejected(tiny_data, batch_size, limit, count):
     with pytest.raises(InputError, match=rf"data\.batch_size={batch_size}: only {count} training images;"):
         data(tiny_data, batch_size=batch_size, limit=limit).train_dataloader()
 
 
-def test_a_batch_larger_than_a_ranks_part_is_refused(tiny_data):
+def test_a_batch_larger_than_a_ranks_part_is_rejected(tiny_data):
     module = data(tiny_data, batch_size=7)
     module.trainer = SimpleNamespace(world_size=2, global_rank=0)
     with pytest.raises(InputError, match="only 6 training images for each of 2 devices"):
@@ -293,12 +293,12 @@ def test_a_batch_larger_than_a_ranks_part_is_refused(tiny_data):
         ({"limit": 0}, r"data\.limit=0: must be at least 1"),
     ],
 )
-def test_bad_settings_are_named_with_their_value(tiny_data, arguments, says):
+def test_invalid_settings_are_reported_with_their_value(tiny_data, arguments, says):
     with pytest.raises(InputError, match=says):
         data(tiny_data, **arguments)
 
 
-def test_faulty_lists_are_refused(tiny_data):
+def test_invalid_lists_are_rejected(tiny_data):
     (tiny_data / "val" / "maskdata.json").write_text(json.dumps({"000.png": [[0, 0, 1]]}))
     with pytest.raises(InputError, match=r"001\.png is not listed"):
         data(tiny_data, MaskData()).val_dataloader()

@@ -53,7 +53,7 @@ def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path):
     assert [red for red, _, _ in colours(tmp_path / "a.png")] == [255, 200, 128, 1, 0, 1, 0]
 
 
-def test_palette_is_looked_up(tmp_path):
+def test_palette_colours_are_resolved(tmp_path):
     palette_image().save(tmp_path / "a.png")
     assert colours(tmp_path / "a.png") == [(40, 50, 60), (10, 20, 30)]
 
@@ -73,7 +73,7 @@ def test_alpha_is_dropped_not_blended(tmp_path):
 
 def test_cmyk_becomes_rgb(tmp_path):
     inks = np.zeros((8, 8, 4), dtype=np.uint8)
-    inks[..., 0] = 255  # cyan ink takes all red away
+    inks[..., 0] = 255  # cyan ink removes all red
     Image.fromarray(inks, "CMYK").save(tmp_path / "a.tif")
     assert set(colours(tmp_path / "a.tif")) == {(0, 255, 255)}
 
@@ -82,7 +82,7 @@ def test_rotation_of_exif_is_applied(tmp_path):
     pixels = np.zeros((2, 3, 3), dtype=np.uint8)
     pixels[0, 0] = 255
     exif = Image.Exif()
-    exif[0x0112] = 6  # the image was taken with the camera turned: rotate by 90 degrees clockwise
+    exif[0x0112] = 6  # rotate by 90 degrees clockwise
     Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
     read = read_image(tmp_path / "a.png")
     assert read.shape == (3, 3, 2)
@@ -106,14 +106,14 @@ def png_bytes():
     ],
     ids=["missing", "empty", "text", "truncated", "header only"],
 )
-def test_unreadable_files_are_named_in_one_line(tmp_path, content, says):
+def test_unreadable_files_are_reported_in_one_line(tmp_path, content, says):
     path = tmp_path / "bad.png"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(InputError, match=says) as fault:
+    with pytest.raises(InputError, match=says) as error:
         open_image(path)
-    assert str(fault.value).startswith(f"{path}: ")
-    assert "\n" not in str(fault.value)
+    assert str(error.value).startswith(f"{path}: ")
+    assert "\n" not in str(error.value)
 
 
 def test_a_folder_with_an_images_name_is_an_input_error(tmp_path):
@@ -124,7 +124,7 @@ def test_a_folder_with_an_images_name_is_an_input_error(tmp_path):
 
 def test_broken_exif_is_an_input_error(tmp_path, monkeypatch):
     def fail(_):
-        raise TypeError("bad operand type for abs(): 'str'")  # what Pillow says of a JPEG with a flipped byte
+        raise TypeError("bad operand type for abs(): 'str'")  # Pillow's error for a JPEG with a flipped byte
 
     Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
     monkeypatch.setattr("pose_inpaint.data.images.ImageOps.exif_transpose", fail)
@@ -133,14 +133,14 @@ def test_broken_exif_is_an_input_error(tmp_path, monkeypatch):
 
 
 @settings(max_examples=60, deadline=None)
-@given(places=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=4))
+@given(changes=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=4))
 @pytest.mark.parametrize("form", ["png", "jpeg", "tiff"])
-def test_flipped_bytes_never_raise_anything_else(tmp_path_factory, form, places):
+def test_flipped_bytes_never_raise_anything_else(tmp_path_factory, form, changes):
     data = io.BytesIO()
     Image.linear_gradient("L").resize((16, 12)).convert("RGB").save(data, format=form)
     content = bytearray(data.getvalue())
-    for place, value in places:
-        content[place % len(content)] = value
+    for offset, value in changes:
+        content[offset % len(content)] = value
     path = tmp_path_factory.getbasetemp() / f"flipped.{form}"
     path.write_bytes(content)
     with warnings.catch_warnings():
@@ -153,11 +153,11 @@ def test_flipped_bytes_never_raise_anything_else(tmp_path_factory, form, places)
     assert str(path) in message
 
 
-def test_all_bytes_survive_the_scale_to_signed_and_back():
-    every = torch.arange(256, dtype=torch.uint8).expand(3, 1, 256)
-    signed = to_signed(every)
+def test_all_bytes_survive_a_round_trip():
+    values = torch.arange(256, dtype=torch.uint8).expand(3, 1, 256)
+    signed = to_signed(values)
     assert (signed.min(), signed.max()) == (-1, 1)
-    assert torch.equal(to_bytes(signed), every)
+    assert torch.equal(to_bytes(signed), values)
 
 
 @pytest.mark.parametrize(("signed", "byte"), [(-1.5, 0), (1.5, 255), (0.0, 128), (0.99, 254), (-0.997, 0)])
@@ -165,20 +165,20 @@ def test_bytes_are_rounded_and_clipped(signed, byte):
     assert to_bytes(torch.full((3, 1, 1), signed)).unique().tolist() == [byte]
 
 
-def test_tensor_and_image_are_each_others_inverse():
+def test_tensor_and_image_conversions_are_inverse():
     pixels = torch.arange(3 * 2 * 5, dtype=torch.uint8).reshape(3, 2, 5)
     assert to_image(pixels).size == (5, 2)
     assert torch.equal(to_tensor(to_image(pixels)), pixels)
 
 
-def test_resizing_averages_and_needs_no_aspect_ratio():
+def test_resizing_averages_and_ignores_the_aspect_ratio():
     stripes = torch.tensor([0.0, 1.0]).repeat(8).expand(3, 4, 16)
     small = resize(stripes, 2, 4)
     assert small.shape == (3, 2, 4)
     assert (small[:, :, 1:3] - 0.5).abs().max() < 0.05
 
 
-def test_resizing_to_the_own_size_changes_nothing():
+def test_resizing_to_the_same_size_changes_nothing():
     image = torch.rand(3, 5, 7)
     assert resize(image, 5, 7) is image
 
@@ -192,7 +192,7 @@ def test_saving_makes_folders_and_leaves_one_file(tmp_path):
 
 def test_an_interrupted_save_leaves_no_image(tmp_path, monkeypatch):
     def stop(self, path, **_):
-        path.write_bytes(b"half of a pictu")
+        path.write_bytes(b"half of an ima")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Image.Image, "save", stop)

@@ -12,7 +12,7 @@ from pose_inpaint.data.sources import Chalearn
 from pose_inpaint.errors import InputError
 
 
-def look(root, masks=None, split="val", size=16):
+def inspect_split(root, masks=None, split="val", size=16):
     return inspect(Chalearn(str(root)), masks or MaskData(), size, split)
 
 
@@ -22,7 +22,7 @@ def rewrite(path, change):
 
 @pytest.fixture
 def counted(monkeypatch, tmp_path):
-    """The splits that were read in earnest, in a cache of the test's own."""
+    """Splits that were actually read, with a fresh cache."""
     monkeypatch.setenv("POSE_INPAINT_CACHE", str(tmp_path / "cache"))
     read = []
 
@@ -34,21 +34,21 @@ def counted(monkeypatch, tmp_path):
     return read
 
 
-def test_good_data_has_counts_shares_and_no_problem(tiny_data):
-    found = look(tiny_data, size=48)
-    assert (found.split, found.images, found.blind, found.problems) == ("val", 4, 0, [])
-    assert len(found.mask_ratios) == 4
-    assert all(0 < share < 1 for share in found.mask_ratios)
+def test_valid_data_has_counts_mask_ratios_and_no_problem(tiny_data):
+    result = inspect_split(tiny_data, size=48)
+    assert (result.split, result.images, result.blind, result.problems) == ("val", 4, 0, [])
+    assert len(result.mask_ratios) == 4
+    assert all(0 < ratio < 1 for ratio in result.mask_ratios)
 
 
-def test_mask_ratios_are_the_masks_own(tiny_data):
+def test_mask_ratios_are_exact(tiny_data):
     for name in ("000", "001", "002", "003"):
         Image.new("RGB", (16, 16)).save(tiny_data / "val" / "Y" / f"{name}.png")
     rewrite(tiny_data / "val" / "maskdata.json", lambda blocks: {name: [[0, 0, 8]] for name in blocks})
-    assert look(tiny_data).mask_ratios == [0.25] * 4
+    assert inspect_split(tiny_data).mask_ratios == [0.25] * 4
 
 
-def test_progress_is_told_once_an_image(tiny_data):
+def test_progress_is_reported_once_per_image(tiny_data):
     calls = []
     inspect(Chalearn(str(tiny_data)), MaskData(), 16, "train", on_image=lambda: calls.append(1))
     assert len(calls) == 12
@@ -56,11 +56,11 @@ def test_progress_is_told_once_an_image(tiny_data):
 
 def test_images_without_an_original_are_counted(tiny_data):
     (tiny_data / "test" / "Y").rename(tiny_data / "test" / "X")
-    assert look(tiny_data, split="test").blind == 4
+    assert inspect_split(tiny_data, split="test").blind == 4
 
 
 def test_the_digest_is_the_same_for_the_same_data(tiny_data):
-    assert look(tiny_data).digest == look(tiny_data).digest
+    assert inspect_split(tiny_data).digest == inspect_split(tiny_data).digest
 
 
 def change_a_pixel(root):
@@ -86,74 +86,74 @@ def rename_an_image(root):
 
 @pytest.mark.parametrize("change", [change_a_pixel, change_a_byte_outside_the_pixels, change_a_block, rename_an_image])
 def test_the_digest_changes_with_the_data(tiny_data, change):
-    before = look(tiny_data).digest
+    before = inspect_split(tiny_data).digest
     change(tiny_data)
-    after = look(tiny_data)
+    after = inspect_split(tiny_data)
     assert after.problems == []
     assert after.digest != before
 
 
 def test_the_digest_changes_with_the_masks(tiny_data):
-    assert len({look(tiny_data, masks).digest for masks in (MaskData(), Squares(1), Squares(2))}) == 3
+    assert len({inspect_split(tiny_data, masks).digest for masks in (MaskData(), Squares(1), Squares(2))}) == 3
 
 
-def test_each_faulty_image_is_told_and_the_others_are_still_measured(tiny_data):
+def test_each_invalid_image_is_reported_and_the_others_are_measured(tiny_data):
     folder = tiny_data / "val" / "Y"
     (folder / "000.png").write_bytes(b"")
     (folder / "002.png").write_text("text")
-    found = look(tiny_data)
-    assert len(found.mask_ratios) == 2
-    assert [problem.split(": ")[0] for problem in found.problems] == [f"{folder}/000.png", f"{folder}/002.png"]
+    result = inspect_split(tiny_data)
+    assert len(result.mask_ratios) == 2
+    assert [problem.split(": ")[0] for problem in result.problems] == [f"{folder}/000.png", f"{folder}/002.png"]
 
 
-def test_a_block_outside_its_image_is_told_with_the_images_path(tiny_data):
+def test_a_block_outside_its_image_is_reported_with_the_path(tiny_data):
     rewrite(tiny_data / "val" / "maskdata.json", lambda blocks: blocks | {"001.png": [[40, 0, 16]]})
-    assert look(tiny_data).problems == [
-        f"{tiny_data}/val/Y/001.png: in maskdata.json, its block [40, 0, 16] leaves the image of 48 rows and "
+    assert inspect_split(tiny_data).problems == [
+        f"{tiny_data}/val/Y/001.png: in maskdata.json, its block [40, 0, 16] exceeds the image of 48 rows and "
         "40 columns; correct or remove it"
     ]
 
 
-@pytest.mark.parametrize(("value", "says"), [(0, "hides nothing"), (255, "hides the whole image")])
-def test_a_mask_that_hides_all_or_nothing_is_told(tiny_data, tmp_path, value, says):
+@pytest.mark.parametrize(("value", "says"), [(0, "covers nothing"), (255, "covers the whole image")])
+def test_an_empty_or_full_mask_is_reported(tiny_data, tmp_path, value, says):
     masks = tmp_path / "masks"
     masks.mkdir()
     for name in ("000", "001", "002", "003"):
         pixels = np.full((48, 40), value, dtype=np.uint8)
         pixels[:20] = 255 - pixels[:20] if name != "002" else pixels[:20]
         Image.fromarray(pixels).save(masks / f"{name}.png")
-    assert look(tiny_data, MaskFolder(str(masks))).problems == [
+    assert inspect_split(tiny_data, MaskFolder(str(masks))).problems == [
         f"{tiny_data}/val/Y/002.png: its mask {says}; change it"
     ]
 
 
-def test_each_missing_entry_of_maskdata_is_told_once(tiny_data):
+def test_each_missing_entry_of_maskdata_is_reported_once(tiny_data):
     rewrite(tiny_data / "val" / "maskdata.json", lambda blocks: {"000.png": blocks["000.png"], "001.png": 3})
-    problems = look(tiny_data).problems
+    problems = inspect_split(tiny_data).problems
     assert [sum(name in problem for problem in problems) for name in ("001.png", "002.png", "003.png")] == [1, 1, 1]
     assert len(problems) == 3
 
 
-def test_a_missing_maskdata_is_one_problem_not_one_for_each_image(tiny_data):
+def test_a_missing_maskdata_is_one_problem_not_one_per_image(tiny_data):
     (tiny_data / "val" / "maskdata.json").unlink()
-    assert [problem.split(": ")[:2] for problem in look(tiny_data).problems] == [
-        [f"{tiny_data}/val/maskdata.json", "no such file; give it, or make masks with mask=squares"]
+    assert [problem.split(": ")[:2] for problem in inspect_split(tiny_data).problems] == [
+        [f"{tiny_data}/val/maskdata.json", "no such file; add it, or draw masks with mask=squares"]
     ]
 
 
-def test_sound_data_pass():
+def test_valid_data_passes():
     check_sound([Inspection("train", 1, 0, ""), Inspection("val", 1, 0, "")])
 
 
 def test_the_first_problem_is_raised_and_the_others_counted():
-    found = [Inspection("train", 2, 0, "", problems=["one"]), Inspection("val", 2, 0, "", problems=["two", "three"])]
+    result = [Inspection("train", 2, 0, "", problems=["one"]), Inspection("val", 2, 0, "", problems=["two", "three"])]
     with pytest.raises(InputError, match=r"^one \(and 2 more: python -m pose_inpaint\.verify lists them\)$"):
-        check_sound(found)
+        check_sound(result)
     with pytest.raises(InputError, match=r"^one$"):
-        check_sound(found[:1])
+        check_sound(result[:1])
 
 
-def test_an_inspection_is_remembered(tiny_data, counted):
+def test_an_inspection_is_cached(tiny_data, counted):
     first, second = (inspect_once(Chalearn(str(tiny_data)), MaskData(), 16, "val") for _ in range(2))
     assert counted == ["val"]
     assert first == second
@@ -173,7 +173,7 @@ def add_an_image(root):
 
 
 @pytest.mark.parametrize("change", [grow_an_image, date_an_image, change_a_block, add_an_image])
-def test_an_inspection_is_forgotten_when_a_file_changes(tiny_data, counted, change):
+def test_a_changed_file_invalidates_the_cache(tiny_data, counted, change):
     for _ in range(2):
         inspect_once(Chalearn(str(tiny_data)), MaskData(), 16, "val")
     change(tiny_data)
@@ -181,17 +181,17 @@ def test_an_inspection_is_forgotten_when_a_file_changes(tiny_data, counted, chan
     assert counted == ["val", "val"]
 
 
-def test_split_size_and_masks_are_remembered_apart(tiny_data, counted):
+def test_split_size_and_masks_are_cached_separately(tiny_data, counted):
     source = Chalearn(str(tiny_data))
-    asked = [(MaskData(), 16, "val"), (MaskData(), 16, "test"), (MaskData(), 20, "val"), (Squares(1), 16, "val"),
+    requests = [(MaskData(), 16, "val"), (MaskData(), 16, "test"), (MaskData(), 20, "val"), (Squares(1), 16, "val"),
              (Squares(2), 16, "val"), (Squares(1, max_share=0.6), 16, "val")]  # fmt: skip
     for _ in range(2):
-        for masks, size, split in asked:
+        for masks, size, split in requests:
             inspect_once(source, masks, size, split)
-    assert len(counted) == len(asked)
+    assert len(counted) == len(requests)
 
 
-def test_masks_of_a_folder_are_remembered_too_and_forgotten_when_one_changes(tiny_data, counted, tmp_path):
+def test_a_changed_mask_file_invalidates_the_cache(tiny_data, counted, tmp_path):
     (tmp_path / "masks").mkdir()
     for name in ("000", "001", "002", "003"):
         Image.fromarray(np.eye(48, 40, dtype=np.uint8) * 255).save(tmp_path / "masks" / f"{name}.png")
@@ -204,14 +204,14 @@ def test_masks_of_a_folder_are_remembered_too_and_forgotten_when_one_changes(tin
     assert counted == ["val", "val"]
 
 
-def test_faulty_data_are_read_again_each_time(tiny_data, counted):
+def test_invalid_data_is_never_cached(tiny_data, counted):
     (tiny_data / "val" / "Y" / "000.png").write_bytes(b"")
     for _ in range(2):
         assert inspect_once(Chalearn(str(tiny_data)), MaskData(), 16, "val").problems
     assert counted == ["val", "val"]
 
 
-def test_a_cache_that_cannot_be_written_only_costs_time(tiny_data, counted, monkeypatch, tmp_path):
+def test_an_unwritable_cache_is_ignored(tiny_data, counted, monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     monkeypatch.setenv("POSE_INPAINT_CACHE", str(tmp_path / "file"))
     for _ in range(2):

@@ -43,8 +43,8 @@ def squares(draw):
 
 @settings(max_examples=60, deadline=None)
 @given(masks=squares(), name=names, size=st.integers(4, 70), epoch=st.none() | st.integers(0, 100))
-def test_squares_hide_something_and_never_more_than_asked(masks, name, size, epoch):
-    assume(masks.side[1] * size >= 1)  # a square of one pixel is the least there is
+def test_squares_mask_something_and_at_most_max_share(masks, name, size, epoch):
+    assume(masks.side[1] * size >= 1)  # the smallest square is one pixel
     share = masks.mask(record(name), (9, 5), size, epoch).double().mean()
     assert 0 < share <= masks.max_share + 1e-6
 
@@ -103,12 +103,12 @@ def test_squares_do_not_depend_on_the_images_shape():
     assert torch.equal(Squares(1).mask(record(), (8, 8), 32, 0), Squares(1).mask(record(), (480, 640), 32, 0))
 
 
-def test_the_digest_scheme_is_the_one_that_earlier_runs_used():  # and not Python's hash, which differs in each process
+def test_the_digest_is_stable_across_versions():  # unlike Python's hash, which differs in each process
     assert digest(2018, "000.png") == 2147351632266109657
     assert Squares(2018).blocks(GOLDEN_KEY, 128) == GOLDEN_BLOCKS
 
 
-def test_parts_of_a_digest_are_kept_apart():
+def test_parts_of_a_digest_are_separated():
     assert len({digest(1, "2a"), digest(12, "a"), digest("12a")}) == 3
 
 
@@ -123,11 +123,11 @@ def test_parts_of_a_digest_are_kept_apart():
         ({"side": (0.5, 1.1), "max_share": 0.9}, r"mask\.side=\[0\.5, 1\.1\]"),
         ({"max_share": 0.0}, r"mask\.max_share=0\.0"),
         ({"max_share": 1.0}, r"mask\.max_share=1\.0"),
-        ({"side": (0.1, 0.9), "max_share": 0.8}, r"mask\.max_share=0\.8: .*longest, squared"),
+        ({"side": (0.1, 0.9), "max_share": 0.8}, r"mask\.max_share=0\.8: .*max\(mask\.side\)\*\*2"),
         ({"evaluate_on": "train"}, r"mask\.evaluate_on=train: not one of squares, maskdata"),
     ],
 )
-def test_bad_settings_of_squares_are_named_with_their_value(arguments, says):
+def test_invalid_settings_of_squares_are_reported_with_their_value(arguments, says):
     with pytest.raises(InputError, match=says):
         Squares(1, **arguments)
 
@@ -147,7 +147,7 @@ def test_evaluating_on_squares_ignores_maskdata():
     assert not Squares(1).uses_maskdata("val")
 
 
-def test_maskdata_draws_the_blocks_whatever_the_epoch():
+def test_maskdata_draws_the_same_blocks_in_every_epoch():
     listed = record(blocks=(Block(0, 1, 2),))
     masked = [MaskData().mask(listed, (3, 3), 3, epoch).int().tolist() for epoch in (None, 4)]
     assert masked == [[[0, 1, 1], [0, 1, 1], [0, 0, 0]]] * 2
@@ -158,18 +158,18 @@ def test_maskdata_draws_the_blocks_whatever_the_epoch():
     ("blocks", "says"),
     [
         (None, "maskdata.json has no entry"),
-        ((), "lists no block"),
-        ((Block(0, 3, 2),), r"block \[0, 3, 2\] leaves .* 4 rows and 4 columns"),
+        ((), "lists no blocks"),
+        ((Block(0, 3, 2),), r"block \[0, 3, 2\] exceeds .* 4 rows and 4 columns"),
     ],
 )
-def test_images_without_usable_blocks_are_named(blocks, says):
+def test_images_without_valid_blocks_are_reported(blocks, says):
     with pytest.raises(InputError, match=rf"^a\.png: .*{says}"):
         MaskData().mask(record(blocks=blocks), (4, 4), 4, None)
 
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), size=st.integers(1, 6), factor=st.integers(1, 5))
-def test_shrinking_never_uncovers_a_pixel_that_a_masked_one_lies_in(data, size, factor):
+def test_shrinking_keeps_every_masked_pixel_masked(data, size, factor):
     side = size * factor
     masked = torch.tensor(data.draw(st.lists(st.booleans(), min_size=side**2, max_size=side**2))).view(side, side)
     inside = masked.view(size, factor, size, factor).any(dim=3).any(dim=1)
@@ -181,12 +181,12 @@ def test_shrinking_never_uncovers_a_pixel_that_a_masked_one_lies_in(data, size, 
     height=st.integers(4, 40),
     width=st.integers(4, 40),
     size=st.integers(4, 40),
-    place=st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0.05, 0.6)),
+    position=st.tuples(st.floats(0, 1), st.floats(0, 1), st.floats(0.05, 0.6)),
 )
-def test_nothing_of_the_masked_pixels_reaches_a_known_one(height, width, size, place):
-    side = max(1, int(place[2] * min(height, width)))
+def test_masked_pixels_never_leak_into_known_ones(height, width, size, position):
+    side = max(1, int(position[2] * min(height, width)))
     masked = torch.zeros(height, width, dtype=torch.bool)
-    row, column = int(place[0] * (height - side)), int(place[1] * (width - side))
+    row, column = int(position[0] * (height - side)), int(position[1] * (width - side))
     masked[row : row + side, column : column + side] = True
     image = torch.rand(3, height, width)
     other = torch.where(masked, 100 * torch.rand(3, height, width), image)
@@ -200,7 +200,7 @@ def test_shrinking_leaves_pixels_far_from_holes_known():
     assert shrink(masked, 16).sum() <= 5 * 5
 
 
-def test_a_mask_of_the_right_size_is_left_alone():
+def test_a_mask_of_the_right_size_is_unchanged():
     masked = torch.tensor([[True, False], [False, False]])
     assert shrink(masked, 2) is masked
 
@@ -219,7 +219,7 @@ def test_a_mask_folder_pairs_by_name_without_suffix(tmp_path, invert):
     assert masked.tolist() == [[not invert, invert], [invert, invert]]
 
 
-def test_a_mask_is_made_small_like_its_image(tmp_path):
+def test_a_mask_is_resized_like_its_image(tmp_path):
     save_mask(tmp_path / "a.png", np.pad([[255, 255], [255, 255]], (0, 6)))
     masked = MaskFolder(str(tmp_path)).mask(record(), (8, 8), 4, None)
     assert masked.shape == (4, 4)
@@ -227,24 +227,24 @@ def test_a_mask_is_made_small_like_its_image(tmp_path):
     assert not masked[2:, 2:].any()
 
 
-def test_a_mask_of_another_size_is_named_with_both_sizes(tmp_path):
+def test_a_mask_of_another_size_is_reported_with_both_sizes(tmp_path):
     save_mask(tmp_path / "a.png", [[255, 0, 0], [0, 0, 0]])
     with pytest.raises(InputError, match=r"a\.png: mask of 2x3 pixels .* of 3x2; make them the same size"):
         MaskFolder(str(tmp_path)).mask(record(), (3, 2), 4, None)
 
 
-def test_a_missing_mask_is_named_with_its_folder(tmp_path):
+def test_a_missing_mask_is_reported_with_its_folder(tmp_path):
     with pytest.raises(InputError, match=rf"a\.png: no mask image a\.\* in {tmp_path}; add one"):
         MaskFolder(str(tmp_path)).mask(record(), (3, 2), 4, None)
 
 
-def test_a_damaged_mask_is_named(tmp_path):
+def test_a_damaged_mask_is_reported(tmp_path):
     (tmp_path / "a.png").write_text("no mask")
     with pytest.raises(InputError, match=rf"{tmp_path}/a\.png: not an image"):
         MaskFolder(str(tmp_path)).mask(record(), (3, 2), 4, None)
 
 
-def test_a_missing_mask_folder_is_named(tmp_path):
+def test_a_missing_mask_folder_is_reported(tmp_path):
     with pytest.raises(InputError, match=rf"mask\.root={tmp_path}/none: no such folder"):
         MaskFolder(str(tmp_path / "none"))
 

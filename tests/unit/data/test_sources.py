@@ -59,7 +59,7 @@ def test_masked_images_are_paired_by_name(tmp_path, test_split):
     assert [record.path for record in records] == [test_split / "Y" / "a.png", test_split / "Y" / "b.png"]
 
 
-def test_a_blind_test_split_has_masked_images_alone(tmp_path, test_split):
+def test_a_blind_test_split_has_only_masked_images(tmp_path, test_split):
     touch(test_split / "X", "a.png")
     write(test_split, maskdata=blocks("a.png"))
     listing = Chalearn(str(tmp_path)).listing("test", maskdata=True)
@@ -76,12 +76,12 @@ def test_only_a_test_split_may_be_blind(tmp_path, split):
     ]
 
 
-def test_a_blind_split_needs_blocks_whatever_the_masks(tmp_path, test_split):
+def test_a_blind_split_needs_blocks_with_any_masks(tmp_path, test_split):
     touch(test_split / "X", "a.png")
     assert "no such file" in problems(tmp_path, maskdata=False)[0]
 
 
-def test_images_without_partner_are_each_named(tmp_path, test_split):
+def test_images_without_partner_are_each_reported(tmp_path, test_split):
     touch(test_split, "X/a.png", "X/c.png", "Y/a.png", "Y/b.png")
     write(test_split, maskdata=blocks("a.png", "b.png"))
     assert problems(tmp_path) == [
@@ -90,13 +90,13 @@ def test_images_without_partner_are_each_named(tmp_path, test_split):
     ]
 
 
-def test_an_empty_split_is_named(tmp_path, test_split):
+def test_an_empty_split_is_reported(tmp_path, test_split):
     (test_split / "Y").mkdir(parents=True)
     assert len(problems(tmp_path)) == 1
     assert problems(tmp_path)[0].startswith(f"{test_split}: empty split")
 
 
-def test_a_missing_split_is_named(tmp_path, test_split):
+def test_a_missing_split_is_reported(tmp_path, test_split):
     assert not Chalearn(str(tmp_path)).has("test")
     assert problems(tmp_path)[0].startswith(f"{test_split}: no such folder; expected test/Y/NAME.png")
 
@@ -114,26 +114,26 @@ def test_no_root_says_how_to_give_one(kind, root):
 
 
 @pytest.mark.parametrize("kind", [Chalearn, Folder])
-def test_a_root_that_is_not_there_is_named(tmp_path, kind):
+def test_a_missing_root_is_reported(tmp_path, kind):
     with pytest.raises(InputError, match=rf"data\.root={tmp_path}/none: no such folder"):
         kind(str(tmp_path / "none"))
 
 
-def test_maskdata_that_lists_another_image_or_lacks_one_is_told(tmp_path, test_split):
+def test_maskdata_that_lists_another_image_or_lacks_one_is_reported(tmp_path, test_split):
     touch(test_split / "Y", "a.png", "b.png")
     write(test_split, maskdata=blocks("a.png", "gone.png"))
     path = test_split / "maskdata.json"
     assert problems(tmp_path) == [
-        f"{path}: lists gone.png, which isn't there; add the image or remove the entry",
+        f"{path}: lists gone.png, which is missing; add the image or remove the entry",
         f"{path}: b.png is not listed; add its blocks",
     ]
     assert problems(tmp_path, maskdata=False) == []
 
 
-def test_faulty_entries_of_maskdata_are_told_even_if_unused(tmp_path, test_split):
+def test_invalid_entries_of_maskdata_are_reported_even_if_unused(tmp_path, test_split):
     touch(test_split / "Y", "a.png")
     write(test_split, maskdata={"a.png": [[1, 2]]})
-    expected = f"{test_split}/maskdata.json: a.png: block [1, 2] is not [row, column, size] in whole numbers; "
+    expected = f"{test_split}/maskdata.json: a.png: block [1, 2] is not [row, column, size] in integers; "
     assert problems(tmp_path) == [expected + "correct or remove it"]
     assert problems(tmp_path, maskdata=False) == problems(tmp_path)
 
@@ -152,7 +152,7 @@ def test_joints_come_with_their_image(tmp_path, test_split):
     assert records[1].joints is None
 
 
-def test_a_missing_joints_file_is_no_fault(tmp_path):
+def test_a_missing_joints_file_is_no_error(tmp_path):
     assert read_joints(tmp_path / "joints.json") == {}
 
 
@@ -167,23 +167,23 @@ def test_a_missing_joints_file_is_no_fault(tmp_path):
         ('{"joint_names": ["head"], "joints": {"a.png": [[1, 2]]}}', "not {"),
         ('{"joint_names": ["head"], "joints": {"a.png": [[1, 2, "there"]]}}', "there"),
         ('{"joint_names": ["head"], "joints": {"a.png": null}}', "not {"),
-        ('{"joint_names": ["head"], "joints": {"a.png": [[1, 2, 1], [3, 4, 1]]}}', "a.png has 2 joints, joint_names 1"),
+        ('{"joint_names": ["head"], "joints": {"a.png": [[1, 2, 1], [3, 4, 1]]}}', "a.png has 2 joints, expected 1"),
         ('{"joint_names": ["head"], "joints": {"a.png": [[1, 2, 1]]}}', "unknown set of joints, right_hip"),
     ],
 )
-def test_a_faulty_joints_file_is_named_in_one_line(tmp_path, content, says):
+def test_an_invalid_joints_file_is_reported_in_one_line(tmp_path, content, says):
     (tmp_path / "joints.json").write_text(content)
-    with pytest.raises(InputError, match=says) as fault:
+    with pytest.raises(InputError, match=says) as error:
         read_joints(tmp_path / "joints.json")
-    assert str(fault.value).startswith(f"{tmp_path}/joints.json: ")
-    assert "\n" not in str(fault.value)
+    assert str(error.value).startswith(f"{tmp_path}/joints.json: ")
+    assert "\n" not in str(error.value)
 
 
 def names_by_split(folder):
     return {split: {r.name for r in folder.listing(split, maskdata=False).records} for split in SPLITS}
 
 
-def test_a_folder_is_split_without_loss_and_without_overlap(tmp_path):
+def test_a_folder_is_split_without_loss_or_overlap(tmp_path):
     every = {f"{number}.png" for number in range(30)} | {f"deep/er/{number}.jpg" for number in range(10)}
     touch(tmp_path, *every)
     parts = names_by_split(Folder(str(tmp_path), (0.5, 0.25, 0.25)))
@@ -200,7 +200,7 @@ def test_the_same_file_name_in_two_folders_stays_two_images(tmp_path):
     ]
 
 
-def test_adding_files_moves_no_other(tmp_path):
+def test_adding_files_moves_no_existing_file(tmp_path):
     touch(tmp_path, *(f"{number}.png" for number in range(20)))
     before = names_by_split(Folder(str(tmp_path), (0.4, 0.3, 0.3)))
     touch(tmp_path, *(f"new{number}.png" for number in range(20)))
@@ -209,51 +209,51 @@ def test_adding_files_moves_no_other(tmp_path):
 
 
 @given(st.text(max_size=20))
-def test_a_names_split_does_not_depend_on_the_folder(tmp_path_factory, name):
+def test_the_split_of_a_name_does_not_depend_on_the_folder(tmp_path_factory, name):
     one, other = (Folder(str(tmp_path_factory.getbasetemp())) for _ in range(2))
     assert one.split_of(name) == other.split_of(name)
 
 
-def test_a_names_split_is_the_one_of_earlier_runs(tmp_path):  # and not Python's hash, which differs in each process
+def test_the_split_of_a_name_is_stable_across_versions(tmp_path):  # unlike Python's hash
     folder = Folder(str(tmp_path), (0.5, 0.25, 0.25))
-    found = " ".join(folder.split_of(f"{number}.png") for number in range(12))
-    assert found == "train val train test val test train train train test train train"
+    splits = " ".join(folder.split_of(f"{number}.png") for number in range(12))
+    assert splits == "train val train test val test train train train test train train"
 
 
-def test_growing_the_training_share_takes_nothing_out_of_it(tmp_path):
+def test_growing_the_training_fraction_removes_nothing_from_it(tmp_path):
     small, large = Folder(str(tmp_path), (0.5, 0.25, 0.25)), Folder(str(tmp_path), (0.7, 0.15, 0.15))
     assert all(large.split_of(n) == "train" for n in map(str, range(300)) if small.split_of(n) == "train")
 
 
 @pytest.mark.parametrize("fractions", [(0.8, 0.1, 0.1), (0.5, 0.3, 0.2), (0.9, 0.1, 0.0)])
-def test_shares_are_respected(tmp_path, fractions):
+def test_fractions_are_respected(tmp_path, fractions):
     folder = Folder(str(tmp_path), fractions)
-    found = [folder.split_of(f"{number:05}.png") for number in range(1000)]
+    splits = [folder.split_of(f"{number:05}.png") for number in range(1000)]
     for split, fraction in zip(SPLITS, fractions, strict=True):
-        assert abs(found.count(split) / 1000 - fraction) < 0.05
+        assert abs(splits.count(split) / 1000 - fraction) < 0.05
         assert folder.has(split) == (fraction > 0)
-        assert fraction > 0 or split not in found
+        assert fraction > 0 or split not in splits
 
 
 @pytest.mark.parametrize("fractions", [(0.8, 0.1, 0.2), (0.5, 0.3), (1.2, -0.1, -0.1), (0.25, 0.25, 0.25, 0.25)])
-def test_shares_that_do_not_add_up_are_refused(tmp_path, fractions):
-    with pytest.raises(InputError, match=r"data\.fractions=\[.*add up to 1") as fault:
+def test_fractions_that_do_not_sum_to_1_are_rejected(tmp_path, fractions):
+    with pytest.raises(InputError, match=r"data\.fractions=\[.*sum to 1") as error:
         Folder(str(tmp_path), fractions)
-    assert str(list(fractions)) in str(fault.value)
+    assert str(list(fractions)) in str(error.value)
 
 
-def test_an_empty_share_of_a_folder_is_told(tmp_path):
+def test_an_empty_split_of_a_folder_is_reported(tmp_path):
     touch(tmp_path, "a.png")
     listing = Folder(str(tmp_path), (1, 0, 0)).listing("val", maskdata=False)
     assert listing.problems == [f"{tmp_path}: empty split 'val': 1 images in all; add some"]
 
 
-@pytest.mark.parametrize("place", [None, "elsewhere.json"])
-def test_a_folders_blocks_come_from_its_maskdata_or_the_file_named(tmp_path, place):
+@pytest.mark.parametrize("file", [None, "elsewhere.json"])
+def test_a_folders_blocks_come_from_its_maskdata_or_the_file_named(tmp_path, file):
     touch(tmp_path / "root", "a.png", "sub/b.png")
-    path = tmp_path / place if place else tmp_path / "root" / "maskdata.json"
+    path = tmp_path / file if file else tmp_path / "root" / "maskdata.json"
     path.write_text(json.dumps(blocks("a.png", "sub/b.png")))
-    folder = Folder(str(tmp_path / "root"), (1, 0, 0), maskdata=place and str(path))
+    folder = Folder(str(tmp_path / "root"), (1, 0, 0), maskdata=file and str(path))
     listing = folder.listing("train", maskdata=True)
     assert listing.problems == []
     assert [record.blocks for record in listing.records] == [(Block(0, 1, 2),)] * 2
@@ -264,7 +264,7 @@ def test_a_folders_maskdata_covers_all_splits(tmp_path):
     every = [f"{number}.png" for number in range(20)]
     touch(tmp_path, *every)
     write(tmp_path, maskdata=blocks(*every[1:], "gone.png"))
-    told = [Folder(str(tmp_path), (0.5, 0.5, 0)).listing(split, maskdata=True).problems for split in ("train", "val")]
-    assert all(f"{tmp_path}/maskdata.json: lists gone.png" in lines[0] for lines in told)
-    assert sum("0.png is not listed" in line for lines in told for line in lines) == 1
-    assert sum(map(len, told)) == 3
+    listed = [Folder(str(tmp_path), (0.5, 0.5, 0)).listing(split, maskdata=True).problems for split in ("train", "val")]
+    assert all(f"{tmp_path}/maskdata.json: lists gone.png" in lines[0] for lines in listed)
+    assert sum("0.png is not listed" in line for lines in listed for line in lines) == 1
+    assert sum(map(len, listed)) == 3

@@ -49,7 +49,7 @@ def test_discount_is_its_power_of_the_steps_to_the_nearest_known_pixel(batch, ou
 def test_the_coarse_image_is_an_image_of_its_own(batch, output):
     term = AbsoluteError(1, "coarse", "hole", mean_over="region")
     assert term(batch, output, None).item() == pytest.approx(0.5)
-    with pytest.raises(InputError, match="image=coarse: the model makes none"):
+    with pytest.raises(InputError, match="image=coarse: the model has no coarse output"):
         term(batch, InpaintingOutput(output.raw), None)
 
 
