@@ -18,7 +18,7 @@ from pose_inpaint.types import Batch, InpaintingOutput
 
 
 class Mean(nn.Module):
-    """A discriminator whose logit is the image's mean times a weight."""
+    """Discriminator whose logit is the image's mean times a weight."""
 
     patch = None
 
@@ -98,7 +98,7 @@ def test_losses_stay_finite_for_huge_logits(batch, output):
     assert GeneratorAdversarial(1)(batch, output, discriminator).isfinite()
 
 
-def test_sum_weighs_the_phases_terms_only(batch, output):
+def test_only_the_terms_of_the_phase_are_summed(batch, output):
     loss = GeneratorLoss({"hole": AbsoluteError(6, "raw", "hole"), "known": AbsoluteError(1, "raw", "known")})
     both = loss(batch, output, None, ["hole", "known"])
     assert both["total"].item() == pytest.approx(6 * 0.25 + 0.1875)
@@ -107,7 +107,7 @@ def test_sum_weighs_the_phases_terms_only(batch, output):
 
 
 @pytest.mark.parametrize("weight", [-1, math.nan, math.inf])
-def test_weights_that_cannot_weigh_are_refused(weight):
+def test_invalid_weights_are_rejected(weight):
     with pytest.raises(InputError, match="finite number of at least 0"):
         AbsoluteError(weight)
     with pytest.raises(InputError, match=r"loss\.beta"):
@@ -115,7 +115,7 @@ def test_weights_that_cannot_weigh_are_refused(weight):
 
 
 class Identity(nn.Module):
-    """Features that are the images, and a count of how often they were asked for."""
+    """Features equal to the images, and a record of every call."""
 
     def __init__(self):
         super().__init__()
