@@ -26,12 +26,12 @@ def test_the_first_twenty_losses(command, tmp_path, experiment):
     assert outcome.status == 0, outcome.err
     with (tmp_path / "run/metrics.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["batch"]]
-    found = [[float(row[key]) if row[key] else None for key in KEYS] for row in rows]
-    assert len(found) == 20
+    result = [[float(row[key]) if row[key] else None for key in KEYS] for row in rows]
+    assert len(result) == 20
     path = Path(__file__).parent / f"{experiment}.json"
     if os.environ.get("POSE_INPAINT_RENEW"):
-        path.write_text(json.dumps(found) + "\n")
-    for step, (ours, expected) in enumerate(zip(found, json.loads(path.read_text()), strict=True)):
+        path.write_text(json.dumps(result) + "\n")
+    for step, (ours, expected) in enumerate(zip(result, json.loads(path.read_text()), strict=True)):
         # Double precision, since summation order differs between processors and training amplifies the difference: in
         # single precision, two threads deviated from one by 0.3 % after 15 batches.
         assert ours == [None if value is None else pytest.approx(value, rel=1e-5) for value in expected], step

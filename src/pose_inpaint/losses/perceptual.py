@@ -44,11 +44,11 @@ class Perceptual(LossTerm):
         # Full precision: features run into the thousands, and half precision would lose their differences.
         with torch.autocast(images.device.type, enabled=False):
             with torch.no_grad():
-                of_target = self.features(self._rescale(batch.target))
-            found = self.features(self._rescale(images.flatten(0, 1)))
+                target = self.features(self._rescale(batch.target))
+            inpainted = self.features(self._rescale(images.flatten(0, 1)))
         samples = images.shape[1]
         distances = [
-            (b.unflatten(0, (-1, samples)) - a[:, None]).square().mean() for a, b in zip(of_target, found, strict=True)
+            (b.unflatten(0, (-1, samples)) - a[:, None]).square().mean() for a, b in zip(target, inpainted, strict=True)
         ]
         return torch.stack(distances).sum()
 

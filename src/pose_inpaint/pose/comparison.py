@@ -93,21 +93,21 @@ class PoseJudge:
             For all, masked and known joints: weighted distance, share of joints within a fifth of the person's scale,
             and whether the person was found (1 or 0). NaN if the reference has no person or no such joint.
         """
-        found = self.estimator(as_saved(images), reference.near)
-        distance = relative_distance(found.joints, reference.joints).clamp(max=1)
-        distance = torch.where(found.found[:, None], distance, 1.0).double()
+        poses = self.estimator(as_saved(images), reference.near)
+        distance = relative_distance(poses.joints, reference.joints).clamp(max=1)
+        distance = torch.where(poses.found[:, None], distance, 1.0).double()
         weights = reference.joints[..., 2].double()
         measured = []
         for chosen in (torch.ones_like(masked), masked, ~masked):
             share = weights * chosen
             counts = (share > 0).double()
-            right = ((distance <= PCK_SHARE) & found.found[:, None]) * counts
+            correct = ((distance <= PCK_SHARE) & poses.found[:, None]) * counts
             measured.append(
                 torch.stack(
                     [
                         (distance.nan_to_num(1) * share).sum(1) / share.sum(1),
-                        right.sum(1) / counts.sum(1),
-                        torch.where(counts.any(1), found.found.double(), torch.nan),
+                        correct.sum(1) / counts.sum(1),
+                        torch.where(counts.any(1), poses.found.double(), torch.nan),
                     ],
                     dim=1,
                 )

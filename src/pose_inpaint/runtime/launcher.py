@@ -105,7 +105,7 @@ def _explain(statuses: Sequence[int], logs: Sequence[Path | None], requests: Seq
         return stopped_status(requests[-1])
     if not failed:
         return 0
-    # The cause is the rank killed by a signal, if any: the errors of the others follow from its loss.
+    # LOST ranks follow from the loss of another, and errors of the rest usually from a rank killed by a signal.
     causes = {rank: status for rank, status in failed.items() if status != LOST} or failed
     rank = next((rank for rank, status in causes.items() if status < 0), min(causes))
     status, log = causes[rank], logs[rank]

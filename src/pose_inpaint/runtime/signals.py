@@ -95,7 +95,7 @@ def ending_by_request(checkpoint: Path, done: str) -> Iterator[None]:
 def ending_by_exception() -> Iterator[None]:
     """Raise `KeyboardInterrupt` on Ctrl-C and `SystemExit` (128 + signal) on other stop signals.
 
-    By default SIGTERM ends Python without running `finally` blocks, which would leave child processes behind.
+    By default, SIGTERM ends Python without running `finally` blocks, which would leave child processes behind.
     """
 
     def end(number: int) -> None:

@@ -51,8 +51,8 @@ def softplus(value):
     [("non_saturating", lambda s: softplus(-s)), ("saturating", lambda s: -softplus(s)), ("linear", lambda s: -s)],
 )
 def test_forms_of_the_generators_loss(batch, output, form, expected):
-    found = GeneratorAdversarial(1, "raw", form)(batch, output, Linear(patch=None))
-    assert found.item() == pytest.approx(expected(0.5 * -0.2 * 48), rel=1e-5)
+    result = GeneratorAdversarial(1, "raw", form)(batch, output, Linear(patch=None))
+    assert result.item() == pytest.approx(expected(0.5 * -0.2 * 48), rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def test_forms_of_the_generators_loss(batch, output, form, expected):
 @pytest.mark.parametrize("slope", [0.5, -0.05])
 def test_forms_of_the_discriminators_loss(batch, output, form, real, fake, slope):
     beta = 1 if form == "wasserstein" else 0.3
-    found = DiscriminatorLoss(beta, "raw", form)(batch, output, Linear(slope, patch=None))
+    result = DiscriminatorLoss(beta, "raw", form)(batch, output, Linear(slope, patch=None))
     expected = real(slope * 0.1 * 48), fake(slope * -0.2 * 48)
-    assert found["real"].item() == pytest.approx(expected[0], rel=1e-5)
-    assert found["fake"].item() == pytest.approx(expected[1], rel=1e-5)
-    assert found["total"].item() == pytest.approx(expected[0] + beta * expected[1], rel=1e-5)
+    assert result["real"].item() == pytest.approx(expected[0], rel=1e-5)
+    assert result["fake"].item() == pytest.approx(expected[1], rel=1e-5)
+    assert result["total"].item() == pytest.approx(expected[0] + beta * expected[1], rel=1e-5)
 
 
 def test_scores_of_an_image_add_up(batch, output):
@@ -149,9 +149,9 @@ def test_the_penalised_point_lies_between_original_and_output():
     mask = torch.ones(1, 1, 1, 1)
     real, fake = (Views(torch.tensor([x]).view(1, 3, 1, 1), mask, None) for x in ([2.0, 0, 0], [5.0, 0, 0]))
     torch.manual_seed(1)
-    found = {math.sqrt(GradientPenalty()(Square(), real, fake).item()) + 1 for _ in range(50)}
-    assert 2 <= min(found) < 2.4
-    assert 4.6 < max(found) <= 5
+    result = {math.sqrt(GradientPenalty()(Square(), real, fake).item()) + 1 for _ in range(50)}
+    assert 2 <= min(result) < 2.4
+    assert 4.6 < max(result) <= 5
 
 
 def test_r1_is_half_the_squared_gradient_at_originals(batch, output):
@@ -175,8 +175,8 @@ def test_penalties_train_only_the_discriminator(batch, penalty):
 
 def test_penalties_can_be_computed_without_gradients(batch, output):
     with torch.no_grad():
-        found = GradientPenalty()(Linear(), views(batch, batch.target), views(batch, output.raw[:, 0]))
-    assert not found.requires_grad
+        result = GradientPenalty()(Linear(), views(batch, batch.target), views(batch, output.raw[:, 0]))
+    assert not result.requires_grad
 
 
 def test_penalties_of_weight_zero_are_skipped():

@@ -39,11 +39,11 @@ def test_an_empty_region_counts_nothing(output):
 
 
 def test_weight_is_the_discount_to_the_power_of_the_steps_to_the_nearest_known_pixel(batch, output):
-    found = AbsoluteError(1, "raw", "hole", mean_over="region", discount=0.5)(batch, output, None)
-    assert found.item() == pytest.approx((0.5 * 0.1 + 0.25 * 0.2 + 0.5 * 0.3 + 0.5 * 0.4) / 4)
+    result = AbsoluteError(1, "raw", "hole", mean_over="region", discount=0.5)(batch, output, None)
+    assert result.item() == pytest.approx((0.5 * 0.1 + 0.25 * 0.2 + 0.5 * 0.3 + 0.5 * 0.4) / 4)
     # Known pixels are zero steps away, so they count in full.
-    found = AbsoluteError(1, "raw", "known", mean_over="region", discount=0.5)(batch, output, None)
-    assert found.item() == pytest.approx(0.9)
+    result = AbsoluteError(1, "raw", "known", mean_over="region", discount=0.5)(batch, output, None)
+    assert result.item() == pytest.approx(0.9)
 
 
 def test_the_coarse_image_is_an_image_of_its_own(batch, output):

@@ -16,9 +16,9 @@ def test_the_interval_equals_that_of_scipy():
     expected = bootstrap(
         (VALUES,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(11)
     ).confidence_interval
-    found = estimate_mean(torch.from_numpy(VALUES), 11)
-    assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high), abs=1e-12)
-    assert (found["value"], found["n"]) == (pytest.approx(VALUES.mean()), 57)
+    result = estimate_mean(torch.from_numpy(VALUES), 11)
+    assert (result["low"], result["high"]) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert (result["value"], result["n"]) == (pytest.approx(VALUES.mean()), 57)
 
 
 def test_the_interval_of_a_ratio_of_sums_equals_that_of_scipy():
@@ -27,16 +27,16 @@ def test_the_interval_of_a_ratio_of_sums_equals_that_of_scipy():
         (VALUES, weights), lambda v, w, axis: v.sum(axis) / w.sum(axis), paired=True, n_resamples=2000,
         method="percentile", rng=np.random.default_rng(5), vectorized=True,
     ).confidence_interval  # fmt: skip
-    found = estimate(torch.from_numpy(np.stack([VALUES, weights], axis=1)), ratio, 5)
-    assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    result = estimate(torch.from_numpy(np.stack([VALUES, weights], axis=1)), ratio, 5)
+    assert (result["low"], result["high"]) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 def test_95_of_100_intervals_hold_the_true_mean():
     held = 0
     for seed in range(200):
         drawn = torch.from_numpy(np.random.default_rng(seed).normal(1, 1, 80))
-        found = estimate_mean(drawn, seed)
-        held += found["low"] <= 1 <= found["high"]
+        result = estimate_mean(drawn, seed)
+        held += result["low"] <= 1 <= result["high"]
     assert 180 <= held <= 199  # 190 expected; with a coverage of 93 to 95 %, outside with probability below 0.001
 
 
@@ -51,8 +51,8 @@ def test_each_resample_is_as_large_as_the_set():
 
 
 def test_missing_values_are_excluded_and_not_counted():
-    found = estimate_mean(torch.tensor([1.0, math.nan, 3.0]), 0)
-    assert (found["value"], found["n"]) == (2, 2)
+    result = estimate_mean(torch.tensor([1.0, math.nan, 3.0]), 0)
+    assert (result["value"], result["n"]) == (2, 2)
     nothing = estimate_mean(torch.tensor([math.nan]), 0)
     assert nothing["n"] == 0
     assert math.isnan(nothing["low"])

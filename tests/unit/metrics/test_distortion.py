@@ -27,13 +27,13 @@ def independent(prediction, target):
 
 
 def check_against_scikit_image(batch, output):
-    found = {m: m("raw", "whole") for m in (MSE, PSNR, SSIM, DSSIM)}
-    for metric in found.values():
+    result = {m: m("raw", "whole") for m in (MSE, PSNR, SSIM, DSSIM)}
+    for metric in result.values():
         metric.update(batch, output)
     expected = np.array([independent(p, t) for p, t in zip(output.raw[:, 0], batch.target, strict=True)])
     for column, metric in enumerate((MSE, PSNR, SSIM)):
-        np.testing.assert_allclose(found[metric].per_image().numpy(), expected[:, column], rtol=0, atol=1e-9)
-    assert found[DSSIM].compute().item() == pytest.approx(((1 - expected[:, 2]) / 2).mean(), abs=1e-9)
+        np.testing.assert_allclose(result[metric].per_image().numpy(), expected[:, column], rtol=0, atol=1e-9)
+    assert result[DSSIM].compute().item() == pytest.approx(((1 - expected[:, 2]) / 2).mean(), abs=1e-9)
 
 
 def test_scores_equal_those_of_scikit_image_on_noise():
@@ -139,11 +139,11 @@ def test_collected_metrics_score_as_single_ones(by_hand):
     together = collect(metrics)
     together.update(*by_hand)
     together.update(*by_hand)
-    found = together.compute()
+    result = together.compute()
     for name, kind in {"mse_hole": ("raw", "hole"), "mse": ("raw", "whole"), "other": ("composite", "whole")}.items():
         alone = MSE(*kind)
         alone.update(*by_hand)
-        assert found[name].item() == pytest.approx(alone.compute().item()), name
+        assert result[name].item() == pytest.approx(alone.compute().item()), name
 
 
 def test_ssim_rejects_images_smaller_than_the_window():

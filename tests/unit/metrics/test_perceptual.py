@@ -34,14 +34,14 @@ def random_backbone(monkeypatch):
 
 
 def test_lpips_is_zero_for_the_original_and_grows_with_noise(batch, random_backbone):
-    found = []
+    result = []
     for noise in (0, 0.1, 0.5):
         metric = LPIPS("raw")
         prediction = (batch.target + noise * torch.randn_like(batch.target)).clamp(-1, 1)
         metric.update(batch, InpaintingOutput(prediction[:, None]))
-        found.append(metric.compute().item())
-    assert found[0] == pytest.approx(0, abs=1e-7)
-    assert found[0] < found[1] < found[2]
+        result.append(metric.compute().item())
+    assert result[0] == pytest.approx(0, abs=1e-7)
+    assert result[0] < result[1] < result[2]
 
 
 def test_lpips_by_its_formula(batch, random_backbone):
@@ -139,15 +139,15 @@ class Sums(torch.nn.Module):
 def test_kid_does_not_depend_on_the_global_generator():
     torch.manual_seed(0)
     batch = Batch(torch.rand(20, 3, 16, 16) * 2 - 1, torch.zeros(20, 1, 16, 16), tuple("abcdefghijklmnopqrst"))
-    found = []
+    result = []
     for seed in (1, 2):
         torch.manual_seed(seed)
         before = torch.get_rng_state()
         metric = DistributionMetric("raw", "whole", KernelInceptionDistance(feature=Sums(), subset_size=10))
         metric.update(batch, InpaintingOutput(batch.target[:, None] * 0.5))
-        found.append(metric.compute().item())
+        result.append(metric.compute().item())
         assert torch.equal(torch.get_rng_state(), before)
-    assert found[0] == found[1] != 0
+    assert result[0] == result[1] != 0
 
 
 def test_fid_by_its_formula():
@@ -178,6 +178,6 @@ def test_backbones_are_measured_separately(batch, monkeypatch):
     together = collect({"a": LPIPS("raw", net="vgg"), "b": LPIPS("raw", net="alex")})
     for _ in range(2):
         together.update(batch, InpaintingOutput(batch.target.flip(0)[:, None]))
-    found = together.compute()
+    result = together.compute()
     assert made == ["vgg", "alex"]
-    assert (found["b"] / found["a"]).item() == pytest.approx(4 / 3)
+    assert (result["b"] / result["a"]).item() == pytest.approx(4 / 3)

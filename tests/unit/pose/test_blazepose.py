@@ -79,11 +79,11 @@ def people(shared):
 
 def test_accuracy_on_annotated_people_is_at_least_that_measured_before(shared, people):
     """Measured before, relative to the person's box: 77 % of people found, PCK@0.2 0.73."""
-    found = measure_accuracy(BlazePose(str(shared / "weights/blazepose")), people, 0)
-    assert found["found"]["value"] > 0.77
-    assert found["pck"]["value"] > 0.73
-    assert found["pck"]["low"] < found["pck"]["value"] < found["pck"]["high"]
-    assert found["pck_torso"]["value"] < found["pck"]["value"]
+    scores = measure_accuracy(BlazePose(str(shared / "weights/blazepose")), people, 0)
+    assert scores["found"]["value"] > 0.77
+    assert scores["pck"]["value"] > 0.73
+    assert scores["pck"]["low"] < scores["pck"]["value"] < scores["pck"]["high"]
+    assert scores["pck_torso"]["value"] < scores["pck"]["value"]
 
 
 def test_the_person_is_found_at_any_size_and_position(shared, people):
@@ -110,8 +110,8 @@ def test_with_the_square_given_the_same_image_gives_the_same_joints(shared, peop
 
 
 def test_no_person_is_found_in_a_grey_image(shared):
-    found = BlazePose(str(shared / "weights/blazepose"))(torch.full((1, 3, 64, 64), 0.5))
-    assert not found.found.any()
+    poses = BlazePose(str(shared / "weights/blazepose"))(torch.full((1, 3, 64, 64), 0.5))
+    assert not poses.found.any()
 
 
 def test_files_that_cannot_be_used(tmp_path, shared, monkeypatch):

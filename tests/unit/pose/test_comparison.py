@@ -49,10 +49,10 @@ BY_HAND = (1 * 0.1 + 0.5 * 0.25 + 0.25 * 1) / 1.75  # 40 pixels are two scales, 
 
 def scored(answers, mask=None, kind="estimated", pose=None, metric=WNJD, region="whole"):
     judge = PoseJudge(Told(answers), kind)
-    found = metric("raw", region, judge=judge)
+    scores = metric("raw", region, judge=judge)
     batch = Batch(image(0), torch.zeros(1, 1, 32, 32) if mask is None else mask, ("a",), pose)
-    found.update(batch, InpaintingOutput(image(255)[:, None]))
-    return found.per_image().item()
+    scores.update(batch, InpaintingOutput(image(255)[:, None]))
+    return scores.per_image().item()
 
 
 def test_wnjd_by_hand():
@@ -182,9 +182,9 @@ def test_reference_excludes_joints_that_the_estimator_lacks():
 
     pose = torch.ones(1, 14, 3)
     pose[0, 0] = torch.tensor([30.0, 30.0, 1.0])
-    found = PoseJudge(NoHead({0: ORIGINAL}), "annotated").reference(
+    reference = PoseJudge(NoHead({0: ORIGINAL}), "annotated").reference(
         Batch(image(0), torch.zeros(1, 1, 32, 32), ("a",), pose)
     )
-    assert isinstance(found, Reference)
-    assert found.joints[0, JOINTS.index("head_top"), 2] == 0
-    assert found.joints[0, :13, 2].eq(1).all()
+    assert isinstance(reference, Reference)
+    assert reference.joints[0, JOINTS.index("head_top"), 2] == 0
+    assert reference.joints[0, :13, 2].eq(1).all()

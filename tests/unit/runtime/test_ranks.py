@@ -89,10 +89,10 @@ def test_each_rank_knows_itself_and_the_others(tmp_path):
 def test_the_rank_that_failed_is_named_and_the_others_are_stopped(capfd):
     began = time.monotonic()
     assert (
-        ranks(f"print('my fault', file=sys.stderr) if r == 1 else time.sleep(1)\nsys.exit(7 if r == 1 else {LOST})")
+        ranks(f"print('my error', file=sys.stderr) if r == 1 else time.sleep(1)\nsys.exit(7 if r == 1 else {LOST})")
         == 7
     )
-    assert "my fault\nerror: rank 1 of 2: exit status 7" in capfd.readouterr().err
+    assert "my error\nerror: rank 1 of 2: exit status 7" in capfd.readouterr().err
     assert ranks("os.kill(os.getpid(), signal.SIGKILL) if r == 1 else time.sleep(0.3)\nsys.exit(1)") == FAULT
     assert "rank 1 of 2: ended by SIGKILL" in capfd.readouterr().err
     assert time.monotonic() - began < 60
