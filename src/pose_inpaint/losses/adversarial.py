@@ -105,10 +105,7 @@ class DiscriminatorLoss(nn.Module):
     def forward(self, batch: Batch, output: InpaintingOutput, discriminator: nn.Module) -> dict[str, Float[Tensor, ""]]:
         """Unweighted terms "real", "fake" and each penalty, their weighted sum "total", and the "accuracy".
 
-        Args:
-            batch: Originals and masks.
-            output: Inpainted images, detached from the generator.
-            discriminator: Network to score them with.
+        `output` must be detached, since nothing here stops gradients from reaching the generator.
         """
         # One draw of corners serves both passes, so that position can't tell originals from outputs.
         corners = local_corners(discriminator, batch)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from pose_inpaint.types import Batch, InpaintingOutput
 
-
 REGIONS: tuple[Region, ...] = get_args(Region)
 
 

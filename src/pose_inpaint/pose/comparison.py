@@ -45,8 +45,7 @@ class PoseJudge:
 
     Args:
         estimator: Pose estimator for restored images and originals.
-        reference: "estimated": joints estimated in the original by the same estimator; "annotated": joints of the data
-            set.
+        reference: "estimated": joints estimated in the original by `estimator`; "annotated": joints of the data set.
     """
 
     def __init__(self, estimator: PoseEstimator, reference: ReferenceKind = "estimated") -> None:

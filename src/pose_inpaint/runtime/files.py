@@ -17,11 +17,8 @@ PART = ".part"
 def written_whole(path: Path, *, synced: bool = False) -> Iterator[Path]:
     """Yield a temporary path to write to, and rename it to `path` on success, so that `path` is never incomplete.
 
-    If writing fails or the process is killed, `path` stays as it was.
-
-    Args:
-        path: File to write, in an existing folder.
-        synced: Whether to flush to disk, so that the file also survives a power failure. Slower.
+    If writing fails or the process is killed, `path` stays as it was; with `synced`, which is slower, also after a
+    power failure. The folder must exist.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
     try:

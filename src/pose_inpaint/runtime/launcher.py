@@ -20,10 +20,7 @@ from pose_inpaint.runtime.subprocesses import describe_status, last_lines, signa
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
 GRACE = 15.0  # seconds for the other ranks to exit after one has failed
-
-
 FAULT = 1  # exit status if a signal killed a rank
 
 
