@@ -50,7 +50,7 @@ def estimate(
         seed: Random seed of the resampling.
 
     Returns:
-        `value`, `low` and `high` (95 %, NaN without images), and the number of images `n`.
+        `value`, `low` and `high` (95 %), all NaN without images, and the number of images `n`.
     """
     value = float(finish(terms.sum(0)))
     low = high = float("nan")
