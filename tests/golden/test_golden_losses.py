@@ -1,7 +1,7 @@
-"""The first 20 training losses of both experiments: what "identical before and after" means for a refactoring.
+"""First 20 training losses of two experiments, compared with stored values so that refactoring can't change training.
 
-Made by this test itself: `POSE_INPAINT_RENEW=1 uv run pytest tests/golden` writes the files anew. Do so only for a
-change that is meant to change training, and say so in the commit.
+`POSE_INPAINT_RENEW=1 uv run pytest tests/golden` rewrites the files. Do so only for an intended change of training, and
+mention it in the commit message.
 """
 
 import csv
@@ -26,12 +26,12 @@ def test_the_first_twenty_losses(command, tmp_path, experiment):
     assert outcome.status == 0, outcome.err
     with (tmp_path / "run/metrics.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["batch"]]
-    found = [[float(row[key]) if row[key] else None for key in KEYS] for row in rows]
-    assert len(found) == 20
+    result = [[float(row[key]) if row[key] else None for key in KEYS] for row in rows]
+    assert len(result) == 20
     path = Path(__file__).parent / f"{experiment}.json"
     if os.environ.get("POSE_INPAINT_RENEW"):
-        path.write_text(json.dumps(found) + "\n")
-    for step, (ours, expected) in enumerate(zip(found, json.loads(path.read_text()), strict=True)):
-        # In double precision, since sums run in another order on other processors and training multiplies what that
-        # changes: in single precision two threads were 0.3 % off one after 15 batches.
+        path.write_text(json.dumps(result) + "\n")
+    for step, (ours, expected) in enumerate(zip(result, json.loads(path.read_text()), strict=True)):
+        # Double precision, since summation order differs between processors and training amplifies the difference: in
+        # single precision, two threads deviated from one by 0.3 % after 15 batches.
         assert ours == [None if value is None else pytest.approx(value, rel=1e-5) for value in expected], step

@@ -46,7 +46,7 @@ def test_images_can_be_chosen_by_name(command, tiny_data, tmp_path):
         (["data.batch_size=1"], "data.batch_size=1: batch normalisation needs at least 2"),
         (["network.width=6"], "network.width=6"),
         (["network.height=6"], "network.height"),
-        (["data.size=36"], "multiples of 16 pixels, these images have 36x36"),
+        (["data.size=36"], "multiples of 16 pixels, but the images have 36x36"),
         (["data.batch_size=13"], "data.batch_size=13: only 12 training images"),
     ],
 )

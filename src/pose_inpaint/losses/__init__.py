@@ -1,4 +1,4 @@
-"""Loss terms. Each is a module `forward(batch, output, discriminator) -> scalar` with a weight."""
+"""Loss terms: modules `forward(batch, output, discriminator) -> scalar`, each with a weight."""
 
 from pose_inpaint.losses.adversarial import DiscriminatorLoss, GeneratorAdversarial
 from pose_inpaint.losses.base import GeneratorLoss, LossTerm

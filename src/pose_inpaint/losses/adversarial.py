@@ -1,4 +1,4 @@
-"""The two sides of the adversarial game, on the discriminator's scores.
+"""Adversarial losses of the generator and the discriminator, computed from the discriminator's scores.
 
 With p = sigmoid(score): -log p = softplus(-score) and -log(1 - p) = softplus(score), which stay finite for any score.
 """
@@ -30,13 +30,13 @@ RealViews = Literal["same", "other"]
 
 
 class GeneratorAdversarial(LossTerm):
-    """The generator wants its image taken for real.
+    """Adversarial loss of the generator: low where the discriminator takes its image for an original.
 
     Args:
-        weight: what the term counts.
-        image: which image the discriminator is shown.
-        form: "non_saturating": -log p(I') (Goodfellow et al. 2014); "saturating": log(1 - p(I')), the minimax game as
-            it is written; "linear": minus the score, for Wasserstein and hinge discriminators.
+        weight: Weight of the term in the sum.
+        image: Image that the discriminator scores.
+        form: "non_saturating": -log p(I') (Goodfellow et al. 2014); "saturating": log(1 - p(I')), the original minimax
+            game; "linear": minus the score, for Wasserstein and hinge discriminators.
     """
 
     def __init__(self, weight: float, image: ImageKind = "composite", form: GeneratorForm = "non_saturating") -> None:
@@ -46,16 +46,18 @@ class GeneratorAdversarial(LossTerm):
         self.image, self.form = image, form
 
     def forward(self, batch: Batch, output: InpaintingOutput, discriminator: nn.Module | None) -> Float[Tensor, ""]:
-        """The mean over the batch, summed over the discriminator's scores of an image.
+        """Mean over the batch, summed over the discriminator's scores of an image.
 
         Raises:
-            InputError: the method has no discriminator.
+            InputError: The experiment has no discriminator.
         """
         if discriminator is None:
             raise InputError(
                 "discriminator: the adversarial term needs one; choose one such as discriminator=discriminator2018, "
-                "or leave it out"
+                "or remove the term"
             )
+        # Nothing is detached here: the gradient flows through the scores into the generator. The training step freezes
+        # the discriminator's parameters meanwhile.
         views = inpainted_views(batch, output, self.image, local_corners(discriminator, batch))
         scores = views.judged_by(discriminator)
         if self.form == "linear":
@@ -66,18 +68,18 @@ class GeneratorAdversarial(LossTerm):
 
 
 class DiscriminatorLoss(nn.Module):
-    """The discriminator's loss: its error on originals plus `beta` times its error on outputs, plus penalties.
+    """Loss of the discriminator: error on originals plus `beta` times error on outputs, plus penalties.
 
-    With the logistic form this is L_d = -log p(I) - beta log(1 - p(I')), the slides' page on the adversarial loss.
+    The logistic form is L_d = -log p(I) - beta log(1 - p(I')), as on the slides' page on the adversarial loss.
 
     Args:
-        beta: the weight of the inpainted images' half; 0.01 on the slides, 6 in the release.
-        image: which inpainted image the discriminator is shown.
+        beta: Weight of the error on outputs; 0.01 on the slides, 6 in the authors' code. Must be 1 for "wasserstein".
+        image: Inpainted image that the discriminator scores.
         form: "logistic"; "wasserstein": minus the score of originals plus that of outputs (Arjovsky et al. 2017);
             "hinge": max(0, 1 - score) and max(0, 1 + score) (Lim and Ye 2017).
-        real_views: where a local patch of an original lies: where its output's does ("same"), or around a hole of
-            another image's mask ("other"), as Iizuka et al. 2017 draw a second mask for originals.
-        penalties: further terms on the discriminator, by name.
+        real_views: Position of an original's local patch: that of its output ("same"), or around a hole of another
+            image's mask ("other"), as Iizuka et al. 2017 draw a second mask for originals.
+        penalties: Gradient penalties by name.
     """
 
     def __init__(
@@ -95,23 +97,24 @@ class DiscriminatorLoss(nn.Module):
         self.beta, self.image, self.form = check_weight("loss.beta", beta), image, form
         if form == "wasserstein" and beta != 1:
             raise InputError(
-                f"loss.beta={beta}: a Wasserstein critic's loss has no bound unless both halves count the same; give 1"
+                f"loss.beta={beta}: a Wasserstein critic's loss is unbounded unless both terms weigh the same; give 1"
             )
-        counting = {name: penalty for name, penalty in (penalties or {}).items() if penalty and penalty.weight > 0}
-        self.real_views, self.penalties = real_views, nn.ModuleDict(counting)
+        active = {name: penalty for name, penalty in (penalties or {}).items() if penalty and penalty.weight > 0}
+        self.real_views, self.penalties = real_views, nn.ModuleDict(active)
 
     def forward(self, batch: Batch, output: InpaintingOutput, discriminator: nn.Module) -> dict[str, Float[Tensor, ""]]:
-        """Both halves, each penalty, the weighted sum as "total", and "accuracy", the share of right answers.
+        """Unweighted terms "real", "fake" and each penalty, their weighted sum "total", and the "accuracy".
 
-        Originals and outputs are judged in two passes, each normalised by its own batch statistics. A right answer
-        is a score on the right side of 0 or, of a Wasserstein critic, whose scores have no zero, a pair of an original
-        and an output in the right order.
+        `output` must be detached, since nothing here stops gradients from reaching the generator.
         """
+        # One draw of corners serves both passes, so that position can't tell originals from outputs.
         corners = local_corners(discriminator, batch)
         fakes = inpainted_views(batch, output, self.image, corners)
         other = self.real_views == "other"
         real_corners = corners.roll(1, 0) if corners is not None and other else corners
         reals = Views(batch.target, batch.mask, real_corners)
+        # Two passes, each normalised by its own batch statistics. The order matters: batch normalisation's running
+        # statistics weigh the last pass most.
         real, fake = reals.judged_by(discriminator), fakes.judged_by(discriminator)
         loss_real, loss_fake = (error.mean(0).sum() for error in discriminator_errors(real, fake, self.form))
         values = {"real": loss_real, "fake": loss_fake}
@@ -126,7 +129,7 @@ class DiscriminatorLoss(nn.Module):
 def discriminator_errors(
     real: Float[Tensor, "n k"], fake: Float[Tensor, "m k"], form: DiscriminatorForm
 ) -> tuple[Float[Tensor, "n k"], Float[Tensor, "m k"]]:
-    """The error of each score."""
+    """Error of each score, before averaging."""
     if form == "wasserstein":
         return -real, fake
     if form == "hinge":
@@ -135,11 +138,10 @@ def discriminator_errors(
 
 
 def accuracy(real: Float[Tensor, "n k"], fake: Float[Tensor, "m k"], form: DiscriminatorForm) -> Float[Tensor, ""]:
-    """The share of right answers, in [0, 1]; a score of exactly 0, or a tie, is wrong.
+    """Accuracy of the discriminator, in [0, 1]; a score of exactly 0, or a tie, counts as wrong.
 
-    Logistic and hinge: the mean of the share of originals above 0 and that of outputs below 0. Wasserstein: the
-    share of pairs, each original with each output, that are in order, as only differences of such scores mean
-    anything.
+    Logistic and hinge: the mean of the share of originals above 0 and that of outputs below 0. Wasserstein: the share
+    of pairs (original, output) in which the original scores higher, since only differences of such scores have meaning.
     """
     if form == "wasserstein":
         return (real[:, None] > fake[None]).float().mean()

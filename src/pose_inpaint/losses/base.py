@@ -1,4 +1,4 @@
-"""What all terms of the generator's loss share, and their weighted sum."""
+"""Base class of the generator's loss terms, and their weighted sum."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 
 
 def check_weight(key: str, value: float) -> float:
-    """Returns `value` if it can weigh a loss: finite and not negative; raises `InputError` otherwise."""
+    """Return `value` if it is finite and not negative; raise `InputError` otherwise."""
     if not math.isfinite(value) or value < 0:
         raise InputError(f"{key}={value}: must be a finite number of at least 0")
     return value
 
 
 class LossTerm(nn.Module):
-    """One term of the generator's loss: `forward` gives its plain value, `weight` what it counts in the sum."""
+    """Term of the generator's loss: `forward` returns its unweighted value, `weight` its weight in the sum."""
 
     def __init__(self, weight: float) -> None:
         super().__init__()
         self.weight = check_weight(f"loss: {type(self).__name__}'s weight", weight)
 
     def forward(self, batch: Batch, output: InpaintingOutput, discriminator: nn.Module | None) -> Float[Tensor, ""]:
-        """The term's value before weighting, a mean over the batch."""
+        """Unweighted value, a mean over the batch."""
         raise NotImplementedError
 
 
 class GeneratorLoss(nn.Module):
-    """The weighted sum of the terms that a phase asks for.
+    """Weighted sum of the terms of a training phase.
 
     Args:
-        terms: the terms by their keys in `loss.generator`.
+        terms: Terms by their keys in `loss.generator`.
     """
 
     def __init__(self, terms: Mapping[str, LossTerm]) -> None:
@@ -52,9 +52,9 @@ class GeneratorLoss(nn.Module):
     def forward(
         self, batch: Batch, output: InpaintingOutput, discriminator: nn.Module | None, names: Iterable[str]
     ) -> dict[str, Float[Tensor, ""]]:
-        """Plain values of the terms called `names`, and their weighted sum as "total".
+        """Unweighted values of the terms in `names`, and their weighted sum as "total".
 
-        A name that no term carries is one whose weight is 0 (see `build.generator_loss`): it adds nothing.
+        Names without a term are skipped: `build.generator_loss` leaves out terms of weight 0.
         """
         values: dict[str, Tensor] = {}
         total = batch.target.new_zeros(())
@@ -67,5 +67,5 @@ class GeneratorLoss(nn.Module):
 
 
 def all_finite(values: Mapping[str, Tensor]) -> bool:
-    """Whether every value is a finite number (one synchronisation with the device)."""
+    """Whether every value is finite (one synchronisation with the device)."""
     return bool(torch.isfinite(torch.stack([value.detach().float() for value in values.values()])).all())

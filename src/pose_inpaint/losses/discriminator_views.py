@@ -1,4 +1,4 @@
-"""What the discriminator sees: whole images and local patches."""
+"""Discriminator inputs: whole images and local patches."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Views:
-    """Images as a discriminator is shown them.
+    """Images, masks and patch positions for a discriminator.
 
     Attributes:
-        images: (n, 3, h, w), in [-1, 1].
-        mask: (n, 1, h, w), 1 = masked.
-        corners: of the local patches, (n, 2); None for a discriminator without one.
+        images: Images (n, 3, h, w), in [-1, 1].
+        mask: Masks (n, 1, h, w), 1 = masked.
+        corners: Row and column of each local patch's top left corner, (n, 2); None for a discriminator without one.
     """
 
     images: Float[Tensor, "n 3 h w"]
@@ -33,13 +33,14 @@ class Views:
     corners: Int[Tensor, "n 2"] | None
 
     def judged_by(self, discriminator: nn.Module) -> Float[Tensor, "n k"]:
-        """Scores in full precision: a Wasserstein critic's may be large, and their differences small."""
+        """Scores (n, k) in full precision."""
+        # A Wasserstein critic's scores may be large and their differences small, which half precision would lose.
         scores = cast("Tensor", discriminator(self.images, self.corners))
         return scores if scores.dtype == torch.float64 else scores.float()
 
 
 def local_corners(discriminator: nn.Module, batch: Batch) -> Int[Tensor, "b 2"] | None:
-    """Corners of the local patches, each around a random hole; None for a discriminator without one."""
+    """Corners of local patches around one random hole of each image; None for a discriminator without a patch."""
     patch = cast("Discriminator", discriminator).patch
     return None if patch is None else place_patches(batch.mask, patch, batch.names)
 
@@ -47,8 +48,9 @@ def local_corners(discriminator: nn.Module, batch: Batch) -> Int[Tensor, "b 2"] 
 def inpainted_views(
     batch: Batch, output: InpaintingOutput, image: ImageKind, corners: Int[Tensor, "b 2"] | None
 ) -> Views:
-    """The inpainted images, all samples of each, seen at the same places."""
+    """Views of all samples of each inpainted image, with the same local patch for all samples of an image."""
     images = output.image(image, batch)
     samples = images.shape[1]
+    # Samples are flattened into the batch (b s), so masks and corners repeat in that order.
     mask = batch.mask.repeat_interleave(samples, 0)
     return Views(images.flatten(0, 1), mask, None if corners is None else corners.repeat_interleave(samples, 0))

@@ -1,4 +1,4 @@
-"""Penalties that keep a discriminator smooth."""
+"""Gradient penalties that keep a discriminator smooth."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class Penalty(nn.Module):
-    """A term of the discriminator's loss on its gradients: `forward` gives its plain value, `weight` what it counts."""
+    """Gradient penalty of the discriminator: `forward` returns its unweighted value, `weight` its weight in the sum."""
 
     def __init__(self, weight: float) -> None:
         super().__init__()
         self.weight = check_weight(f"loss: {type(self).__name__}'s weight", weight)
 
     def forward(self, discriminator: nn.Module, reals: Views, fakes: Views) -> Float[Tensor, ""]:
-        """The penalty before weighting, a mean over the batch, summed over the discriminator's scores of an image."""
+        """Unweighted penalty: mean over the batch, summed over the discriminator's scores of an image."""
         raise NotImplementedError
 
 
@@ -33,12 +33,12 @@ class GradientPenalty(Penalty):
     """Mean of (|gradient| - 1)² between originals and outputs.
 
     Gulrajani et al. 2017 (https://arxiv.org/abs/1704.00028). The gradient of each score is taken at a random point on
-    the line from an original to its output, both seen where the output is. The discriminator must judge each
-    image by itself, so it can't have batch normalisation.
+    the line from an original to its output, with the output's local patch. The discriminator must score each image
+    independently, so it can't have batch normalisation.
 
     Args:
-        weight: what the penalty counts; 10 in the paper.
-        region: where the gradient counts: "hole" in Yu et al. 2018, equation 3, since nothing else can change.
+        weight: Weight of the penalty; 10 in the paper.
+        region: Region in which the gradient counts; "hole" in Yu et al. 2018, equation 3, since only holes change.
     """
 
     def __init__(self, weight: float = 10.0, region: Region = "whole") -> None:
@@ -47,7 +47,7 @@ class GradientPenalty(Penalty):
         self.region = region
 
     def forward(self, discriminator: nn.Module, reals: Views, fakes: Views) -> Float[Tensor, ""]:
-        """The penalty, at least 0."""
+        """Unweighted penalty, at least 0."""
         samples = len(fakes.images) // len(reals.images)
         originals = reals.images.repeat_interleave(samples, 0)
         share = torch.rand(len(originals), 1, 1, 1, device=originals.device, dtype=originals.dtype)
@@ -66,7 +66,7 @@ class R1Penalty(Penalty):
     """
 
     def forward(self, discriminator: nn.Module, reals: Views, fakes: Views) -> Float[Tensor, ""]:
-        """The penalty, at least 0."""
+        """Unweighted penalty, at least 0."""
         total = reals.images.new_zeros(())
         for gradient in score_gradients(discriminator, reals.images, reals.corners):
             total = total + gradient.square().flatten(1).sum(1).mean() / 2
@@ -74,12 +74,11 @@ class R1Penalty(Penalty):
 
 
 def score_gradients(discriminator: nn.Module, images: Tensor, corners: Tensor | None) -> list[Float[Tensor, "n 3 h w"]]:
-    """The gradient of each score by the images, itself differentiable where gradients are taken.
-
-    In full precision: squares of small gradients would vanish in half of it.
-    """
+    """Gradient of each score with respect to the images, differentiable if gradients are enabled."""
     differentiable = torch.is_grad_enabled()
+    # Full precision: the squares of small gradients would underflow in half precision.
     with torch.enable_grad(), torch.autocast(images.device.type, enabled=False):
+        # A detached leaf: the penalty must train the discriminator only, not the generator behind the images.
         images = images.detach().requires_grad_(True)
         scores = discriminator(images, corners)
         sums = [scores[:, k].sum() for k in range(scores.shape[1])]

@@ -1,4 +1,4 @@
-"""Distance between features of a network that was trained to recognise things (Johnson, Alahi and Li 2016)."""
+"""Distance between features of an image classifier (Johnson, Alahi and Li 2016)."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Perceptual(LossTerm):
     """Sum over layers of mean (phi(I) - phi(I'))²: the slides' L_p.
 
     Args:
-        weight: what the term counts.
-        features: phi.
-        image: which image is I'.
-        scale: the scale on which phi is shown images. "0..255" is what VGG16 was trained on; "-255..255" is what the
-            release feeds it (images in [-1, 1], times 255).
+        weight: Weight of the term in the sum.
+        features: Feature network phi.
+        image: Image I' to compare with the original.
+        scale: Range of the images fed to phi: "0..255", on which VGG16 was trained, or "-255..255", which the authors'
+            code feeds it (images in [-1, 1], times 255).
     """
 
     def __init__(
@@ -39,16 +39,16 @@ class Perceptual(LossTerm):
         self.features, self.image, self.scale = features, image, scale
 
     def forward(self, batch: Batch, output: InpaintingOutput, discriminator: nn.Module | None) -> Float[Tensor, ""]:
-        """The distance, at least 0. The original's features are taken once, without a graph."""
+        """Distance, at least 0. The original's features are computed once, without a graph."""
         images = output.image(self.image, batch)
-        # In full precision: features run into the thousands, and half of it would lose their differences.
+        # Full precision: features run into the thousands, and half precision would lose their differences.
         with torch.autocast(images.device.type, enabled=False):
             with torch.no_grad():
-                of_target = self.features(self._rescale(batch.target))
-            found = self.features(self._rescale(images.flatten(0, 1)))
+                target = self.features(self._rescale(batch.target))
+            inpainted = self.features(self._rescale(images.flatten(0, 1)))
         samples = images.shape[1]
         distances = [
-            (b.unflatten(0, (-1, samples)) - a[:, None]).square().mean() for a, b in zip(of_target, found, strict=True)
+            (b.unflatten(0, (-1, samples)) - a[:, None]).square().mean() for a, b in zip(target, inpainted, strict=True)
         ]
         return torch.stack(distances).sum()
 

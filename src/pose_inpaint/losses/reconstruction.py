@@ -1,4 +1,4 @@
-"""Distances between the output and the original, pixel by pixel."""
+"""Pixelwise distances between the output and the original."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ MeanOver = Literal["whole", "region"]
 
 
 class PixelError(LossTerm):
-    """Mean of W e(I - I'), where W is 1 in `region` and 0 elsewhere; subclasses say what e is.
+    """Mean of W e(I - I'), where W is 1 in `region` and 0 elsewhere; subclasses define e in `error`.
 
     Args:
-        weight: what the term counts.
-        image: which image is I'.
-        region: where the error counts.
-        mean_over: which pixels the mean is over: all of the "whole" image (as in the 2018 release), so that "hole"
-            and "known" add up to "whole"; or those of the "region", so that a small hole counts as much as a large one.
-        discount: W is this to the power of the steps to the nearest known pixel: what lies deep in a hole can be filled
-            in many ways, so less is asked of it (Yu et al. 2018, section 3.2). 1 for none.
+        weight: Weight of the term in the sum.
+        image: Image I' to compare with the original.
+        region: Region in which the error counts.
+        mean_over: Pixels to average over: the "whole" image (as in the authors' code), so that "hole" and "known" add
+            up to "whole"; or the "region", so that a small hole counts as much as a large one.
+        discount: Factor in (0, 1] per step to the nearest known pixel: W = discount ** steps. The centre of a hole can
+            be filled in many ways, so its error counts less (Yu et al. 2018, section 3.2). 1 disables it.
 
     Raises:
-        InputError: an argument is out of range.
+        InputError: An argument is out of range.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class PixelError(LossTerm):
         check_choice(f"{name} region", region, Region)
         check_choice(f"{name} mean_over", mean_over, MeanOver)
         if not 0 < discount <= 1:
-            raise InputError(f"{name} discount={discount}: must be in (0, 1]; 1 for none")
+            raise InputError(f"{name} discount={discount}: must be in (0, 1]; give 1 to disable it")
         self.image, self.region, self.mean_over, self.discount = image, region, mean_over, discount
 
     def forward(self, batch: Batch, output: InpaintingOutput, discriminator: nn.Module | None) -> Float[Tensor, ""]:
-        """The mean error, at least 0; 0 where the region is empty."""
+        """Mean error, at least 0; 0 if the region is empty."""
         region = region_weight(batch.mask, self.region)
         weight = region if self.discount == 1 else region * self.discount ** distance_to_known(batch.mask)
         error = self.error(output.image(self.image, batch) - batch.target[:, None]) * weight[:, None]
@@ -62,7 +62,7 @@ class PixelError(LossTerm):
         return error.sum() / (region.sum() * channels_and_samples).clamp(min=1)
 
     def error(self, difference: Float[Tensor, "b s 3 h w"]) -> Float[Tensor, "b s 3 h w"]:
-        """What a difference in [-2, 2] counts."""
+        """Error of each difference in [-2, 2]."""
         raise NotImplementedError
 
 
@@ -70,7 +70,7 @@ class AbsoluteError(PixelError):
     """Mean of W |I - I'|, in [0, 2]."""
 
     def error(self, difference: Float[Tensor, "b s 3 h w"]) -> Float[Tensor, "b s 3 h w"]:
-        """The absolute difference."""
+        """Absolute difference."""
         return difference.abs()
 
 
@@ -78,18 +78,18 @@ class SquaredError(PixelError):
     """Mean of W (I - I')², in [0, 4]."""
 
     def error(self, difference: Float[Tensor, "b s 3 h w"]) -> Float[Tensor, "b s 3 h w"]:
-        """The squared difference."""
+        """Squared difference."""
         return difference.square()
 
 
 class MaskError(LossTerm):
-    """Mean of (M - M')², M' being the mask that the generator predicts: the slides' alpha term."""
+    """Mean of (M - M')², where M' is the mask predicted by the generator: the slides' alpha term."""
 
     def forward(self, batch: Batch, output: InpaintingOutput, discriminator: nn.Module | None) -> Float[Tensor, ""]:
-        """The mean squared error, in [0, 1].
+        """Mean squared error, in [0, 1].
 
         Raises:
-            InputError: the model predicts no mask.
+            InputError: The model predicts no mask.
         """
         if output.predicted_mask is None:
             raise InputError("loss.alpha: the model predicts no mask; set model.predict_mask=true or loss.alpha=0")

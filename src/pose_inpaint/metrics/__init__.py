@@ -1,4 +1,4 @@
-"""Scores. Each is a torchmetrics `Metric` with `update(batch, output)`."""
+"""Scores as torchmetrics `Metric` classes with `update(batch, output)`."""
 
 from pose_inpaint.metrics.distortion import DSSIM, MSE, PSNR, SSIM, PooledPSNR
 from pose_inpaint.metrics.per_image import ImageMetric

@@ -1,4 +1,4 @@
-"""Intervals by resampling images (Efron 1979): the percentile bootstrap, seeded."""
+"""Confidence intervals from a seeded percentile bootstrap over images (Efron 1979)."""
 
 from __future__ import annotations
 
@@ -35,52 +35,53 @@ class Estimate(TypedDict):
     n: int
 
 
-@lru_cache(maxsize=8)  # every score of a group of images, and every pair of methods, takes the same draws
+@lru_cache(maxsize=8)  # all scores of a group of images, and all pairs of methods, share their draws
 def draw_counts(images: int, seed: int, resamples: int = RESAMPLES) -> Float[Tensor, "r n"]:
-    """How often each image is drawn in each resample: as many draws as there are images, with replacement."""
+    """Number of times each image occurs in each resample; resamples are as large as the set, with replacement."""
     draws = np.random.default_rng(seed).integers(0, images, (resamples, images))
+    # Shifting each resample to its own range of numbers counts all of them in one bincount.
     shifted = draws + images * np.arange(resamples)[:, None]
     counts = np.bincount(shifted.ravel(), minlength=resamples * images)
     return torch.from_numpy(counts.reshape(resamples, images).astype(np.float64))
 
 
 def percentile_interval(estimates: Float[Tensor, " r"], level: float = LEVEL) -> tuple[float, float]:
-    """The middle `level` of the resamples' estimates; resamples without one (NaN) are left out, (NaN, NaN) for none."""
-    sound = estimates[~estimates.isnan()].numpy()
-    if not len(sound):
+    """Central interval holding `level` of the estimates that are not NaN; (NaN, NaN) without any."""
+    valid = estimates[~estimates.isnan()].numpy()
+    if not len(valid):
         return float("nan"), float("nan")
     tail = (1 - level) / 2
-    low, high = np.percentile(sound, [100 * tail, 100 * (1 - tail)])
+    low, high = np.percentile(valid, [100 * tail, 100 * (1 - tail)])
     return float(low), float(high)
 
 
 def estimate(
     terms: Float[Tensor, "n k"], finish: Callable[[Float[Tensor, "... k"]], Float[Tensor, ...]], seed: int
 ) -> Estimate:
-    """A score over images with its interval.
+    """Estimate a score over images with its confidence interval.
 
     Args:
-        terms: each image's contributions.
-        finish: from the contributions' sums to the score.
-        seed: of the resampling.
+        terms: Contributions of each image, (n, k).
+        finish: Function from the summed contributions to the score.
+        seed: Random seed of the resampling.
 
     Returns:
-        `value`, `low` and `high` (95 %) and `n`, the images; NaN without any.
+        `value`, `low` and `high` (95 %), all NaN without images, and the number of images `n`.
     """
     value = float(finish(terms.sum(0)))
     low = high = float("nan")
-    if math.isfinite(value):  # an infinite ratio of one image (no error at all) leaves nothing to resample
+    if math.isfinite(value):  # one image without any error makes the score infinite in most resamples too
         low, high = percentile_interval(finish(draw_counts(len(terms), seed) @ terms))
     return {"value": value, "low": low, "high": high, "n": len(terms)}
 
 
 def estimate_mean(values: Float[Tensor, " n"], seed: int) -> Estimate:
-    """The mean of the values that are not NaN, with its interval; `n` counts those."""
-    sound = values[~values.isnan()].double()
-    return estimate(torch.stack([sound, torch.ones_like(sound)], dim=1), ratio, seed)
+    """Estimate the mean of the `n` values that are not NaN, with its interval."""
+    valid = values[~values.isnan()].double()
+    return estimate(torch.stack([valid, torch.ones_like(valid)], dim=1), ratio, seed)
 
 
 def ratio(sums: Float[Tensor, "... 2"]) -> Float[Tensor, ...]:
-    """The first sum over the second."""
+    """First sum divided by the second."""
     quotient: Tensor = sums[..., 0] / sums[..., 1]
     return quotient

@@ -1,6 +1,6 @@
-"""Distances between the restored images of a set and its originals: FID, KID, and Fréchet's over other features.
+"""Distances between a set of restored images and their originals: FID, KID, and Fréchet distance of VGG16 features.
 
-They are scores of a set, not of an image, and depend on how many images there are: compare only sets of one size.
+These scores depend on the number of images: compare only sets of the same size.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ INCEPTION = "weights-inception-2015-12-05-6726825d.pth"
 
 
 class DistributionMetric(Metric):
-    """A distance between two sets of images, by one of torchmetrics' metrics.
+    """Distance between two sets of images, computed by a metric of torchmetrics.
 
     Args:
-        image: whether the raw or the composite image is scored.
-        region: "whole"; a part of an image has no such distance.
-        distance: takes 8-bit images, real or not, and computes.
-        fewest: images that it can be taken of.
+        image: Image to score, "raw" or "composite".
+        region: "whole"; other regions are not supported.
+        distance: Torchmetrics metric on 8-bit images with `update(images, real=...)`.
+        fewest: Minimum number of images.
     """
 
     regions: tuple[Region, ...] = ("whole",)
@@ -52,30 +52,30 @@ class DistributionMetric(Metric):
         self.image, self.region, self.distance, self.fewest = image, region, distance, fewest
 
     def update(self, batch: Batch, output: InpaintingOutput) -> None:
-        """Adds a batch, the first sample of each image."""
+        """Add the first sample of each image in a batch."""
         restored = output.image(self.image, batch)[:, 0]
         self.distance.update(to_bytes(batch.target.float()).to(self.distance.device), real=True)
         self.distance.update(to_bytes(restored.float()).to(self.distance.device), real=False)
 
     def compute(self) -> Float[Tensor, ""]:
-        """The distance."""
+        """Compute the distance over all images so far."""
         with torch.random.fork_rng(devices=[]):  # KID draws its subsets from the global generator
             torch.manual_seed(SUBSET_SEED)
-            found = self.distance.compute()
-        value: Tensor = found[0] if isinstance(found, tuple) else found  # KID: mean and deviation over subsets
+            result = self.distance.compute()
+        value: Tensor = result[0] if isinstance(result, tuple) else result  # KID: mean and deviation over subsets
         return value
 
 
 class FID(DistributionMetric):
-    """Fréchet Inception distance (Heusel et al. 2017), at least 0, lower is better.
+    """Fréchet Inception distance (Heusel et al. 2017), at least 0; lower is better.
 
     Args:
-        image: raw or composite.
-        region: whole.
-        weights: torch-fidelity's file of Inception v3; downloaded if not given.
+        image: Image to score, "raw" or "composite".
+        region: "whole".
+        weights: File of torch-fidelity's Inception v3; downloaded if not given.
 
     Raises:
-        InputError: torch-fidelity or the weights are not to be had.
+        InputError: torch-fidelity or the weights are not available.
     """
 
     def __init__(self, image: ImageKind = "composite", region: Region = "whole", weights: str | None = None) -> None:
@@ -86,15 +86,15 @@ class FID(DistributionMetric):
 
 
 class KID(DistributionMetric):
-    """Kernel Inception distance (Binkowski et al. 2018), mean over random subsets, lower is better; unbiased.
+    """Kernel Inception distance (Binkowski et al. 2018), mean over random subsets; unbiased, lower is better.
 
     Args:
-        image: raw or composite.
-        region: whole.
-        subset_size: images a subset.
+        image: Image to score, "raw" or "composite".
+        region: "whole".
+        subset_size: Number of images per subset.
 
     Raises:
-        InputError: torch-fidelity or its weights, which torchmetrics downloads, are not to be had.
+        InputError: torch-fidelity or its weights, which torchmetrics downloads, are not available.
     """
 
     def __init__(self, image: ImageKind = "composite", region: Region = "whole", subset_size: int = 50) -> None:
@@ -103,17 +103,17 @@ class KID(DistributionMetric):
 
 
 class FrechetVGG16(DistributionMetric):
-    """The Fréchet distance of FID over mean activations of a layer of VGG16: no FID, whatever the weights.
+    """Fréchet distance of mean activations of a layer of VGG16; not comparable with FID.
 
     Args:
-        image: raw or composite.
-        region: whole.
-        weights: as in `loss.features.weights`: a file, or "imagenet" or "coco", which torchvision downloads.
-        channels: input order of a file's weights, "rgb" or "bgr".
-        layer: of VGG16's fourth or fifth block.
+        image: Image to score, "raw" or "composite".
+        region: "whole".
+        weights: Weights as in `loss.features.weights`: a file, or "imagenet" or "coco", downloaded by torchvision.
+        channels: Channel order that a file's weights expect, "rgb" or "bgr".
+        layer: Layer of VGG16's fourth or fifth block.
 
     Raises:
-        InputError: the weights are not to be had.
+        InputError: The weights are not available, or the layer is of another block.
     """
 
     def __init__(
@@ -126,14 +126,14 @@ class FrechetVGG16(DistributionMetric):
     ) -> None:
         if not layer.startswith(("conv4", "conv5")):
             raise InputError(
-                f"metric.frechet_vgg16.layer={layer}: must be of the fourth or fifth block, such as conv5_3"
+                f"metric.frechet_vgg16.layer={layer}: must be a layer of the fourth or fifth block, such as conv5_3"
             )
         features = _PooledFeatures(VGG16Features(weights, channels=channels, layers=[layer]))  # type: ignore[arg-type]
         super().__init__(image, region, FrechetInceptionDistance(feature=features))
 
 
 class _PooledFeatures(nn.Module):
-    """8-bit images to a layer's mean activations, in the form that torchmetrics calls."""
+    """Network from 8-bit images to a layer's mean activations, with the interface that torchmetrics expects."""
 
     num_features = FEATURES_DEPTH
 
@@ -142,8 +142,8 @@ class _PooledFeatures(nn.Module):
         self.features = features
 
     def forward(self, images: UInt8[Tensor, "n 3 h w"]) -> Float[Tensor, "n c"]:
-        found: Tensor = self.features(images.float())[0]
-        return found.mean((2, 3))
+        activations: Tensor = self.features(images.float())[0]
+        return activations.mean((2, 3))
 
 
 def _build(name: str, make: Callable[[], Metric]) -> Metric:
@@ -153,6 +153,6 @@ def _build(name: str, make: Callable[[], Metric]) -> Metric:
         raise InputError(f"metric.{name} needs torch-fidelity: pip install 'pose-inpaint[fid]'") from error
     except (URLError, OSError, RuntimeError) as error:
         raise InputError(
-            f"metric.{name}: Inception v3's weights can't be had ({error}); put {INCEPTION} into "
-            f"{torch.hub.get_dir()}/checkpoints, or leave {name} out of metric=[...]"
+            f"metric.{name}: Inception v3's weights are not available ({error}); put {INCEPTION} into "
+            f"{torch.hub.get_dir()}/checkpoints, or remove {name} from metric=[...]"
         ) from error

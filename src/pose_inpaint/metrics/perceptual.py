@@ -1,4 +1,4 @@
-"""LPIPS by torchmetrics."""
+"""LPIPS, computed by torchmetrics."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ BACKBONES = {"alex": "AlexNet", "vgg": "VGG16", "squeeze": "SqueezeNet 1.1"}
 
 
 class LPIPS(ImageMetric):
-    """Learned perceptual image patch similarity, at least 0, lower is better (Zhang et al. 2018, arXiv 1801.03924).
+    """Learned perceptual image patch similarity, at least 0; lower is better (Zhang et al. 2018, arXiv 1801.03924).
 
-    The linear weights come with torchmetrics. The backbone's, trained on ImageNet, are downloaded by torchvision into
-    `torch.hub.get_dir()`/checkpoints, and taken from there afterwards. It has no region but the whole image.
+    The linear weights come with torchmetrics. The backbone's ImageNet weights are downloaded once by torchvision into
+    `torch.hub.get_dir()`/checkpoints.
 
     Args:
-        image: whether the raw or the composite image is scored.
-        region: "whole"; others have no value.
-        net: the backbone: "alex" (the authors' choice for scoring), "vgg" or "squeeze".
+        image: Image to score, "raw" or "composite".
+        region: "whole"; values of other regions are NaN.
+        net: Backbone: "alex" (recommended by its authors for scoring), "vgg" or "squeeze".
 
     Raises:
-        InputError: the backbone's weights are not to be had.
+        InputError: The backbone's weights are not available.
     """
 
     stage = "perceptual"
@@ -47,18 +47,18 @@ class LPIPS(ImageMetric):
         except (URLError, OSError, RuntimeError) as error:
             raise InputError(
                 f"metric.lpips: torchvision could not download {BACKBONES[net]}'s weights ({error}); put the file into "
-                f"{torch.hub.get_dir()}/checkpoints, or leave lpips out of metric=[...]"
+                f"{torch.hub.get_dir()}/checkpoints, or remove lpips from metric=[...]"
             ) from error
 
     @property
     def measured_by(self) -> Net:
-        """The backbone."""
+        """Name of the backbone."""
         return self.net
 
     def measure(
         self, prediction: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "n 1 h w"]
     ) -> Float[Tensor, "n 3"]:
-        """The distance of the whole images; NaN for the other regions."""
-        self.network.to(prediction.device)
+        """Distance of the whole images; NaN for the other regions."""
+        self.network.to(prediction.device)  # images of an Apple GPU arrive on the CPU, see `to_double`
         distance = self.network(prediction.float(), target.float(), normalize=True).reshape(-1, 1).double()
         return torch.cat([distance, torch.full_like(distance, torch.nan).expand(-1, 2)], dim=1)

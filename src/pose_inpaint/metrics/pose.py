@@ -1,4 +1,4 @@
-"""Scores of the pose in restored images: WNJD, PCK, people found."""
+"""Scores of the pose in restored images: WNJD, PCK and people found."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class PoseMetric(ImageMetric):
-    """A score of poses. Regions choose joints: whole: all; hole: those whose place was inside a hole; known: others.
+    """Score of poses over the joints of a region: "whole": all joints; "hole": those in a hole; "known": the others.
 
-    Images whose original shows nobody have no value (NaN). They are left out of the mean and counted.
+    Images without a person in the original have no value (NaN) and are left out of the mean.
 
     Args:
-        image: whether the raw or the composite image is scored.
-        region: which joints count.
-        judge: the estimator and the reference.
+        image: Image to score, "raw" or "composite".
+        region: Joints that count.
+        judge: Pose estimator and reference.
     """
 
     stage = "pose"
@@ -37,11 +37,11 @@ class PoseMetric(ImageMetric):
 
     @property
     def measured_by(self) -> PoseJudge:
-        """The judge."""
+        """Pose estimator and reference."""
         return self.judge
 
     def update(self, batch: Batch, output: InpaintingOutput) -> None:
-        """Adds a batch."""
+        """Add a batch."""
         reference = self.judge.reference(batch)
         masked = masked_joints(reference.joints, batch.mask)
         prediction = output.image(self.image, batch)
@@ -49,30 +49,30 @@ class PoseMetric(ImageMetric):
         self.values.append(torch.stack(samples).mean(0))
 
     def convert(self, measured: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        """This score's part of what was measured."""
+        """Select this score's column of the measured values."""
         return measured[:, self.column]
 
 
 class WNJD(PoseMetric):
-    """Weighted normalised joint distance, [0, 1], lower is better.
+    """Weighted normalised joint distance, in [0, 1]; lower is better.
 
-    For image i with reference joints r and weights w (the reference's confidences, or 1 where annotated),
+    For image i with reference joints r and weights w (the reference's confidences, or 1 if annotated),
 
         WNJD_i = sum_j w_j min(1, |p_j - r_j| / s) / sum_j w_j,
 
-    where p are the joints found in the restored image and s is the longer side of the box around r; the score is the
-    mean over images. A person not found in the restored image counts as one scale for every joint. The reference is
-    found in the original by the same estimator, or annotated, and the restored image is looked at where the person
-    was in the original. This is our definition: the challenge's (ChaLearn LAP Inpainting 2018) was not published.
+    where p are the joints estimated in the restored image and s is the longer side of the box around r; the score is
+    the mean over images. For a person not found in the restored image, every joint counts as one scale. The reference
+    is annotated, or estimated in the original by the same estimator, which then looks for the person at the same
+    position. This is our definition: the challenge's (ChaLearn LAP Inpainting 2018) was not published.
     """
 
     column = 0
 
 
 class PCK(PoseMetric):
-    """Share of joints within a fifth of the person's scale of the reference's, [0, 1], higher is better (PCK@0.2).
+    """Share of joints within a fifth of the person's scale of the reference (PCK@0.2), in [0, 1]; higher is better.
 
-    Each image's own share, averaged over images; scale and reference are WNJD's. All joints of a person not found
+    Shares per image are averaged over images; scale and reference are those of `WNJD`. All joints of a person not found
     are wrong.
     """
 
@@ -80,6 +80,6 @@ class PCK(PoseMetric):
 
 
 class PeopleFound(PoseMetric):
-    """Share of the originals' people that are found in the restored images too, [0, 1], higher is better."""
+    """Share of people in the originals that are also found in the restored images, in [0, 1]; higher is better."""
 
     column = 2

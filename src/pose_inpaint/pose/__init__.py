@@ -1,4 +1,4 @@
-"""Where people's joints are in an image: one small interface, and the estimators behind it."""
+"""Pose estimation: a common interface, and the estimators that implement it."""
 
 from pose_inpaint.data.joints import JOINTS
 from pose_inpaint.pose.estimator import PoseEstimator, Poses

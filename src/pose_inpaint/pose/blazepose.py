@@ -1,8 +1,7 @@
-"""BlazePose: a detector finds the person's square, a second network the landmarks in it.
+"""BlazePose: a detector locates the person's square, and a second network the landmarks in it.
 
-Bazarevsky et al. 2020 (https://arxiv.org/abs/2006.10204) in the form of MediaPipe's "full" model, run by
-`ai-edge-litert` on the CPU. How the networks' numbers become squares and joints follows MediaPipe's published graphs
-(`pose_detection`, `pose_landmark_by_roi`): their constants stand below.
+Bazarevsky et al. 2020 (https://arxiv.org/abs/2006.10204), as MediaPipe's "full" model, run by `ai-edge-litert` on the
+CPU. Decoding and constants follow MediaPipe's published graphs (`pose_detection`, `pose_landmark_by_roi`).
 """
 
 from __future__ import annotations
@@ -38,32 +37,32 @@ LANDMARK_NAMES = (
 )  # fmt: skip
 
 DETECTOR_SIZE = 224  # pixels
-ANCHORS = ((28, 2), (14, 2), (7, 6))  # cells a side, anchors a cell
-OVERLAP = 0.3  # intersection over union from which detections are of one person
-SQUARE_SCALE = 1.25  # the square around the person, beyond the circle that the detector predicts
+ANCHORS = ((28, 2), (14, 2), (7, 6))  # cells per side, anchors per cell
+OVERLAP = 0.3  # intersection over union above which detections belong to one person
+SQUARE_SCALE = 1.25  # half side of the square, relative to the radius of the predicted circle
 LANDMARK_SIZE = 256  # pixels
-REFINEMENT_WINDOW = 7  # cells of the heatmaps map
+REFINEMENT_WINDOW = 7  # cells of a heatmap
 REFINEMENT_CONFIDENCE = 0.5
 
 
 class BlazePose:
-    """The person that MediaPipe's BlazePose finds.
+    """Pose estimation by MediaPipe's BlazePose.
 
-    People fill the images of pose data sets, and the detector expects room around them: on 170 test photos of Leeds
-    Sports Pose it found 64 % as they were, 90 % with a margin of 3/8 of the side.
+    The detector expects space around people, who fill the images of pose data sets: on 170 test photos of Leeds Sports
+    Pose it found 64 % of them without a margin, and 90 % with a margin of 3/8 of the side.
 
     Args:
-        model_dir: the folder of `pose_detection.tflite` and `pose_landmark_full.tflite`; if not given, that of an
-            installed mediapipe (0.10.21 is the last with these files).
-        min_detection: least confidence of the detector for a person to be found.
-        min_presence: least confidence of the landmark network that the square shows a person.
-        margin: width of the edge that is added around an image for the detector, as a share of the longer side.
-        looks: how often landmarks are taken; each look after the first is at the square that the last one's landmarks
-            give, as MediaPipe does from one frame of a video to the next.
-        threads: of each network.
+        model_dir: Folder of `pose_detection.tflite` and `pose_landmark_full.tflite`; defaults to that of an installed
+            mediapipe (0.10.21 is the last version with these files).
+        min_detection: Minimum confidence of the detector, in (0, 1).
+        min_presence: Minimum confidence of the landmark network that the square shows a person, in (0, 1).
+        margin: Width of the border added to an image for the detector, as a share of the longer side.
+        looks: Number of landmark passes. Each pass after the first uses the square given by the landmarks of the
+            previous one, as MediaPipe does between the frames of a video.
+        threads: Number of CPU threads of each network.
 
     Raises:
-        InputError: a file or package is missing, or a number is out of range.
+        InputError: A file or package is missing, or a number is out of range.
     """
 
     joint_names = LANDMARK_NAMES
@@ -91,7 +90,7 @@ class BlazePose:
         self.anchors = anchor_centres()
 
     def __call__(self, images: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
-        """Finds the person in each image, one at a time; with `near`, by one look at the square given."""
+        """Estimate poses one image at a time; with `near`, in one landmark pass on the given squares."""
         squares = [None] * len(images) if near is None else _given(near)
         return join([self._find(*pair) for pair in zip(images.cpu().float(), squares, strict=True)])
 
@@ -101,40 +100,40 @@ class BlazePose:
         for _ in range(self.looks if given is None else 1):
             if square is None:
                 break
-            presence, places, confidence = self._look(image, square)
+            presence, positions, confidence = self._look(image, square)
             if presence < self.min_presence:
                 break
             used = square
-            joints = torch.cat([places, confidence], dim=1)[: len(LANDMARK_NAMES)]
-            square = person_square(places[len(LANDMARK_NAMES) :][:2])
+            joints = torch.cat([positions, confidence], dim=1)[: len(LANDMARK_NAMES)]
+            square = person_square(positions[len(LANDMARK_NAMES) :][:2])  # auxiliary points: hips and circle
         if joints is None or used is None:
             return nobody()
         return Poses(to_common(LANDMARK_NAMES, joints)[None], torch.ones(1, dtype=torch.bool), used[None])
 
     def _detect(self, image: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 2"] | None:
-        """The square of the surest person, in pixels of the image."""
+        """Return the square of the most confident detection, in pixels of the image."""
         height, width = image.shape[-2:]
         edge = round(self.margin * max(height, width))
         side = max(height, width) + 2 * edge
         framed = F.pad(image[None], (edge,) * 4, mode="replicate")
         framed = F.pad(framed, (0, side - framed.shape[-1], 0, side - framed.shape[-2]))
         small = F.interpolate(framed, (DETECTOR_SIZE, DETECTOR_SIZE), mode="bilinear", antialias=True)[0]
-        found = self.detector((small * 2 - 1).permute(1, 2, 0)[None].numpy())
-        scores = torch.from_numpy(found["Identity_1"]).flatten().clamp(-100, 100).sigmoid()
+        outputs = self.detector((small * 2 - 1).permute(1, 2, 0)[None].numpy())
+        scores = torch.from_numpy(outputs["Identity_1"]).flatten().clamp(-100, 100).sigmoid()
         if scores.max() < self.min_detection:
             return None
-        person = merge_best(decode(torch.from_numpy(found["Identity"])[0], self.anchors), scores, self.min_detection)
+        person = merge_best(decode(torch.from_numpy(outputs["Identity"])[0], self.anchors), scores, self.min_detection)
         return person_square(person[4:8].reshape(2, 2) * side - edge)
 
     def _look(self, image: Float[Tensor, "3 h w"], square: Float[Tensor, "3 2"]) -> tuple[float, Tensor, Tensor]:
-        """Presence of a person, places in pixels (39, 2) and confidence (39, 1) of the landmarks in a square."""
-        found = self.landmarks(crop_square(image, square, LANDMARK_SIZE).permute(1, 2, 0)[None].numpy())
-        values = torch.from_numpy(found["Identity"]).reshape(-1, 5)
-        within = refine(values[:, :2] / LANDMARK_SIZE, torch.from_numpy(found["Identity_3"])[0].sigmoid())
+        """Return presence of a person in a square, landmark positions (39, 2) in pixels, and confidence (39, 1)."""
+        outputs = self.landmarks(crop_square(image, square, LANDMARK_SIZE).permute(1, 2, 0)[None].numpy())
+        values = torch.from_numpy(outputs["Identity"]).reshape(-1, 5)
+        within = refine(values[:, :2] / LANDMARK_SIZE, torch.from_numpy(outputs["Identity_3"])[0].sigmoid())
         origin, right, down = square
-        places = origin + within[:, :1] * (right - origin) + within[:, 1:] * (down - origin)
-        confidence = values[:, 3:].sigmoid().amin(1, keepdim=True)  # visible, and inside the square
-        return float(found["Identity_1"].item()), places, confidence
+        positions = origin + within[:, :1] * (right - origin) + within[:, 1:] * (down - origin)
+        confidence = values[:, 3:].sigmoid().amin(1, keepdim=True)  # the lower of visibility and presence
+        return float(outputs["Identity_1"].item()), positions, confidence
 
 
 def _given(near: Poses) -> list[Tensor | None]:
@@ -142,7 +141,7 @@ def _given(near: Poses) -> list[Tensor | None]:
 
 
 class _Network:
-    """A TensorFlow Lite file, ready to run on one image."""
+    """TensorFlow Lite model that runs on one image."""
 
     def __init__(self, path: Path, threads: int) -> None:
         litert = import_extra("ai_edge_litert.interpreter", "pose=blazepose needs ai-edge-litert", "pose")
@@ -154,20 +153,20 @@ class _Network:
                 f"{path}: not a TensorFlow Lite model ({str(error).splitlines()[0]}); replace it"
             ) from error
         self.input = self.interpreter.get_input_details()[0]["index"]
-        self.outputs = {found["name"]: found["index"] for found in self.interpreter.get_output_details()}
+        self.outputs = {output["name"]: output["index"] for output in self.interpreter.get_output_details()}
 
     def __call__(self, image: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        """All outputs by name."""
+        """Run the model and return all outputs by name."""
         self.interpreter.set_tensor(self.input, image)
         self.interpreter.invoke()
         return {name: self.interpreter.get_tensor(index) for name, index in self.outputs.items()}
 
 
 def find_models(model_dir: str | None) -> tuple[Path, Path]:
-    """The files of both networks.
+    """Return the files of the detector and the landmark network.
 
     Raises:
-        InputError: they are not there.
+        InputError: A file is missing.
     """
     if model_dir is not None:
         folders = {DETECTOR: Path(model_dir), LANDMARKS: Path(model_dir)}
@@ -188,7 +187,7 @@ def find_models(model_dir: str | None) -> tuple[Path, Path]:
 
 
 def anchor_centres() -> Float[Tensor, "n 2"]:
-    """X and y of the middle of each anchor's cell, in sides of the image, in the order of the detector's output."""
+    """Centre (x, y) of each anchor's cell as a share of the image's side, in the order of the detector's output."""
     centres = []
     for cells, each in ANCHORS:
         line = (torch.arange(cells) + 0.5) / cells
@@ -198,15 +197,15 @@ def anchor_centres() -> Float[Tensor, "n 2"]:
 
 
 def decode(raw: Float[Tensor, "n 12"], anchors: Float[Tensor, "n 2"]) -> Float[Tensor, "n 12"]:
-    """From the detector's numbers to left, top, right, bottom and four points x, y, in sides of the image."""
+    """Decode raw detections to left, top, right, bottom and four points (x, y), as shares of the image's side."""
     scaled = raw / DETECTOR_SIZE
-    middle, half = scaled[:, :2] + anchors, scaled[:, 2:4] / 2
+    centre, half = scaled[:, :2] + anchors, scaled[:, 2:4] / 2
     points = scaled[:, 4:].reshape(-1, 4, 2) + anchors[:, None]
-    return torch.cat([middle - half, middle + half, points.flatten(1)], dim=1)
+    return torch.cat([centre - half, centre + half, points.flatten(1)], dim=1)
 
 
 def merge_best(detections: Float[Tensor, "n 12"], scores: Float[Tensor, " n"], least: float) -> Float[Tensor, " 12"]:
-    """The best detection, averaged by score with those that overlap it (MediaPipe's weighted suppression)."""
+    """Average the best detection with those that overlap it, weighted by score (MediaPipe's weighted suppression)."""
     from torchvision.ops import box_iou
 
     near = box_iou(detections[scores.argmax()][None, :4], detections[:, :4])[0] >= OVERLAP
@@ -215,11 +214,10 @@ def merge_best(detections: Float[Tensor, "n 12"], scores: Float[Tensor, " n"], l
 
 
 def person_square(points: Float[Tensor, "2 2"]) -> Float[Tensor, "3 2"]:
-    """Top left, top right and bottom left corner of the square that holds the person, who stands upright in it.
+    """Top left, top right and bottom left corner of the square around a person, rotated with the person's body axis.
 
     Args:
-        points: x, y in pixels of the middle of the hips and of a point straight above it, on the circle that holds the
-            whole person.
+        points: Centre of the hips, and the point above it on the circle around the whole person; x and y in pixels.
     """
     hips, above = points
     up = (above - hips) * SQUARE_SCALE
@@ -228,22 +226,22 @@ def person_square(points: Float[Tensor, "2 2"]) -> Float[Tensor, "3 2"]:
 
 
 def crop_square(image: Float[Tensor, "3 h w"], corners: Float[Tensor, "3 2"], size: int) -> Float[Tensor, "3 s s"]:
-    """The square of an image, turned upright, at `size` x `size` pixels; black where it leaves the image."""
+    """Crop a rotated square and resample it upright at `size` x `size` pixels; black outside the image."""
     height, width = image.shape[-2:]
     line = (torch.arange(size) + 0.5) / size
     y, x = torch.meshgrid(line, line, indexing="ij")
     origin, right, down = corners
-    places = origin + x[..., None] * (right - origin) + y[..., None] * (down - origin)
-    grid = places / torch.tensor([width, height]) * 2 - 1
+    positions = origin + x[..., None] * (right - origin) + y[..., None] * (down - origin)
+    grid = positions / torch.tensor([width, height]) * 2 - 1
     return F.grid_sample(image[None], grid[None], mode="bilinear", padding_mode="zeros", align_corners=False)[0]
 
 
 def refine(places: Float[Tensor, "n 2"], heatmaps: Float[Tensor, "h w m"]) -> Float[Tensor, "n 2"]:
-    """Moves landmarks to the mean of the heatmaps around them, where the heatmaps is sure.
+    """Move each landmark to the centroid of its heatmap around it, if the heatmap is confident there.
 
     Args:
-        places: x, y in sides of the square.
-        heatmaps: a map a landmark, in [0, 1].
+        places: Landmarks (x, y) as shares of the square's side.
+        heatmaps: One heatmap per landmark, in [0, 1].
     """
     height, width = heatmaps.shape[:2]
     reach = REFINEMENT_WINDOW // 2

@@ -1,4 +1,4 @@
-"""Poses found once: in originals, which every method is scored against."""
+"""Cache of the poses in original images, which are the same for every method scored."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class RememberingEstimator:
-    """An estimator whose answers are kept in the user's cache, by its name and a digest of the image's pixels.
+    """Estimator whose results are cached on disk, by its name and a hash of the image's pixels.
 
     Args:
-        estimator: the one to ask about images not seen before.
+        estimator: Estimator for images that are not cached.
     """
 
     def __init__(self, estimator: PoseEstimator) -> None:
@@ -37,31 +37,31 @@ class RememberingEstimator:
         self.folder = cache_folder() / "poses" / hashlib.sha256(self.name.encode()).hexdigest()[:16]
 
     def __call__(self, images: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
-        """The remembered poses, and new ones of the images that are new."""
-        given = [None if near is None else near[place] for place in range(len(images))]
+        """Return cached poses, and estimate those of all other images in one batch."""
+        given = [None if near is None else near[i] for i in range(len(images))]
         files = [self.folder / f"{_digest(*pair)}.json" for pair in zip(images, given, strict=True)]
-        poses = {place: found for place, file in enumerate(files) if (found := _recall(file)) is not None}
-        new = [place for place in range(len(files)) if place not in poses]
+        poses = {i: cached for i, file in enumerate(files) if (cached := _recall(file)) is not None}
+        new = [i for i in range(len(files)) if i not in poses]
         if new:
-            there = None if near is None else join([near[place] for place in new])
-            found = self.estimator(images[new], there)
-            for number, place in enumerate(new):
-                poses[place] = found[number]
-                _remember(found[number], files[place])
-        return join([poses[place] for place in range(len(files))])
+            near_new = None if near is None else join([near[i] for i in new])
+            estimated = self.estimator(images[new], near_new)
+            for number, i in enumerate(new):
+                poses[i] = estimated[number]
+                _remember(estimated[number], files[i])
+        return join([poses[i] for i in range(len(files))])
 
 
 def remembering(estimator: PoseEstimator) -> RememberingEstimator:
-    """The estimator with a memory, if it has none yet."""
+    """Wrap an estimator with the cache, unless it has one."""
     return estimator if isinstance(estimator, RememberingEstimator) else RememberingEstimator(estimator)
 
 
 def _digest(image: Float[Tensor, "3 h w"], near: Poses | None) -> str:
-    found = hashlib.sha256(str(tuple(image.shape)).encode())
-    found.update(image.float().cpu().contiguous().numpy().tobytes())
+    digest = hashlib.sha256(str(tuple(image.shape)).encode())
+    digest.update(image.float().cpu().contiguous().numpy().tobytes())
     if near is not None and bool(near.found[0]):
-        found.update(near.squares.contiguous().numpy().tobytes())
-    return found.hexdigest()
+        digest.update(near.squares.contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _recall(file: Path) -> Poses | None:
@@ -71,7 +71,7 @@ def _recall(file: Path) -> Poses | None:
             torch.tensor(kept["joints"]), torch.tensor(kept["found"], dtype=torch.bool), torch.tensor(kept["squares"])
         )
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # not there, or spoilt: found anew
+        return None  # missing or damaged: estimate again
 
 
 def _remember(poses: Poses, file: Path) -> None:
@@ -81,4 +81,4 @@ def _remember(poses: Poses, file: Path) -> None:
         with written_whole(file) as part:
             part.write_text(json.dumps(kept), encoding="utf-8")
     except OSError:
-        return  # a cache that can't be written only costs time
+        return  # an unwritable cache only costs time

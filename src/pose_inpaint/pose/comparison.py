@@ -1,4 +1,4 @@
-"""Compares the pose in a restored image with the reference pose."""
+"""Comparison of the pose in a restored image with a reference pose."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ ReferenceKind = Literal["estimated", "annotated"]
 
 @dataclass(frozen=True)
 class Reference:
-    """The poses to compare with.
+    """Reference poses of a batch.
 
     Attributes:
-        joints: x, y in pixels and confidence, (b, 14, 3).
-        usable: whether there is a person to compare with, (b,).
-        near: where the estimator saw the person in the original.
+        joints: X and y in pixels and confidence, (b, 14, 3).
+        usable: Whether the image has a person to compare with, (b,).
+        near: Poses estimated in the originals, which tell the estimator where to look.
     """
 
     joints: Float[Tensor, "b 14 3"]
@@ -41,11 +41,11 @@ class Reference:
 
 
 class PoseJudge:
-    """An estimator with the reference that its answers are compared with.
+    """Pose estimator together with the reference that its poses are compared with.
 
     Args:
-        estimator: of poses, in restored images and originals alike.
-        reference: "estimated": found in the original by the same estimator; "annotated": the data set's joints.
+        estimator: Pose estimator for restored images and originals.
+        reference: "estimated": joints estimated in the original by `estimator`; "annotated": joints of the data set.
     """
 
     def __init__(self, estimator: PoseEstimator, reference: ReferenceKind = "estimated") -> None:
@@ -54,15 +54,15 @@ class PoseJudge:
         self.remembering = remembering(estimator)
 
     def describe(self) -> str:
-        """Estimator and reference, in words."""
+        """Describe estimator and reference in words."""
         reference = "annotated joints" if self.kind == "annotated" else "the joints it finds in the originals"
         return f"{self.estimator.name}, against {reference}"
 
     def reference(self, batch: Batch) -> Reference:
-        """The reference poses of a batch.
+        """Return the reference poses of a batch.
 
         Raises:
-            InputError: annotated joints are asked for, and the images have none.
+            InputError: The reference is "annotated", but the images have no annotated joints.
         """
         near = self.remembering(as_saved(batch.target))
         if self.kind == "estimated":
@@ -74,39 +74,39 @@ class PoseJudge:
                     "images that have them with data.names=PATTERN, or pose.reference=estimated"
                 )
             joints = batch.pose.cpu().float().clone()
-            joints[..., 2] *= available(self.estimator.joint_names)
+            joints[..., 2] *= available(self.estimator.joint_names)  # 0 for joints that the estimator does not predict
             usable = (joints[..., 2] > 0).any(1)
         return Reference(joints, usable & person_scale(joints).isfinite(), near)
 
     def compare(
         self, images: Float[Tensor, "b 3 h w"], reference: Reference, masked: Bool[Tensor, "b 14"]
     ) -> Float[Tensor, "b 3 3"]:
-        """What is measured of restored images, over all joints, masked ones and known ones.
+        """Compare restored images with the reference over all, masked and known joints.
 
         Args:
-            images: in [-1, 1].
-            reference: of the same images.
-            masked: which joints' places were inside a hole.
+            images: Restored images (b, 3, h, w), in [-1, 1].
+            reference: Reference poses of the same images.
+            masked: Whether each joint of the reference lies in a hole, (b, 14).
 
         Returns:
-            Weighted distance, share of joints within a fifth of the person's scale, and found (1 or 0); NaN where the
-            reference shows nobody, or has no such joint.
+            For all, masked and known joints: weighted distance, share of joints within a fifth of the person's scale,
+            and whether the person was found (1 or 0). NaN if the reference has no person or no such joint.
         """
-        found = self.estimator(as_saved(images), reference.near)
-        distance = relative_distance(found.joints, reference.joints).clamp(max=1)
-        distance = torch.where(found.found[:, None], distance, 1.0).double()
+        poses = self.estimator(as_saved(images), reference.near)
+        distance = relative_distance(poses.joints, reference.joints).clamp(max=1)
+        distance = torch.where(poses.found[:, None], distance, 1.0).double()
         weights = reference.joints[..., 2].double()
         measured = []
         for chosen in (torch.ones_like(masked), masked, ~masked):
             share = weights * chosen
             counts = (share > 0).double()
-            right = ((distance <= PCK_SHARE) & found.found[:, None]) * counts
+            correct = ((distance <= PCK_SHARE) & poses.found[:, None]) * counts
             measured.append(
                 torch.stack(
                     [
                         (distance.nan_to_num(1) * share).sum(1) / share.sum(1),
-                        right.sum(1) / counts.sum(1),
-                        torch.where(counts.any(1), found.found.double(), torch.nan),
+                        correct.sum(1) / counts.sum(1),
+                        torch.where(counts.any(1), poses.found.double(), torch.nan),
                     ],
                     dim=1,
                 )
@@ -115,14 +115,14 @@ class PoseJudge:
 
 
 def masked_joints(joints: Float[Tensor, "b 14 3"], mask: Float[Tensor, "b 1 h w"]) -> Bool[Tensor, "b 14"]:
-    """Whether the pixel that each joint lies in is masked; joints outside the image are not."""
+    """Whether each joint lies in a masked pixel; False for joints outside the image."""
     height, width = mask.shape[-2:]
     column, row = joints[..., 0].floor().long(), joints[..., 1].floor().long()
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    places = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
-    return (mask[:, 0].flatten(1).gather(1, places.to(mask.device)).cpu() > 0) & inside
+    index = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
+    return (mask[:, 0].flatten(1).gather(1, index.to(mask.device)).cpu() > 0) & inside
 
 
 def as_saved(images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-    """From [-1, 1] to [0, 1] in steps of 1/255, as a saved image has them, on the CPU."""
+    """Convert images from [-1, 1] to [0, 1] in steps of 1/255, as in a saved image, on the CPU."""
     return to_bytes(images.float().cpu()).float() / 255

@@ -1,4 +1,4 @@
-"""How far poses are apart, in sizes of the person."""
+"""Distances between poses relative to the person's size."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ PCK_SHARE = 0.2
 
 
 def person_scale(joints: Float[Tensor, "b j 3"]) -> Float[Tensor, " b"]:
-    """The longer side, in pixels, of the upright box around the joints with a confidence over 0; NaN with none.
+    """Longer side, in pixels, of the bounding box of the joints with a confidence above 0; NaN without such joints.
 
-    The torso, which Leeds Sports Pose divides by, vanishes for people seen from above or turned sideways; the box does
-    not.
+    The torso length used by Leeds Sports Pose vanishes for people seen from above or from the side; the box does not.
     """
     known = (joints[..., 2] > 0)[..., None]
     largest = torch.where(known, joints[..., :2], -torch.inf).amax(1)
@@ -27,7 +26,7 @@ def person_scale(joints: Float[Tensor, "b j 3"]) -> Float[Tensor, " b"]:
 
 
 def relative_distance(joints: Float[Tensor, "b j 3"], reference: Float[Tensor, "b j 3"]) -> Float[Tensor, "b j"]:
-    """Distance of each joint from the reference's, in scales of the reference person."""
+    """Distance of each joint from the reference, divided by the scale of the reference person."""
     distance: Tensor = (joints[..., :2] - reference[..., :2]).norm(dim=-1)
     return distance / person_scale(reference)[:, None]
 
@@ -38,13 +37,13 @@ def correct_keypoints(
     reference: Float[Tensor, "b j 3"],
     scale: Float[Tensor, " b"],
 ) -> tuple[Bool[Tensor, "b j"], Bool[Tensor, "b j"]]:
-    """PCK@0.2: which joints lie within a fifth of the person's scale of the reference's, and which count at all.
+    """Joints for PCK@0.2: those within a fifth of the person's scale of the reference, and those that count.
 
-    A joint counts where the reference has it and the person has a scale. All joints of a person who was not found are
-    wrong. (Yang and Ramanan 2013 name the score, over the longer side of the person's box.)
+    A joint counts if the reference has it and the person has a scale. All joints of a person who was not found are
+    wrong. The score is that of Yang and Ramanan 2013, with the longer side of the person's box as scale.
 
     Returns:
-        Which joints are right, and which count.
+        Whether each joint is correct, and whether it counts, each (b, j).
     """
     counts = (reference[..., 2] > 0) & (scale > 0)[:, None]
     distance = (joints[..., :2] - reference[..., :2]).norm(dim=-1)

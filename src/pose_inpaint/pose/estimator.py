@@ -1,4 +1,4 @@
-"""The interface of pose estimators."""
+"""Interface of pose estimators."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Poses:
-    """The pose of one person in each image.
+    """Pose of one person per image.
 
     Attributes:
-        joints: x and y in pixels of the image (the centre of the first pixel is 0.5, 0.5) and confidence in [0, 1]
-            of each of the 14 `JOINTS`, (b, 14, 3).
-        found: whether there is a person at all, (b,).
-        squares: top left, top right and bottom left corner of the square that the person was looked for in, x and y in
-            pixels, (b, 3, 2).
+        joints: X and y in pixels (the centre of the first pixel is 0.5, 0.5) and confidence in [0, 1] of each of the 14
+            `JOINTS`, (b, 14, 3).
+        found: Whether a person was found, (b,).
+        squares: Top left, top right and bottom left corner of the square searched for the person, x and y in pixels,
+            (b, 3, 2).
     """
 
     joints: Float[Tensor, "b 14 3"]
@@ -33,46 +33,46 @@ class Poses:
     def __len__(self) -> int:
         return len(self.found)
 
-    def __getitem__(self, place: int) -> Poses:
-        one = slice(place, place + 1)
+    def __getitem__(self, index: int) -> Poses:
+        one = slice(index, index + 1)
         return Poses(self.joints[one], self.found[one], self.squares[one])
 
 
 def join(poses: Sequence[Poses]) -> Poses:
-    """Poses of several batches as one."""
+    """Concatenate poses of several batches."""
     joints, found, squares = zip(*((each.joints, each.found, each.squares) for each in poses), strict=True)
     return Poses(torch.cat(joints), torch.cat(found), torch.cat(squares))
 
 
 def nobody() -> Poses:
-    """An image without a person."""
+    """Return the `Poses` of one image without a person."""
     return Poses(torch.zeros(1, 14, 3), torch.zeros(1, dtype=torch.bool), torch.zeros(1, 3, 2))
 
 
 class PoseEstimator(Protocol):
-    """Finds the pose of the one person that each image shows best."""
+    """Estimator of the pose of the most prominent person in each image."""
 
     @property
     def name(self) -> str:
-        """Of estimator and weights, for print and for caches: two that may answer differently have different ones."""
+        """Name of estimator, weights and settings, for reports and as cache key."""
         ...
 
     @property
     def joint_names(self) -> Sequence[str]:
-        """The joints that it finds itself, before they are mapped to `JOINTS`."""
+        """Joints that the estimator predicts, before they are mapped to `JOINTS`."""
         ...
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """Device to compute on."""
         ...
 
     def __call__(self, images: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
-        """Poses in the images' order, on the CPU.
+        """Estimate poses, in the images' order and on the CPU.
 
         Args:
-            images: in [0, 1].
-            near: poses in other versions of the same images. Where one was found, that person is looked at and no
-                other: the place of the person is given, as the challenge's own estimator was given it.
+            images: Images (b, 3, h, w), in [0, 1].
+            near: Poses in other versions of the same images. If one was found, the person at that position is
+                estimated, as the challenge's own estimator was given the person's position.
         """
         ...

@@ -1,4 +1,4 @@
-"""From joints to maps of heatmaps and back."""
+"""Conversion of joints to heatmaps and back."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SIGMA = 1.0  # cells; Newell et al. 2016, section 3.1
 def draw_heatmaps(
     joints: Float[Tensor, "b j 3"], height: int, width: int, stride: int, sigma: float = SIGMA
 ) -> Float[Tensor, "b j h w"]:
-    """A Gaussian of height 1 around each joint.
+    """Draw a Gaussian of height 1 around each joint.
 
     Args:
-        joints: x, y in pixels of the image.
-        height: of a map in cells.
-        width: of a map in cells.
-        stride: pixels a cell.
-        sigma: of the Gaussian in cells.
+        joints: Joints with x and y in pixels of the image.
+        height: Height of a heatmap in cells.
+        width: Width of a heatmap in cells.
+        stride: Pixels per cell.
+        sigma: Standard deviation of the Gaussian in cells.
     """
     rows = torch.arange(height, device=joints.device) + 0.5
     columns = torch.arange(width, device=joints.device) + 0.5
@@ -34,28 +34,28 @@ def draw_heatmaps(
 
 
 def find_joints(heatmaps: Float[Tensor, "b j h w"], stride: int) -> Float[Tensor, "b j 3"]:
-    """X and y in pixels, and confidence, of the hottest place of each map.
+    """Locate the peak of each heatmap with subcell precision.
 
-    Between cells the place is where a parabola through the logarithms of the peak and its two neighbours is highest,
-    which is exact for a Gaussian (the quadratic form of Zhang et al. 2020, https://arxiv.org/abs/1910.06278).
+    The position is the maximum of a parabola through the logarithms of the highest cell and its two neighbours, which
+    is exact for a Gaussian (the quadratic form of Zhang et al. 2020, https://arxiv.org/abs/1910.06278).
 
     Returns:
-        (b, j, 3); confidence is the peak, limited to [0, 1].
+        X and y in pixels, and the peak clipped to [0, 1] as confidence, (b, j, 3).
     """
     height, width = heatmaps.shape[-2:]
-    peak, place = heatmaps.flatten(2).max(2)
-    row, column = place // width, place % width
+    peak, index = heatmaps.flatten(2).max(2)
+    row, column = index // width, index % width
     logarithm = heatmaps.clamp(min=1e-6).log()
     x = column + 0.5 + _offset(logarithm.gather(2, row[..., None, None].expand(-1, -1, 1, width))[:, :, 0], column)
     y = row + 0.5 + _offset(logarithm.gather(3, column[..., None, None].expand(-1, -1, height, 1))[..., 0], row)
     return torch.stack([x * stride, y * stride, peak.clamp(0, 1)], dim=-1)
 
 
-def _offset(line: Float[Tensor, "b j n"], place: Float[Tensor, "b j"]) -> Float[Tensor, "b j"]:
-    """How far the top of the parabola around `place` is from it, in cells; 0 at the edge of the map."""
+def _offset(line: Float[Tensor, "b j n"], index: Float[Tensor, "b j"]) -> Float[Tensor, "b j"]:
+    """Offset, in cells, from `index` to the maximum of the parabola around it; 0 at the edge of the heatmap."""
     last = line.shape[-1] - 1
-    inner = place.clamp(1, last - 1)[..., None]
+    inner = index.clamp(1, last - 1)[..., None]
     before, at, after = (line.gather(2, inner + step)[..., 0] for step in (-1, 0, 1))
-    bend = before - 2 * at + after
-    offset = torch.where(bend < 0, (before - after) / (2 * bend), 0.0).clamp(-0.5, 0.5)
-    return torch.where((place > 0) & (place < last), offset, 0.0)
+    curvature = before - 2 * at + after  # 0 on a plateau, which has no maximum between cells
+    offset = torch.where(curvature < 0, (before - after) / (2 * curvature), 0.0).clamp(-0.5, 0.5)
+    return torch.where((index > 0) & (index < last), offset, 0.0)

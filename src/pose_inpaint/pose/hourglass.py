@@ -1,4 +1,4 @@
-"""Our own stacked hourglass as an estimator."""
+"""Pose estimator that uses a stacked hourglass trained by `pose_inpaint.train_pose`."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ PREFIX = "network."
 
 
 class HourglassEstimator:
-    """The person that a stacked hourglass sees in the whole image.
+    """Pose estimation by a stacked hourglass on the whole image.
 
     Args:
-        weights: a checkpoint of `python -m pose_inpaint.train_pose`.
-        min_confidence: least mean confidence of the joints for a person to be found.
-        device: where to compute.
+        weights: Checkpoint of `python -m pose_inpaint.train_pose`.
+        min_confidence: Minimum mean confidence of the joints for a person to count as found, in (0, 1).
+        device: Device to compute on.
 
     Raises:
-        InputError: the checkpoint can't be used, or an argument is out of range.
+        InputError: The checkpoint can't be loaded, or an argument is out of range.
     """
 
     joint_names = JOINTS
@@ -46,7 +46,7 @@ class HourglassEstimator:
         self.name = f"hourglass {file_digest(Path(weights or ''))[:8]} ({min_confidence:g})"
 
     def __call__(self, images: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
-        """Finds the joints of the whole batch at once, in the whole images, whether `near` is given or not."""
+        """Estimate the poses of a batch on the whole images; `near` is ignored."""
         with torch.no_grad():
             joints = find_joints(self.network(images.float().to(self.device))[:, -1], STRIDE).cpu()
         height, width = images.shape[-2:]
@@ -55,10 +55,10 @@ class HourglassEstimator:
 
 
 def load_hourglass(weights: str | None) -> StackedHourglass:
-    """The network of a checkpoint, in evaluation mode.
+    """Load the network of a checkpoint, in evaluation mode.
 
     Raises:
-        InputError: no file is given, or it is not one of ours.
+        InputError: No file is given, or it is not a checkpoint of `pose_inpaint.train_pose`.
     """
     if weights is None:
         raise InputError(

@@ -1,4 +1,4 @@
-"""The stacked hourglass: one map of heatmaps a joint (Newell, Yang and Deng 2016, https://arxiv.org/abs/1603.06937)."""
+"""Stacked hourglass network: one heatmap per joint (Newell, Yang and Deng 2016, https://arxiv.org/abs/1603.06937)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 STRIDE = 4
-"""Pixels of the image a cell of the heatmaps maps: the stem halves the resolution twice (paper, section 3.2)."""
+"""Image pixels per heatmap cell: the stem halves the resolution twice (paper, section 3.2)."""
 
 
 class Residual(nn.Module):
-    """The bottleneck of the paper's figure 4: 1x1, 3x3 and 1x1, each after batch normalisation and ReLU, plus input."""
+    """Residual bottleneck of figure 4: 1x1, 3x3 and 1x1 convolutions, each after batch normalisation and ReLU."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -32,13 +32,13 @@ class Residual(nn.Module):
         self.skip = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d h w"]:
-        """The input plus what the bottleneck makes of it."""
+        """Add the bottleneck's output to the input."""
         total: Tensor = self.skip(x) + self.body(x)
         return total
 
 
 class Hourglass(nn.Module):
-    """One hourglass of figure 3: down to the lowest resolution and back, with a skip branch at each."""
+    """Hourglass of figure 3: down to the lowest resolution and back up, with a skip branch at each resolution."""
 
     def __init__(self, depth: int, width: int) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Hourglass(nn.Module):
         self.inner = Hourglass(depth - 1, width) if depth > 1 else Residual(width, width)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Features that have seen the whole image."""
+        """Compute features of the input's shape with a receptive field of the whole image."""
         low = self.up(self.inner(self.down(F.max_pool2d(x, 2))))
         total: Tensor = self.skip(x) + F.interpolate(low, size=x.shape[-2:], mode="nearest")
         return total
@@ -58,16 +58,16 @@ def _feature_block(width: int) -> nn.Sequential:
 
 
 class StackedHourglass(nn.Module):
-    """Hourglasses one after the other, each with heatmaps maps of its own (paper, sections 3.2 and 3.3).
+    """Sequence of hourglasses, each with its own heatmaps (paper, sections 3.2 and 3.3).
 
     Args:
-        joints: how many maps.
-        width: channels; the paper has 256.
-        stacks: how many hourglasses; the paper has 8.
-        depth: how often an hourglass halves the resolution; the paper has 4, from 64x64 to 4x4.
+        joints: Number of heatmaps.
+        width: Number of channels, a multiple of 4; 256 in the paper.
+        stacks: Number of hourglasses; 8 in the paper.
+        depth: Number of times an hourglass halves the resolution; 4 in the paper, from 64x64 to 4x4.
 
     Raises:
-        InputError: an argument is out of range.
+        InputError: An argument is out of range.
     """
 
     def __init__(self, joints: int, width: int = 64, stacks: int = 2, depth: int = 4) -> None:
@@ -86,7 +86,7 @@ class StackedHourglass(nn.Module):
         self.hourglasses = nn.ModuleList(Hourglass(depth, width) for _ in range(stacks))
         self.features = nn.ModuleList(_feature_block(width) for _ in range(stacks))
         heads = [nn.Conv2d(width, joints, 1) for _ in range(stacks)]
-        for head in heads:  # nearly empty maps to begin with, which most cells stay (Xiao et al. 2018)
+        for head in heads:  # start with nearly empty heatmaps, since most cells stay empty (Xiao et al. 2018)
             nn.init.normal_(head.weight, std=1e-3)
             if head.bias is not None:
                 nn.init.zeros_(head.bias)
@@ -95,17 +95,17 @@ class StackedHourglass(nn.Module):
         self.merge_heatmaps = nn.ModuleList(nn.Conv2d(joints, width, 1) for _ in range(stacks - 1))
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b s j h4 w4"]:
-        """Heat maps of each stack, the last being the network's answer.
+        """Heatmaps of each stack; those of the last are the prediction.
 
         Args:
-            images: in [0, 1]; height and width multiples of `side` pixels.
+            images: Images (b, 3, h, w), in [0, 1]; h and w must be multiples of `side`.
 
         Raises:
-            InputError: the image's size is no such multiple.
+            InputError: The images' size is not a multiple of `side`.
         """
         if images.shape[-2] % self.side or images.shape[-1] % self.side:
             raise InputError(
-                f"data.size: the hourglass takes multiples of {self.side} pixels, these images have "
+                f"data.size: the hourglass needs multiples of {self.side} pixels, but the images have "
                 f"{images.shape[-2]}x{images.shape[-1]}"
             )
         x = self.stem(images * 2 - 1)

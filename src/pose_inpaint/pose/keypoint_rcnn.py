@@ -1,4 +1,4 @@
-"""Keypoint R-CNN (He et al. 2017, https://arxiv.org/abs/1703.06870) by torchvision, trained on COCO's people."""
+"""Torchvision's Keypoint R-CNN (He et al. 2017, https://arxiv.org/abs/1703.06870), trained on people in COCO."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ COCO_JOINTS = (
 
 
 class KeypointRCNN:
-    """The surest person that torchvision's Keypoint R-CNN finds.
+    """Pose estimation by torchvision's Keypoint R-CNN.
 
     Args:
-        weights: a file of torchvision's weights (`keypointrcnn_resnet50_fpn_coco-fc266e95.pth`); torchvision
-            downloads it if not given.
-        min_confidence: least score of a person to be found.
-        device: where to compute.
+        weights: File of torchvision's weights (`keypointrcnn_resnet50_fpn_coco-fc266e95.pth`); downloaded by
+            torchvision if not given.
+        min_confidence: Minimum score for a person to count as found, in (0, 1).
+        device: Device to compute on.
 
     Raises:
-        InputError: the weights are not to be had, or an argument is out of range.
+        InputError: The weights are not available, or an argument is out of range.
     """
 
     joint_names = COCO_JOINTS
@@ -64,20 +64,20 @@ class KeypointRCNN:
         self.name = f"keypoint_rcnn {digest.hexdigest()[:8]} ({min_confidence:g})"
 
     def __call__(self, images: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
-        """Finds the surest person of each image or, with `near`, the one whose box overlaps most with that one's."""
+        """Estimate the most confident person or, with `near`, the one whose box overlaps most with that pose's."""
         with torch.no_grad():
-            found = self.network(list(images.float().to(self.device)))
-        given = [None] * len(found) if near is None else [near[place] for place in range(len(found))]
-        return join([self._choose(people, one) for people, one in zip(found, given, strict=True)])
+            detections = self.network(list(images.float().to(self.device)))
+        given = [None] * len(detections) if near is None else [near[i] for i in range(len(detections))]
+        return join([self._choose(people, one) for people, one in zip(detections, given, strict=True)])
 
     def _choose(self, people: Mapping[str, Tensor], near: Poses | None) -> Poses:
         people = {key: value.cpu() for key, value in people.items()}
-        place = choose_person(people["boxes"], people["scores"], self.min_confidence, near)
-        if place is None:
+        index = choose_person(people["boxes"], people["scores"], self.min_confidence, near)
+        if index is None:
             return nobody()
-        confidence = people["keypoints_scores"][place].sigmoid()[:, None]
-        joints = to_common(COCO_JOINTS, torch.cat([people["keypoints"][place, :, :2], confidence], dim=1))
-        left, top, right, bottom = people["boxes"][place].tolist()
+        confidence = people["keypoints_scores"][index].sigmoid()[:, None]
+        joints = to_common(COCO_JOINTS, torch.cat([people["keypoints"][index, :, :2], confidence], dim=1))
+        left, top, right, bottom = people["boxes"][index].tolist()
         corners = torch.tensor([[left, top], [right, top], [left, bottom]])
         return Poses(joints[None], torch.ones(1, dtype=torch.bool), corners[None])
 
@@ -85,23 +85,23 @@ class KeypointRCNN:
 def choose_person(
     boxes: Float[Tensor, "n 4"], scores: Float[Tensor, " n"], least: float, near: Poses | None
 ) -> int | None:
-    """The place of the surest person or, with `near`, of the one whose box overlaps most with that one's."""
-    sure = (scores >= least).nonzero()[:, 0]
-    if not len(sure):
+    """Index of the most confident person or, with `near`, of the one whose box overlaps most with it; None if none."""
+    confident = (scores >= least).nonzero()[:, 0]
+    if not len(confident):
         return None
     if near is None or not bool(near.found[0]):
-        return int(sure[scores[sure].argmax()])
+        return int(confident[scores[confident].argmax()])
     origin, right, down = near.squares[0]
     box = torch.stack([origin[0], origin[1], right[0], down[1]])
-    overlaps = box_iou(box[None], boxes[sure])[0]
-    return int(sure[overlaps.argmax()]) if overlaps.max() > 0 else None
+    overlaps = box_iou(box[None], boxes[confident])[0]
+    return int(confident[overlaps.argmax()]) if overlaps.max() > 0 else None
 
 
 def read_state(weights: str | None) -> Mapping[str, Tensor]:
-    """The network's weights.
+    """Read or download the network's weights.
 
     Raises:
-        InputError: they can't be downloaded or read.
+        InputError: The weights can't be downloaded or read.
     """
     if weights is None:
         try:

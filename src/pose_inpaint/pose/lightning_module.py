@@ -1,4 +1,4 @@
-"""The Lightning module that trains a pose network."""
+"""Lightning module that trains a pose network."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 class PoseModule(LightningModule):
-    """Trains heatmaps maps by squared error, with every stack supervised (Newell et al. 2016, section 3.3).
+    """Train heatmaps by squared error, with intermediate supervision of every stack (Newell et al. 2016, section 3.3).
 
     Args:
-        network: images to heatmaps maps of each stack.
-        lr: the highest learning rate; it rises to it and falls again over all of training (Smith and Topin 2018).
-        weight_decay: of AdamW.
-        settings: of the network, stored in every checkpoint.
-        config: the resolved configuration as plain data, likewise.
+        network: Network from images to the heatmaps of each stack.
+        lr: Maximum learning rate of the one-cycle schedule over the whole training (Smith and Topin 2018).
+        weight_decay: Weight decay of AdamW.
+        settings: Settings of the network, stored in every checkpoint.
+        config: Resolved configuration as plain data, stored in every checkpoint.
     """
 
     def __init__(
@@ -47,58 +47,57 @@ class PoseModule(LightningModule):
         self.right, self.counted = torch.zeros(()), torch.zeros(())
 
     def configure_optimizers(self) -> Any:
-        """AdamW under a one-cycle learning rate."""
+        """AdamW with a one-cycle learning rate."""
         optimizer = torch.optim.AdamW(self.network.parameters(), lr=self.lr, weight_decay=self.weight_decay)
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.lr, total_steps=steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The loss on random views."""
+        """Loss on augmented images."""
         images, joints = augment((batch.target + 1) / 2, check_poses(batch))
         loss = heatmap_loss(self.network(images), joints)
         self.log("train/loss", loss, prog_bar=True)
         return loss
 
     def on_validation_epoch_start(self) -> None:
-        """Begins to count."""
+        """Reset the counts."""
         self.right, self.counted = torch.zeros(()), torch.zeros(())
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Counts right joints on the images as they are."""
+        """Count correct joints on the original images."""
         joints = check_poses(batch)
-        found = find_joints(self.network((batch.target + 1) / 2)[:, -1], STRIDE)
+        predicted = find_joints(self.network((batch.target + 1) / 2)[:, -1], STRIDE)
         everyone = torch.ones(len(joints), dtype=torch.bool, device=self.device)
-        right, counted = correct_keypoints(found, everyone, joints, person_scale(joints))
+        right, counted = correct_keypoints(predicted, everyone, joints, person_scale(joints))
         self.right, self.counted = self.right + right.sum().cpu(), self.counted + counted.sum().cpu()
 
     def on_validation_epoch_end(self) -> None:
-        """Logs PCK@0.2 over all joints of all images."""
+        """Log PCK@0.2 over all joints of all images."""
         self.log("val/pck", (self.right / self.counted).float(), prog_bar=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds what rebuilding needs, as plain data that loads with `weights_only=True`."""
+        """Add format, settings and configuration, as plain data that loads with `weights_only=True`."""
         checkpoint["pose_inpaint_pose"] = {
             "format": HOURGLASS_FORMAT, "network": self.settings, "config": self.config
         }  # fmt: skip
 
 
 def check_poses(batch: Batch) -> Float[Tensor, "b 14 3"]:
-    """The batch's joints.
+    """Return the joints of a batch.
 
     Raises:
-        InputError: it has none.
+        InputError: The batch has no joints.
     """
     if batch.pose is None:
-        raise InputError(f"{batch.names[0]}: no joints; give a data set with joints.json")
+        raise InputError(f"{batch.names[0]}: has no joints; choose a data set with joints.json")
     return batch.pose
 
 
 def heatmap_loss(heatmaps: Float[Tensor, "b s j h w"], joints: Float[Tensor, "b j 3"]) -> Float[Tensor, ""]:
-    """Squared error of the maps of visible joints, as a share of the true maps' own squares, summed over stacks.
+    """Squared error of the heatmaps of annotated joints, relative to the squared target heatmaps, summed over stacks.
 
-    Maps of joints that are not annotated don't count. An empty answer costs 1 for each stack, whatever the size of the
-    maps; a true one costs nothing.
+    Empty heatmaps have a loss of 1 per stack, whatever their size; the target heatmaps have a loss of 0.
     """
     true = draw_heatmaps(joints, heatmaps.shape[-2], heatmaps.shape[-1], STRIDE)
     counts = (joints[..., 2] > 0).to(heatmaps)

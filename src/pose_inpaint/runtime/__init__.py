@@ -1,1 +1,1 @@
-"""What any run stands on: processes, ranks, signals, devices, files, digests."""
+"""Processes, ranks, signals, devices, files and hashes."""

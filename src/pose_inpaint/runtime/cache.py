@@ -1,4 +1,4 @@
-"""Where the package keeps what it can make again."""
+"""Location of the package's cache."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Where the package keeps what it can make again: `$POSE_INPAINT_CACHE`, or below the user's cache folder."""
+    """Folder for files that can be recomputed: `$POSE_INPAINT_CACHE`, or `pose_inpaint` in the user's cache folder."""
     if "POSE_INPAINT_CACHE" in os.environ:
         return Path(os.environ["POSE_INPAINT_CACHE"])
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pose_inpaint"

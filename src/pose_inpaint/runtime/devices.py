@@ -1,4 +1,4 @@
-"""Devices: which one to compute on, and whether the ones asked for exist."""
+"""Choice of a device, and checks that the requested devices exist."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def choose_device(name: str) -> torch.device:
-    """A device by name; "auto" takes a GPU if there is one.
+    """Return a device by name; "auto" selects a GPU if there is one.
 
     Raises:
-        InputError: PyTorch has no such device here.
+        InputError: The device is not available.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -25,27 +25,27 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device={name}: not to be had here ({str(error).splitlines()[0]}); try device=cpu") from error
+        raise InputError(f"device={name}: not available ({str(error).splitlines()[0]}); try device=cpu") from error
     return device
 
 
 def check_devices(trainer: Mapping[str, Any]) -> None:
-    """Whether this machine has the devices, before anything else is done.
+    """Check that this machine has the devices of the trainer's settings.
 
     Raises:
-        InputError: it has not.
+        InputError: A device or feature is not available.
     """
     wanted = trainer.get("accelerator", "auto")
     have_mps = torch.backends.mps.is_available()
-    there = {"gpu": torch.cuda.is_available() or have_mps, "cuda": torch.cuda.is_available(), "mps": have_mps}
-    if not there.get(wanted, True):
+    available = {"gpu": torch.cuda.is_available() or have_mps, "cuda": torch.cuda.is_available(), "mps": have_mps}
+    if not available.get(wanted, True):
         raise InputError(
-            f"trainer.accelerator={wanted}: PyTorch finds none here; choose trainer=cpu, or see to its drivers"
+            f"trainer.accelerator={wanted}: PyTorch finds no such device; choose trainer=cpu, or check the drivers"
         )
-    devices, found = devices_wanted(trainer), torch.cuda.device_count()
-    if wanted in ("gpu", "cuda") and devices > max(1, found):
-        raise InputError(f"trainer.devices={trainer['devices']}: there are {found} GPUs here; give as many or fewer")
+    devices, gpus = devices_wanted(trainer), torch.cuda.device_count()
+    if wanted in ("gpu", "cuda") and devices > max(1, gpus):
+        raise InputError(f"trainer.devices={trainer['devices']}: this machine has {gpus} GPUs; give at most that many")
     if trainer.get("sync_batchnorm") and wanted in ("cpu", "mps"):
         raise InputError(
-            f"trainer.sync_batchnorm=true: PyTorch has it for NVIDIA's GPUs only, not for {wanted}; give false"
+            f"trainer.sync_batchnorm=true: PyTorch supports it on NVIDIA GPUs only, not on {wanted}; give false"
         )

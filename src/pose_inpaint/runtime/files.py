@@ -1,4 +1,4 @@
-"""Files written whole, and their digests."""
+"""Atomic writing of files."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ PART = ".part"
 
 @contextmanager
 def written_whole(path: Path, *, synced: bool = False) -> Iterator[Path]:
-    """Another name to write under; the file gets its own once all is there, so that no half of it ever carries it.
+    """Yield a temporary path to write to, and rename it to `path` on success, so that `path` is never incomplete.
 
-    The folder must be there. Where writing fails, or the process is killed, the file is as it was; with `synced` also
-    where the machine loses its power, which costs the time of a write to the disk.
+    If writing fails or the process is killed, `path` stays as it was; with `synced`, which is slower, also after a
+    power failure. The folder must exist.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
     try:
@@ -33,8 +33,8 @@ def written_whole(path: Path, *, synced: bool = False) -> Iterator[Path]:
 
 
 def _sync(path: Path) -> None:
-    """Has the disk keep a file's contents, or a folder's names, before anything else is done."""
-    if path.is_dir() and os.name == "nt":  # folders can't be opened there
+    """Flush a file's contents, or a folder's entries, to disk."""
+    if path.is_dir() and os.name == "nt":  # Windows can't open folders
         return
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
@@ -44,6 +44,6 @@ def _sync(path: Path) -> None:
 
 
 def remove_parts(folder: Path) -> None:
-    """Removes what `written_whole` left in a folder when its process was killed; nobody else may write there."""
+    """Remove temporary files that killed processes left in a folder. No other process may be writing there."""
     for part in folder.glob(f".*{PART}"):
         part.unlink()

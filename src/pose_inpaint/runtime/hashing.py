@@ -1,4 +1,4 @@
-"""Digests of files and of text."""
+"""Hashes of files and text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def digest(*parts: object) -> int:
-    """64 bits of a SHA-256 over the parts: the same on every machine and in every run, unlike Python's `hash`."""
+    """First 64 bits of a SHA-256 over the parts; the same on every machine and in every run, unlike `hash`."""
     return int.from_bytes(hashlib.sha256("\0".join(map(str, parts)).encode()).digest()[:8], "big")
 
 

@@ -1,4 +1,4 @@
-"""Starts one process per rank and waits until all have ended."""
+"""Launcher that starts one process per rank and waits for all of them."""
 
 from __future__ import annotations
 
@@ -20,34 +20,33 @@ from pose_inpaint.runtime.subprocesses import describe_status, last_lines, signa
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
-GRACE = 15.0  # seconds that ranks have for ending by themselves once one has failed
-
-
-FAULT = 1  # exit status where a rank was ended by a signal
+GRACE = 15.0  # seconds for the other ranks to exit after one has failed
+FAULT = 1  # exit status if a signal killed a rank
 
 
 def run_ranks(command: Sequence[str], ranks: int) -> int:
-    """Runs a command once for each rank until all have ended, and returns the exit status.
+    """Run a command once per rank, wait for all ranks, and return the exit status.
 
-    A rank that fails, or is killed, ends the others. Requests to end are handed on to all.
+    If a rank fails or is killed, the others are stopped. Stop signals are forwarded to all ranks.
 
     Args:
-        command: program and arguments.
-        ranks: how many; the first one's output goes where ours does.
+        command: Program and arguments.
+        ranks: Number of ranks. Rank 0 shares this process's output.
     """
     with tempfile.TemporaryDirectory() as folder:
         logs = [None, *(Path(folder) / f"rank{rank}.log" for rank in range(1, ranks))]
         shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port()), "WORLD_SIZE": str(ranks)}
         processes: list[subprocess.Popen[bytes]] = []
         requests: list[int] = []
+        # Handlers go in before the first rank starts and only record the signal: an exception raised between fork and
+        # append would leave a rank that nothing stops.
         with handling_requests(requests.append):
             try:
                 for rank, log in enumerate(logs):
                     if not requests:
                         processes.append(_start(command, rank, shared, log))
                 statuses = _wait(processes, requests)
-            finally:
+            finally:  # ranks that hang, and data loader workers that outlived their rank
                 _kill(processes)
         return _explain(statuses, logs, requests)
 
@@ -55,10 +54,10 @@ def run_ranks(command: Sequence[str], ranks: int) -> int:
 def _start(command: Sequence[str], rank: int, shared: Mapping[str, str], log: Path | None) -> subprocess.Popen[bytes]:
     environment = {**os.environ, **shared, STARTED_HERE: str(os.getpid()), "NODE_RANK": "0"}
     environment |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-    environment.pop("HYDRA_FULL_ERROR", None)  # run_command sets it; with it faults would be tracebacks
+    environment.pop("HYDRA_FULL_ERROR", None)  # set by run_command; it would turn error messages into tracebacks
     output = log.open("wb") if log else None
     try:
-        # A session of its own, so that Ctrl-C in a terminal reaches it once, through us.
+        # A new session, so that Ctrl-C reaches a rank once, forwarded by us, and not from the terminal as well.
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
         )
@@ -68,13 +67,14 @@ def _start(command: Sequence[str], rank: int, shared: Mapping[str, str], log: Pa
 
 
 def _wait(processes: Sequence[subprocess.Popen[bytes]], requests: Sequence[int]) -> list[int]:
-    """The exit status of each rank, LOST of those that did not end in time once another had.
+    """Return each rank's exit status, LOST for ranks that did not exit in time after another one had.
 
     Args:
-        processes: the ranks.
-        requests: to end; more may come meanwhile, and each is handed on.
+        processes: Processes of the ranks.
+        requests: Signals received so far; the handler appends new ones, which are forwarded.
     """
     handed_on, first_end = 0, float("inf")
+    # Polled rather than awaited in turn: any rank may be the first to fail, and signals arrive meanwhile.
     while any(process.poll() is None for process in processes):
         for number in requests[handed_on:]:
             _hand_on(processes, number)
@@ -82,6 +82,7 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]], requests: Sequence[int])
         ends = {process.poll() for process in processes} - {None, 0}
         if ends:
             first_end = min(first_end, time.monotonic())
+        # Ranks that stop on request may take minutes to save; after a failure, or a second request, they get less time.
         patient = ends <= {STOPPED, BY_CTRL_C} and len(requests) < 2
         if time.monotonic() - first_end > (SAVING if patient else GRACE):
             break
@@ -90,17 +91,18 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]], requests: Sequence[int])
 
 
 def _explain(statuses: Sequence[int], logs: Sequence[Path | None], requests: Sequence[int]) -> int:
-    """Says which rank failed, unless it was the first, which has said it itself; returns our exit status."""
+    """Print which rank failed, unless rank 0 has printed its own error, and return the launcher's exit status."""
     failed = {rank: status for rank, status in enumerate(statuses) if status != 0}
-    asked = {STOPPED, BY_CTRL_C, LOST, *(-number for number in requests)}  # by the signal: one not yet listening to it
-    if requests:
+    asked = {STOPPED, BY_CTRL_C, LOST, *(-number for number in requests)}  # negative: killed before it set a handler
+    if requests:  # the signal may have come from a terminal that is closed by now
         let_go_of_closed_outputs()
     if requests and (failed or not statuses) and asked.issuperset(failed.values()):
-        if failed.get(0) not in (STOPPED, BY_CTRL_C):  # else it has said it itself
-            print(f"stopped by {signal.Signals(requests[-1]).name}; go on with resume=auto", file=sys.stderr)
+        if failed.get(0) not in (STOPPED, BY_CTRL_C):  # else rank 0 has printed this
+            print(f"stopped by {signal.Signals(requests[-1]).name}; continue with resume=auto", file=sys.stderr)
         return stopped_status(requests[-1])
     if not failed:
         return 0
+    # LOST ranks follow from the loss of another, and errors of the rest usually from a rank killed by a signal.
     causes = {rank: status for rank, status in failed.items() if status != LOST} or failed
     rank = next((rank for rank, status in causes.items() if status < 0), min(causes))
     status, log = causes[rank], logs[rank]
@@ -108,8 +110,8 @@ def _explain(statuses: Sequence[int], logs: Sequence[Path | None], requests: Seq
         print("\n".join(last_lines(log, 0)), file=sys.stderr)
     if status < 0 or rank > 0:
         print(
-            f"error: rank {rank} of {len(statuses)}: {describe_status(status)}; the others were ended. Once its cause "
-            "is mended, go on with resume=auto",
+            f"error: rank {rank} of {len(statuses)}: {describe_status(status)}; the other ranks were stopped. Fix the "
+            "cause, then continue with resume=auto",
             file=sys.stderr,
         )
     return status if status > 0 else FAULT

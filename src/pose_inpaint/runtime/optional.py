@@ -1,4 +1,4 @@
-"""Packages that only some parts need, imported where those parts are built."""
+"""Imports of optional packages."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pose_inpaint.errors import InputError
 
 
 def import_extra(module: str, needed: str, extra: str) -> Any:
-    """A module of an optional package.
+    """Import a module of an optional package.
 
     Args:
-        module: its full name.
-        needed: what needs which package, in words.
-        extra: of ours that installs it.
+        module: Full name of the module.
+        needed: Start of the error message, such as "pose=blazepose needs ai-edge-litert".
+        extra: Extra of `pose-inpaint` that installs the package.
 
     Raises:
-        InputError: it is not installed.
+        InputError: The package is not installed.
     """
     try:
         return importlib.import_module(module)

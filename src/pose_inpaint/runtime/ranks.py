@@ -1,4 +1,4 @@
-"""Training in several processes, one a device: starting them on one machine, and what they must agree on."""
+"""Number and identity of the processes that train together, one per device."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from pose_inpaint.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LOST = 76  # exit status of a rank that ends because another one did
+LOST = 76  # exit status of a rank that stops because another one is gone
 STARTED_HERE = "POSE_INPAINT_RANKS"
-SAVING = 300.0  # the same once one has ended as it was asked to: others may still save, or send what they logged
+SAVING = 300.0  # seconds for the other ranks to exit after one has stopped on request: they may be saving or uploading
 
 
 class LostRankError(Exception):
-    """Another rank ended, and says why itself."""
+    """Another rank is gone; it reports its own error."""
 
 
 def rank_count() -> int:
-    """How many processes train together: started by us, by torchrun or by Slurm; 1 for a process of its own."""
+    """Number of processes that train together, whether `run_ranks`, torchrun or Slurm started them."""
     if "LOCAL_RANK" in os.environ:
         return int(os.environ.get("WORLD_SIZE", "1"))
-    return int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))  # of srun; a batch script has only its job's numbers
+    return int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))  # set by srun only, unlike SLURM_NTASKS
 
 
 def this_rank() -> int:
-    """Which of them this one is."""
+    """Rank of this process, 0 if it trains alone."""
     for name in ("RANK", "SLURM_PROCID") if rank_count() > 1 else ():
         if name in os.environ:
             return int(os.environ[name])
@@ -36,19 +36,19 @@ def this_rank() -> int:
 
 
 def started_here() -> bool:
-    """Whether this rank was started by `run_ranks`."""
+    """Whether `run_ranks` started this process."""
     return STARTED_HERE in os.environ
 
 
 def devices_wanted(trainer: Mapping[str, Any]) -> int:
-    """How many devices of this machine the trainer's settings ask for.
+    """Number of devices per machine in the trainer's settings.
 
     Raises:
-        InputError: for none.
+        InputError: The setting is invalid or asks for no device.
     """
     devices = trainer.get("devices", 1)
     if str(devices) in ("auto", "-1"):
-        import torch  # a process that only starts others, or shows its help, does without
+        import torch  # imported here, since launchers and --help don't need it
 
         return 1 if trainer.get("accelerator") in ("cpu", "mps") else max(1, torch.cuda.device_count())
     if isinstance(devices, Sequence) and (not isinstance(devices, str) or "," in devices):
@@ -56,37 +56,37 @@ def devices_wanted(trainer: Mapping[str, Any]) -> int:
     else:
         count = int(devices) if str(devices).isdecimal() else 0
     if count < 1:
-        raise InputError(f"trainer.devices={devices}: give how many, a list of their numbers, or auto")
+        raise InputError(f"trainer.devices={devices}: give a number of devices, a list of indices, or auto")
     return count
 
 
 def nodes_wanted(trainer: Mapping[str, Any]) -> int:
-    """How many machines the trainer's settings ask for.
+    """Number of machines in the trainer's settings.
 
     Raises:
-        InputError: not a number of at least 1.
+        InputError: The setting is not an integer of at least 1.
     """
     nodes = trainer.get("num_nodes", 1)
     if not str(nodes).isdecimal() or int(nodes) < 1:
-        raise InputError(f"trainer.num_nodes={nodes}: give how many machines, at least 1")
+        raise InputError(f"trainer.num_nodes={nodes}: give the number of machines, at least 1")
     return int(nodes)
 
 
 def must_start_ranks(trainer: Mapping[str, Any]) -> bool:
-    """Whether this process has to start others rather than train.
+    """Whether this process must launch the ranks instead of training itself.
 
     Raises:
-        InputError: the number of processes does not fit the settings.
+        InputError: The number of processes does not match the settings.
     """
-    devices, nodes, found = devices_wanted(trainer), nodes_wanted(trainer), rank_count()
-    if found > 1 and found != devices * nodes:
+    devices, nodes, ranks = devices_wanted(trainer), nodes_wanted(trainer), rank_count()
+    if ranks > 1 and ranks != devices * nodes:
         raise InputError(
-            f"trainer.devices={devices} x trainer.num_nodes={nodes}: {devices * nodes} ranks, but {found} processes "
-            "were started; make them as many"
+            f"trainer.devices={devices} x trainer.num_nodes={nodes}: {devices * nodes} ranks, but {ranks} processes "
+            "were started; make the numbers equal"
         )
-    if found == 1 and nodes > 1:
+    if ranks == 1 and nodes > 1:
         raise InputError(
             f"trainer.num_nodes={nodes}: start a process for each device with srun or torchrun (docs/multi_gpu.md); "
             "on one machine use trainer=ddp"
         )
-    return found == 1 and devices > 1
+    return ranks == 1 and devices > 1

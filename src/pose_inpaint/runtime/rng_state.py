@@ -1,4 +1,4 @@
-"""The state of every random generator that training may draw from, as tensors and plain data."""
+"""State of every random number generator used in training."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import torch
 
 
 def take_random_state() -> dict[str, Any]:
-    """The state of PyTorch (CPU and GPUs), NumPy and Python, in types that load with `weights_only=True`."""
+    """Return the state of PyTorch (CPU and GPUs), NumPy and Python, in types that load with `weights_only=True`."""
     version, internal, gauss = random.getstate()
-    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002 - libraries draw from it
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002 - libraries use it
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
@@ -22,8 +22,9 @@ def take_random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: dict[str, Any]) -> None:
-    """Undoes every draw since `take_random_state`."""
+    """Restore a state returned by `take_random_state`."""
     torch.set_rng_state(state["torch"].cpu())
+    # GPU states are skipped if the number of GPUs has changed.
     if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all([each.cpu() for each in state["cuda"]])
     name, keys, position, has_gauss, cached = state["numpy"]

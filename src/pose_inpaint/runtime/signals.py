@@ -1,4 +1,4 @@
-"""Runs that end before they are done, on request."""
+"""Stop signals: handlers, exit statuses and messages of runs that are stopped early."""
 
 from __future__ import annotations
 
@@ -16,65 +16,63 @@ if TYPE_CHECKING:
     from types import FrameType
 
 SIGNALS = ("SIGTERM", "SIGUSR1", "SIGHUP", "SIGINT")
-"""Requests to end: of a cluster or `kill`, of Slurm some time before it takes the machine away, of a terminal or a
-connection that was closed, of Ctrl-C."""
-STOPPED = 75  # exit status EX_TEMPFAIL of sysexits.h: nothing is wrong, try again later
+"""Stop signals: sent by a cluster or `kill`, by Slurm some time before the time limit, by a terminal or connection that
+closes, and by Ctrl-C."""
+STOPPED = 75  # EX_TEMPFAIL of sysexits.h: nothing is wrong, try again later
 BY_CTRL_C = 128 + signal.SIGINT
 
 
 def stopped_status(number: int) -> int:
-    """The exit status of what a request ended in good order."""
+    """Exit status of a run that a signal stopped cleanly."""
     return BY_CTRL_C if number == signal.SIGINT else STOPPED
 
 
 class StopRequestedError(SystemExit):
-    """The process was asked to end, and a checkpoint to go on from is there.
+    """A signal stopped the run, which can be resumed from its checkpoint.
 
-    No fault, and so no `Exception`: whoever records faults lets it pass.
+    Derived from `SystemExit` since it is no error: handlers of `Exception` must not record it as a failure.
 
     Args:
-        number: the signal that asked.
-        checkpoint: where to go on from; it is there unless the request came before the first one.
-        done: how far the run got, for people.
+        number: Signal received.
+        checkpoint: Checkpoint to resume from; missing if the signal came before the first one.
+        done: Progress of the run, for the message.
 
     Attributes:
-        code: the exit status: 75 of a run that a cluster or `kill` ended and that can go on, 130 after Ctrl-C.
-        message: for people.
+        code: Exit status: 130 after Ctrl-C, 75 after any other signal.
+        message: Message for the user.
     """
 
     def __init__(self, number: int, checkpoint: Path, done: str) -> None:
         super().__init__(stopped_status(number))
-        way = f"go on with resume={checkpoint}" if checkpoint.is_file() else "there is no checkpoint yet"
+        advice = f"continue with resume={checkpoint}" if checkpoint.is_file() else "there is no checkpoint yet"
         self.arguments = (number, checkpoint, done)
-        self.message = f"stopped by {signal.Signals(number).name} ({done}); {way}"
+        self.message = f"stopped by {signal.Signals(number).name} ({done}); {advice}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """How it travels from a launcher's process to ours."""
-        return type(self), self.arguments
+        """Pickle the constructor's arguments, so that a launcher's process can pass the exception to its parent."""
+        return type(self), self.arguments  # exceptions pickle `args` by default, here the exit status only
 
 
 def handle_requests(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> dict[int, Any]:
-    """Sets the handler of each request, and returns those that were there; only a main thread can, others change none.
-
-    A request that is ignored, as `nohup` and a shell's background jobs have it, stays so.
-    """
-    if threading.current_thread() is not threading.main_thread():
+    """Set the handler of each stop signal and return the previous handlers; does nothing outside the main thread."""
+    if threading.current_thread() is not threading.main_thread():  # Python allows only the main thread to set handlers
         return {}
-    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]  # Windows lacks some
+    # Ignored signals stay ignored: `nohup` and a shell's background jobs rely on it.
     heeded = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
     return {number: signal.signal(number, handler) for number in heeded}
 
 
 def restore_handlers(before: Mapping[int, Any]) -> None:
-    """Undoes `handle_requests`."""
+    """Restore the handlers returned by `handle_requests`."""
     for number, handler in before.items():
-        if handler is not None:  # else it was none of Python's, and can't be put back
+        if handler is not None:  # None: not installed from Python, so it can't be restored
             signal.signal(number, handler)
 
 
 @contextmanager
 def handling_requests(handler: Callable[[int], None]) -> Iterator[None]:
-    """Has a function called with the number of each request that comes meanwhile."""
+    """Call `handler` with the number of each stop signal received in the block."""
     before = handle_requests(lambda number, _: handler(number))
     try:
         yield
@@ -84,7 +82,7 @@ def handling_requests(handler: Callable[[int], None]) -> Iterator[None]:
 
 @contextmanager
 def ending_by_request(checkpoint: Path, done: str) -> Iterator[None]:
-    """Makes a request to end a `StopRequestedError` at once: for the parts of a run that have nothing to save."""
+    """Raise `StopRequestedError` on a stop signal at once: for parts of a run that have nothing to save."""
 
     def end(number: int) -> None:
         raise StopRequestedError(number, checkpoint, done)
@@ -95,9 +93,9 @@ def ending_by_request(checkpoint: Path, done: str) -> Iterator[None]:
 
 @contextmanager
 def ending_by_exception() -> Iterator[None]:
-    """Makes a request to end an exception, so that what this process started can be stopped.
+    """Raise `KeyboardInterrupt` on Ctrl-C and `SystemExit` (128 + signal) on other stop signals.
 
-    `KeyboardInterrupt` for Ctrl-C, `SystemExit` with 128 and the signal's number for others.
+    By default, SIGTERM ends Python without running `finally` blocks, which would leave child processes behind.
     """
 
     def end(number: int) -> None:
@@ -108,28 +106,28 @@ def ending_by_exception() -> Iterator[None]:
 
 
 def let_go_of_closed_outputs() -> None:
-    """Has what is still printed go nowhere where the terminal, or the reader of a pipe, is gone.
+    """Redirect stdout and stderr to the null device if their terminal or pipe is closed.
 
-    What closes a terminal, or Ctrl-C where our output is another command's input, asks us to end and takes our output
-    away; the next progress bar, or the line that says where to go on, would then be a fault.
+    A closed terminal, or Ctrl-C in a pipeline, both sends a stop signal and closes the output. The next write, such as
+    a progress bar or the final message, would then raise an error and prevent a clean stop.
     """
-    if not hasattr(select, "poll"):
+    if not hasattr(select, "poll"):  # Windows
         return
     for output in (1, 2):
-        asked = select.poll()
-        asked.register(output, 0)
-        if any(events & (select.POLLERR | select.POLLHUP) for _, events in asked.poll(0)):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, output)
-            os.close(nowhere)
+        poll = select.poll()
+        poll.register(output, 0)  # 0: POLLERR and POLLHUP are always reported
+        if any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0)):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, output)  # replaces the descriptor itself, so that C code and child processes follow
+            os.close(null)
 
 
 def say_last(message: str) -> None:
-    """Prints what a request leaves to say, and all that was printed before; to nowhere if nobody is left to read it."""
+    """Flush stdout and print a final message to stderr, without failing if they are closed."""
     let_go_of_closed_outputs()
     for text, output in (("", sys.stdout), (f"{message}\n", sys.stderr)):
         try:
             output.write(text)
             output.flush()
-        except OSError:  # its reader went just now
+        except OSError:  # closed since the check; redirect, so that flushing at exit does not fail either
             let_go_of_closed_outputs()

@@ -1,4 +1,4 @@
-"""Commands run as processes of their own: their output in a file, and none left behind when this one ends."""
+"""Child processes that write to a log file and never outlive this process."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-GRACE = 20.0  # seconds that a command has for ending by itself
-SAID = 12  # lines shown of a command that failed
+GRACE = 20.0  # seconds for a command to exit after SIGTERM
+SAID = 12  # log lines to show of a failed command
 
 
 def run_child(command: Sequence[str], log: Path, grace: float = GRACE) -> int:
-    """Runs a command to its end and returns its exit status (negative: the signal that ended it).
+    """Run a command and return its exit status (negative: the signal that killed it).
 
     Args:
-        command: program and arguments.
-        log: its output and errors are added to this file.
-        grace: seconds that it has for ending by itself where this process is asked to end.
+        command: Program and arguments.
+        log: File to append its output and errors to.
+        grace: Seconds for the command to exit after SIGTERM if this process is interrupted.
     """
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}  # so that output and errors are in their true order
-    environment.pop("HYDRA_FULL_ERROR", None)  # run_command sets it; with it faults would be tracebacks
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}  # keeps stdout and stderr in order in the log
+    environment.pop("HYDRA_FULL_ERROR", None)  # set by run_command; it would turn error messages into tracebacks
     with log.open("ab") as file:
-        # A session of its own, so that the command's own processes can be stopped with it.
+        # A new session, so that the command's own children can be stopped with it.
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -44,32 +44,32 @@ def run_child(command: Sequence[str], log: Path, grace: float = GRACE) -> int:
 
 
 def _stop(process: subprocess.Popen[bytes], grace: float) -> None:
-    """Ends a command and whatever it started, at first with a request."""
+    """Stop a command and its children: SIGTERM to the session first, SIGKILL after the grace period."""
     try:
         if process.poll() is None:
             signal_group(process, signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(grace)
-    finally:  # also where a second request ends the wait
+    finally:  # also if a second signal interrupts the wait
         signal_group(process, getattr(signal, "SIGKILL", signal.SIGTERM))
         process.wait()
 
 
 def signal_group(process: subprocess.Popen[bytes], number: int) -> None:
-    """Sends a signal to a process that leads a session of its own, and to whatever it started."""
+    """Send a signal to a process that leads its own session, and to its children."""
     if hasattr(os, "killpg"):
-        with suppress(ProcessLookupError, PermissionError):  # nobody is left in it (macOS: only zombies)
+        with suppress(ProcessLookupError, PermissionError):  # no process left (PermissionError on macOS: only zombies)
             os.killpg(process.pid, number)
     elif process.poll() is None:
         process.terminate()
 
 
 def last_lines(log: Path, start: int) -> list[str]:
-    """The last lines that a command wrote.
+    """Last lines that a command wrote to a log.
 
     Args:
-        log: the file.
-        start: its size in bytes before the command ran.
+        log: Log file.
+        start: Size of the file in bytes before the command ran.
     """
     with log.open("rb") as file:
         file.seek(start)
@@ -79,7 +79,7 @@ def last_lines(log: Path, start: int) -> list[str]:
 
 
 def describe_status(status: int) -> str:
-    """An exit status in words."""
+    """Describe an exit status in words."""
     if status >= 0:
         return f"exit status {status}"
     name = signal.Signals(-status).name

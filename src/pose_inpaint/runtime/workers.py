@@ -1,4 +1,4 @@
-"""Processes that depend on this one: ranks end with their parent, readers with their run."""
+"""Ranks and data loader workers that must not outlive their parent process."""
 
 from __future__ import annotations
 
@@ -14,34 +14,35 @@ from pose_inpaint.runtime.signals import handle_requests
 
 
 def end_with_parent() -> None:
-    """Has this process end when the one that started it is gone, also from within a call that never returns.
-
-    Such calls are a collective of which another rank is missing, and a queue that nobody reads any more.
-    """
+    """Kill this process as soon as its parent is gone, even inside a call that never returns."""
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == parent:  # orphans are adopted by another process, so the id changes
             time.sleep(0.5)
+        # SIGKILL, since Python runs no signal handler while the main thread blocks in C: in a collective that waits for
+        # a lost rank, or on a queue that is no longer read.
         os.kill(os.getpid(), signal.SIGKILL)
 
     parent = os.getppid()
-    if hasattr(signal, "SIGKILL"):
+    if hasattr(signal, "SIGKILL"):  # Windows has neither SIGKILL nor adoption
         threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
 
 
 def follow_parent(*_: int) -> None:
-    """For processes that read images: they end with the one that they read for, which alone heeds requests."""
+    """Initialise a data loader worker: ignore stop signals, and exit with the parent."""
+    # Ctrl-C and cluster managers signal the whole group. Workers that stopped by themselves would make the training
+    # process fail before it has saved its checkpoint.
     handle_requests(signal.SIG_IGN)
     end_with_parent()
 
 
 @cache
 def end_readers_at_exit() -> None:
-    """Has readers that a fault left over killed when this process exits.
+    """Kill data loader workers that are still running when this process exits, as after an error.
 
-    `multiprocessing` asks them by SIGTERM, which `follow_parent` has them leave to us, and waits for them without end.
+    `multiprocessing` sends them SIGTERM, which `follow_parent` ignores, and would then wait for them forever.
     """
-    atexit.register(_kill_readers)
+    atexit.register(_kill_readers)  # handlers run last in, first out: before that of `multiprocessing`
 
 
 def _kill_readers() -> None:

@@ -1,4 +1,4 @@
-"""The adversarial forms and penalties, by hand, on discriminators whose scores and gradients are known."""
+"""Adversarial losses and penalties against values by hand, on discriminators with known scores and gradients."""
 
 import math
 
@@ -14,7 +14,7 @@ from pose_inpaint.types import Batch, InpaintingOutput
 
 
 class Linear(nn.Module):
-    """Two scores: `slope` times the sum of the whole image, and the sum of the local patch; remembers its corners."""
+    """Two scores: `slope` times the sum of the whole image, and the sum of the local patch; records its corners."""
 
     def __init__(self, slope=0.5, patch=2):
         super().__init__()
@@ -51,8 +51,8 @@ def softplus(value):
     [("non_saturating", lambda s: softplus(-s)), ("saturating", lambda s: -softplus(s)), ("linear", lambda s: -s)],
 )
 def test_forms_of_the_generators_loss(batch, output, form, expected):
-    found = GeneratorAdversarial(1, "raw", form)(batch, output, Linear(patch=None))
-    assert found.item() == pytest.approx(expected(0.5 * -0.2 * 48), rel=1e-5)
+    result = GeneratorAdversarial(1, "raw", form)(batch, output, Linear(patch=None))
+    assert result.item() == pytest.approx(expected(0.5 * -0.2 * 48), rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def test_forms_of_the_generators_loss(batch, output, form, expected):
 @pytest.mark.parametrize("slope", [0.5, -0.05])
 def test_forms_of_the_discriminators_loss(batch, output, form, real, fake, slope):
     beta = 1 if form == "wasserstein" else 0.3
-    found = DiscriminatorLoss(beta, "raw", form)(batch, output, Linear(slope, patch=None))
+    result = DiscriminatorLoss(beta, "raw", form)(batch, output, Linear(slope, patch=None))
     expected = real(slope * 0.1 * 48), fake(slope * -0.2 * 48)
-    assert found["real"].item() == pytest.approx(expected[0], rel=1e-5)
-    assert found["fake"].item() == pytest.approx(expected[1], rel=1e-5)
-    assert found["total"].item() == pytest.approx(expected[0] + beta * expected[1], rel=1e-5)
+    assert result["real"].item() == pytest.approx(expected[0], rel=1e-5)
+    assert result["fake"].item() == pytest.approx(expected[1], rel=1e-5)
+    assert result["total"].item() == pytest.approx(expected[0] + beta * expected[1], rel=1e-5)
 
 
 def test_scores_of_an_image_add_up(batch, output):
@@ -86,12 +86,12 @@ def test_scores_of_an_image_add_up(batch, output):
         ("logistic", 5, 0.5), ("hinge", -5, 0.5), ("wasserstein", 5, 0.75),
     ],
 )  # fmt: skip
-def test_right_answers_by_hand(form, shift, right):
+def test_accuracy_by_hand(form, shift, right):
     real, fake = torch.tensor([[2.0], [1.0], [0.5], [0.0]]), torch.tensor([[0.5], [-1.0]])
     assert accuracy(real + shift, fake + shift, form).item() == right
 
 
-def test_right_answers_of_a_wasserstein_discriminator_are_pairs_in_order():
+def test_accuracy_of_a_wasserstein_critic_is_the_share_of_ordered_pairs():
     real, fake = torch.tensor([[3.0], [1.0]]), torch.tensor([[2.0], [0.0]])
     assert accuracy(real, fake, "wasserstein").item() == 0.75
     assert accuracy(real, fake - 2.5, "logistic").item() == 1
@@ -106,7 +106,7 @@ def test_real_views_are_the_outputs_or_another_images(batch, output):
         assert torch.equal(real, fake.roll(roll, 0))
 
 
-def test_samples_share_their_images_view(batch):
+def test_samples_share_the_local_patch_of_their_image(batch):
     raw = torch.arange(4.0).view(2, 2, 1, 1, 1).expand(2, 2, 3, 4, 4)
     views = inpainted_views(batch, InpaintingOutput(raw), "raw", torch.tensor([[0, 0], [2, 2]]))
     assert views.images[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
@@ -120,21 +120,20 @@ def views(batch, images):
 
 def test_gradient_penalty_by_hand(batch, output):
     real, fake = views(batch, batch.target), views(batch, output.raw[:, 0])
-    # The gradient of a linear discriminator is its slope at each of the 48 values, and 1 at the view's 12 for the local
-    # score.
+    # The gradient of the linear discriminator is its slope at all 48 values and, for the local score, 1 at 12 of them.
     expected = (0.5 * math.sqrt(48) - 1) ** 2 + (math.sqrt(12) - 1) ** 2
     assert GradientPenalty()(Linear(), real, fake).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_gradient_penalty_in_holes_by_hand(batch, output):
     real, fake = views(batch, batch.target), views(batch, output.raw[:, 0])
-    first, second = 3, 6  # masked values of each image, all inside its view
+    first, second = 3, 6  # masked values of each image, all inside its local patch
     expected = sum((slope * math.sqrt(n) - 1) ** 2 / 2 for slope in (0.5, 1) for n in (first, second))
     assert GradientPenalty(region="hole")(Linear(), real, fake).item() == pytest.approx(expected, rel=1e-5)
 
 
 class Square(nn.Module):
-    """Half the squared length of an image, whose gradient is the image."""
+    """Half the squared norm of an image, whose gradient is the image itself."""
 
     patch = None
 
@@ -150,9 +149,9 @@ def test_the_penalised_point_lies_between_original_and_output():
     mask = torch.ones(1, 1, 1, 1)
     real, fake = (Views(torch.tensor([x]).view(1, 3, 1, 1), mask, None) for x in ([2.0, 0, 0], [5.0, 0, 0]))
     torch.manual_seed(1)
-    found = {math.sqrt(GradientPenalty()(Square(), real, fake).item()) + 1 for _ in range(50)}
-    assert 2 <= min(found) < 2.4
-    assert 4.6 < max(found) <= 5
+    result = {math.sqrt(GradientPenalty()(Square(), real, fake).item()) + 1 for _ in range(50)}
+    assert 2 <= min(result) < 2.4
+    assert 4.6 < max(result) <= 5
 
 
 def test_r1_is_half_the_squared_gradient_at_originals(batch, output):
@@ -161,7 +160,7 @@ def test_r1_is_half_the_squared_gradient_at_originals(batch, output):
 
 
 @pytest.mark.parametrize("penalty", [GradientPenalty(10), R1Penalty(10)])
-def test_penalties_move_the_discriminator_alone(batch, penalty):
+def test_penalties_train_only_the_discriminator(batch, penalty):
     raw = torch.full((2, 1, 3, 4, 4), -0.2, requires_grad=True)
     discriminator = Square()
     loss = DiscriminatorLoss(1, form="wasserstein", penalties={"smooth": penalty})
@@ -174,13 +173,13 @@ def test_penalties_move_the_discriminator_alone(batch, penalty):
     assert raw.grad is None
 
 
-def test_penalties_can_be_taken_without_gradients(batch, output):
+def test_penalties_can_be_computed_without_gradients(batch, output):
     with torch.no_grad():
-        found = GradientPenalty()(Linear(), views(batch, batch.target), views(batch, output.raw[:, 0]))
-    assert not found.requires_grad
+        result = GradientPenalty()(Linear(), views(batch, batch.target), views(batch, output.raw[:, 0]))
+    assert not result.requires_grad
 
 
-def test_penalties_of_no_weight_are_left_out():
+def test_penalties_of_weight_zero_are_skipped():
     loss = DiscriminatorLoss(1, penalties={"a": GradientPenalty(0), "b": None, "c": R1Penalty(1)})
     assert list(loss.penalties) == ["c"]
 
@@ -193,12 +192,12 @@ def test_penalties_of_no_weight_are_left_out():
         (lambda: DiscriminatorLoss(1, real_views="all"), "real_views=all: not one of same, other"),
         (
             lambda: DiscriminatorLoss(0.5, form="wasserstein"),
-            r"loss\.beta=0\.5: a Wasserstein critic's loss has no bound",
+            r"loss\.beta=0\.5: a Wasserstein critic's loss is unbounded unless both terms weigh the same",
         ),
         (lambda: GradientPenalty(-1), "GradientPenalty's weight=-1: must be a finite number"),
         (lambda: GradientPenalty(region="holes"), "region=holes"),
     ],
 )
-def test_misspelt_choices_are_refused(make, text):
+def test_misspelt_choices_are_rejected(make, text):
     with pytest.raises(InputError, match=text):
         make()

@@ -18,7 +18,7 @@ from pose_inpaint.types import Batch, InpaintingOutput
 
 
 class Mean(nn.Module):
-    """A discriminator whose logit is the image's mean times a weight."""
+    """Discriminator whose logit is the image's mean times a weight."""
 
     patch = None
 
@@ -70,11 +70,11 @@ def test_mask_error_without_a_mask_says_how_to_get_one(batch, output):
 
 def test_generator_adversarial_by_hand(batch, output):
     raw_logit = 2 * (3 * 0.25 - 1) / 4
-    found = GeneratorAdversarial(1, "raw")(batch, output, Mean()).item()
-    assert found == pytest.approx(-math.log(1 / (1 + math.exp(-raw_logit))))
+    result = GeneratorAdversarial(1, "raw")(batch, output, Mean()).item()
+    assert result == pytest.approx(-math.log(1 / (1 + math.exp(-raw_logit))))
     composite_logit = 2 * -1 / 4
-    found = GeneratorAdversarial(1)(batch, output, Mean()).item()
-    assert found == pytest.approx(-math.log(1 / (1 + math.exp(-composite_logit))))
+    result = GeneratorAdversarial(1)(batch, output, Mean()).item()
+    assert result == pytest.approx(-math.log(1 / (1 + math.exp(-composite_logit))))
 
 
 def test_generator_adversarial_needs_a_discriminator(batch, output):
@@ -83,12 +83,12 @@ def test_generator_adversarial_needs_a_discriminator(batch, output):
 
 
 def test_discriminator_loss_by_hand(batch, output):
-    found = DiscriminatorLoss(beta=0.01)(batch, output, Mean())
+    result = DiscriminatorLoss(beta=0.01)(batch, output, Mean())
     probability = 1 / (1 + math.exp(0.5))  # of the composite, whose logit is -0.5
-    assert found["real"].item() == pytest.approx(math.log(2))  # logit 0
-    assert found["fake"].item() == pytest.approx(-math.log(1 - probability))
-    assert found["total"].item() == pytest.approx(math.log(2) - 0.01 * math.log(1 - probability))
-    assert found["accuracy"].item() == 0.5
+    assert result["real"].item() == pytest.approx(math.log(2))  # logit 0
+    assert result["fake"].item() == pytest.approx(-math.log(1 - probability))
+    assert result["total"].item() == pytest.approx(math.log(2) - 0.01 * math.log(1 - probability))
+    assert result["accuracy"].item() == 0.5
 
 
 def test_losses_stay_finite_for_huge_logits(batch, output):
@@ -98,7 +98,7 @@ def test_losses_stay_finite_for_huge_logits(batch, output):
     assert GeneratorAdversarial(1)(batch, output, discriminator).isfinite()
 
 
-def test_sum_weighs_the_phases_terms_only(batch, output):
+def test_only_the_terms_of_the_phase_are_summed(batch, output):
     loss = GeneratorLoss({"hole": AbsoluteError(6, "raw", "hole"), "known": AbsoluteError(1, "raw", "known")})
     both = loss(batch, output, None, ["hole", "known"])
     assert both["total"].item() == pytest.approx(6 * 0.25 + 0.1875)
@@ -107,7 +107,7 @@ def test_sum_weighs_the_phases_terms_only(batch, output):
 
 
 @pytest.mark.parametrize("weight", [-1, math.nan, math.inf])
-def test_weights_that_cannot_weigh_are_refused(weight):
+def test_invalid_weights_are_rejected(weight):
     with pytest.raises(InputError, match="finite number of at least 0"):
         AbsoluteError(weight)
     with pytest.raises(InputError, match=r"loss\.beta"):
@@ -115,7 +115,7 @@ def test_weights_that_cannot_weigh_are_refused(weight):
 
 
 class Identity(nn.Module):
-    """Features that are the images, and a count of how often they were asked for."""
+    """Features equal to the images, and a record of every call."""
 
     def __init__(self):
         super().__init__()
@@ -129,18 +129,18 @@ class Identity(nn.Module):
 def test_perceptual_by_hand_on_either_scale(batch, output):
     mean_square = (1 + 3 * 0.25**2) / 4
     for scale, factor in (("0..255", 127.5), ("-255..255", 255)):
-        found = Perceptual(1, Identity(), "raw", scale)(batch, output, None).item()
-        assert found == pytest.approx((1 + 4) * factor**2 * mean_square)
+        result = Perceptual(1, Identity(), "raw", scale)(batch, output, None).item()
+        assert result == pytest.approx((1 + 4) * factor**2 * mean_square)
 
 
 def test_perceptual_takes_the_originals_features_once_without_gradient(batch, output):
     features = Identity()
     Perceptual(1, features, "raw")(batch, output, None)
-    (original, original_grad), (found, found_grad) = features.calls
+    (original, original_grad), (result, result_grad) = features.calls
     assert original.eq(127.5).all()
     assert not original_grad
-    assert found_grad
-    assert found[0, 0].flatten().tolist() == [0, *[127.5 * 1.25] * 3]
+    assert result_grad
+    assert result[0, 0].flatten().tolist() == [0, *[127.5 * 1.25] * 3]
 
 
 def test_perceptual_gradient_reaches_the_image_and_no_weight(batch):

@@ -8,7 +8,7 @@ from pose_inpaint.types import Batch, InpaintingOutput
 
 @pytest.fixture
 def batch():
-    """A 1x5 image, black, whose three middle pixels are masked, and one that is masked at its first pixel."""
+    """Two black 1x5 images: one with its three middle pixels masked, one with its first pixel masked."""
     mask = torch.tensor([[0.0, 1, 1, 1, 0], [1, 0, 0, 0, 0]])[:, None, None]
     return Batch(torch.zeros(2, 3, 1, 5), mask, ("a", "b"))
 
@@ -38,12 +38,12 @@ def test_an_empty_region_counts_nothing(output):
     assert AbsoluteError(1, "raw", "hole", mean_over="region")(whole, output, None).item() == 0
 
 
-def test_discount_is_its_power_of_the_steps_to_the_nearest_known_pixel(batch, output):
-    found = AbsoluteError(1, "raw", "hole", mean_over="region", discount=0.5)(batch, output, None)
-    assert found.item() == pytest.approx((0.5 * 0.1 + 0.25 * 0.2 + 0.5 * 0.3 + 0.5 * 0.4) / 4)
-    # Known pixels are no step away, so that they count in full.
-    found = AbsoluteError(1, "raw", "known", mean_over="region", discount=0.5)(batch, output, None)
-    assert found.item() == pytest.approx(0.9)
+def test_weight_is_the_discount_to_the_power_of_the_steps_to_the_nearest_known_pixel(batch, output):
+    result = AbsoluteError(1, "raw", "hole", mean_over="region", discount=0.5)(batch, output, None)
+    assert result.item() == pytest.approx((0.5 * 0.1 + 0.25 * 0.2 + 0.5 * 0.3 + 0.5 * 0.4) / 4)
+    # Known pixels are zero steps away, so they count in full.
+    result = AbsoluteError(1, "raw", "known", mean_over="region", discount=0.5)(batch, output, None)
+    assert result.item() == pytest.approx(0.9)
 
 
 def test_the_coarse_image_is_an_image_of_its_own(batch, output):
@@ -54,11 +54,11 @@ def test_the_coarse_image_is_an_image_of_its_own(batch, output):
 
 
 @pytest.mark.parametrize("discount", [0, -0.5, 1.01])
-def test_impossible_discounts_are_refused(discount):
+def test_invalid_discounts_are_rejected(discount):
     with pytest.raises(InputError, match=rf"AbsoluteError's discount={discount}: must be in \(0, 1\]"):
         AbsoluteError(1, discount=discount)
 
 
-def test_misspelt_choices_are_refused():
+def test_misspelt_choices_are_rejected():
     with pytest.raises(InputError, match="SquaredError's mean_over=all: not one of whole, region"):
         SquaredError(1, mean_over="all")

@@ -12,32 +12,32 @@ from pose_inpaint.metrics.bootstrap import draw_counts, estimate, estimate_mean,
 VALUES = np.random.default_rng(3).gamma(2, size=57)
 
 
-def test_the_interval_is_scipys():
+def test_the_interval_equals_that_of_scipy():
     expected = bootstrap(
         (VALUES,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(11)
     ).confidence_interval
-    found = estimate_mean(torch.from_numpy(VALUES), 11)
-    assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high), abs=1e-12)
-    assert (found["value"], found["n"]) == (pytest.approx(VALUES.mean()), 57)
+    result = estimate_mean(torch.from_numpy(VALUES), 11)
+    assert (result["low"], result["high"]) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    assert (result["value"], result["n"]) == (pytest.approx(VALUES.mean()), 57)
 
 
-def test_the_interval_of_a_ratio_of_sums_is_scipys():
+def test_the_interval_of_a_ratio_of_sums_equals_that_of_scipy():
     weights = np.random.default_rng(4).integers(1, 9, 57).astype(float)
     expected = bootstrap(
         (VALUES, weights), lambda v, w, axis: v.sum(axis) / w.sum(axis), paired=True, n_resamples=2000,
         method="percentile", rng=np.random.default_rng(5), vectorized=True,
     ).confidence_interval  # fmt: skip
-    found = estimate(torch.from_numpy(np.stack([VALUES, weights], axis=1)), ratio, 5)
-    assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high), abs=1e-12)
+    result = estimate(torch.from_numpy(np.stack([VALUES, weights], axis=1)), ratio, 5)
+    assert (result["low"], result["high"]) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 def test_95_of_100_intervals_hold_the_true_mean():
     held = 0
     for seed in range(200):
         drawn = torch.from_numpy(np.random.default_rng(seed).normal(1, 1, 80))
-        found = estimate_mean(drawn, seed)
-        held += found["low"] <= 1 <= found["high"]
-    assert 180 <= held <= 199  # 190 expected; outside is under 1 in 1000 for 93 to 95 %
+        result = estimate_mean(drawn, seed)
+        held += result["low"] <= 1 <= result["high"]
+    assert 180 <= held <= 199  # 190 expected; with a coverage of 93 to 95 %, outside with probability below 0.001
 
 
 def test_a_seed_gives_one_interval_and_another_seed_another():
@@ -46,24 +46,24 @@ def test_a_seed_gives_one_interval_and_another_seed_another():
     assert estimate_mean(values, 1) != estimate_mean(values, 2)
 
 
-def test_each_resample_draws_as_many_as_there_are():
+def test_each_resample_is_as_large_as_the_set():
     assert (draw_counts(7, 0, 50).sum(1) == 7).all()
 
 
-def test_missing_values_are_left_out_and_counted():
-    found = estimate_mean(torch.tensor([1.0, math.nan, 3.0]), 0)
-    assert (found["value"], found["n"]) == (2, 2)
+def test_missing_values_are_excluded_and_not_counted():
+    result = estimate_mean(torch.tensor([1.0, math.nan, 3.0]), 0)
+    assert (result["value"], result["n"]) == (2, 2)
     nothing = estimate_mean(torch.tensor([math.nan]), 0)
     assert nothing["n"] == 0
     assert math.isnan(nothing["low"])
 
 
-def test_no_sound_resample_has_no_interval():
+def test_without_a_valid_resample_there_is_no_interval():
     assert all(math.isnan(bound) for bound in percentile_interval(torch.full((3,), torch.nan)))
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=20), st.floats(-10, 10))
-def test_moving_all_values_moves_the_interval(values, shift):
+def test_shifting_all_values_shifts_the_interval(values, shift):
     before = estimate_mean(torch.tensor(values, dtype=torch.float64), 0)
     after = estimate_mean(torch.tensor(values, dtype=torch.float64) + shift, 0)
     for key in ("value", "low", "high"):

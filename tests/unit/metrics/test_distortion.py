@@ -27,23 +27,23 @@ def independent(prediction, target):
 
 
 def check_against_scikit_image(batch, output):
-    found = {m: m("raw", "whole") for m in (MSE, PSNR, SSIM, DSSIM)}
-    for metric in found.values():
+    result = {m: m("raw", "whole") for m in (MSE, PSNR, SSIM, DSSIM)}
+    for metric in result.values():
         metric.update(batch, output)
     expected = np.array([independent(p, t) for p, t in zip(output.raw[:, 0], batch.target, strict=True)])
     for column, metric in enumerate((MSE, PSNR, SSIM)):
-        np.testing.assert_allclose(found[metric].per_image().numpy(), expected[:, column], rtol=0, atol=1e-9)
-    assert found[DSSIM].compute().item() == pytest.approx(((1 - expected[:, 2]) / 2).mean(), abs=1e-9)
+        np.testing.assert_allclose(result[metric].per_image().numpy(), expected[:, column], rtol=0, atol=1e-9)
+    assert result[DSSIM].compute().item() == pytest.approx(((1 - expected[:, 2]) / 2).mean(), abs=1e-9)
 
 
-def test_scores_are_scikit_images_on_noise():
+def test_scores_equal_those_of_scikit_image_on_noise():
     torch.manual_seed(0)
     target = torch.rand(3, 3, 40, 33) * 2 - 1
     batch = Batch(target, torch.zeros(3, 1, 40, 33), ("a", "b", "c"))
     check_against_scikit_image(batch, InpaintingOutput((target + 0.3 * torch.randn_like(target))[:, None]))
 
 
-def test_scores_are_scikit_images_on_photos(shared):
+def test_scores_equal_those_of_scikit_image_on_photos(shared):
     records = Chalearn(str(shared / "people")).listing("test", maskdata=True).records[::110]
     batch = collate([read_record(record, MaskData(), 128) for record in records])
     torch.manual_seed(0)
@@ -53,7 +53,7 @@ def test_scores_are_scikit_images_on_photos(shared):
 
 @pytest.fixture
 def by_hand():
-    """Two images of four pixels; errors 0.5 in a hole and 0.25 outside, on the scale [0, 1]."""
+    """Two images of four pixels with errors of 0.5 in the hole and 0.25 outside, on the scale [0, 1]."""
     mask = torch.zeros(2, 1, 2, 2)
     mask[0, 0, 0, 0] = mask[1, 0, :, 0] = 1
     raw = torch.where(mask > 0, 1.0, 0.5).expand(2, 3, 2, 2)
@@ -95,7 +95,7 @@ def test_pooled_psnr_in_holes_weighs_by_masked_pixels():
     assert metric.compute().item() == pytest.approx(-10 * math.log10((1 * 0.25 + 3 * 0.0625) / 4))
 
 
-def test_ssim_in_holes_is_the_mean_of_the_map_there():
+def test_ssim_in_holes_is_the_mean_of_the_map_in_the_hole():
     torch.manual_seed(1)
     target, mask = torch.rand(1, 3, 32, 32) * 2 - 1, torch.zeros(1, 1, 32, 32)
     mask[..., 3:20, 8:30] = 1
@@ -110,7 +110,7 @@ def test_ssim_in_holes_is_the_mean_of_the_map_there():
     assert metric.compute().item() == pytest.approx(inner.mean(), abs=1e-9)
 
 
-def test_a_hole_without_a_window_is_left_out_of_the_mean():
+def test_a_hole_without_a_window_is_excluded_from_the_mean():
     target, mask = torch.zeros(2, 3, 16, 16), torch.zeros(2, 1, 16, 16)
     mask[0, ..., :2, :2] = mask[1, ..., 8, 8] = 1
     metric = SSIM("raw", "hole")
@@ -119,14 +119,14 @@ def test_a_hole_without_a_window_is_left_out_of_the_mean():
     assert metric.compute() == 1
 
 
-def test_no_error_is_infinite_psnr():
+def test_psnr_without_error_is_infinite():
     target = torch.zeros(1, 3, 4, 4)
     metric = PSNR("raw")
     metric.update(Batch(target, torch.zeros(1, 1, 4, 4), ("a",)), InpaintingOutput(target[:, None]))
     assert metric.compute() == math.inf
 
 
-def test_samples_count_with_their_mean(by_hand):
+def test_samples_of_an_image_are_averaged(by_hand):
     batch, output = by_hand
     raw = torch.cat([output.raw, batch.target[:, None]], dim=1)  # the second sample is perfect
     metric = MSE("raw", "hole")
@@ -134,19 +134,19 @@ def test_samples_count_with_their_mean(by_hand):
     assert metric.per_image().tolist() == pytest.approx([0.125, 0.125])
 
 
-def test_collected_metrics_score_as_alone(by_hand):
+def test_collected_metrics_score_as_single_ones(by_hand):
     metrics = {"mse_hole": MSE("raw", "hole"), "psnr": PSNR("raw"), "mse": MSE("raw"), "other": MSE("composite")}
     together = collect(metrics)
     together.update(*by_hand)
     together.update(*by_hand)
-    found = together.compute()
+    result = together.compute()
     for name, kind in {"mse_hole": ("raw", "hole"), "mse": ("raw", "whole"), "other": ("composite", "whole")}.items():
         alone = MSE(*kind)
         alone.update(*by_hand)
-        assert found[name].item() == pytest.approx(alone.compute().item()), name
+        assert result[name].item() == pytest.approx(alone.compute().item()), name
 
 
-def test_images_below_the_window_have_no_ssim():
+def test_ssim_rejects_images_smaller_than_the_window():
     small = Batch(torch.zeros(1, 3, 10, 16), torch.zeros(1, 1, 10, 16), ("a",))
-    with pytest.raises(InputError, match="at least 11 pixels a side, these have 10"):
+    with pytest.raises(InputError, match="at least 11 pixels per side; these have 10"):
         SSIM("raw").update(small, InpaintingOutput(small.target[:, None]))

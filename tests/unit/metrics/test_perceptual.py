@@ -34,18 +34,18 @@ def random_backbone(monkeypatch):
 
 
 def test_lpips_is_zero_for_the_original_and_grows_with_noise(batch, random_backbone):
-    found = []
+    result = []
     for noise in (0, 0.1, 0.5):
         metric = LPIPS("raw")
         prediction = (batch.target + noise * torch.randn_like(batch.target)).clamp(-1, 1)
         metric.update(batch, InpaintingOutput(prediction[:, None]))
-        found.append(metric.compute().item())
-    assert found[0] == pytest.approx(0, abs=1e-7)
-    assert found[0] < found[1] < found[2]
+        result.append(metric.compute().item())
+    assert result[0] == pytest.approx(0, abs=1e-7)
+    assert result[0] < result[1] < result[2]
 
 
 def test_lpips_by_its_formula(batch, random_backbone):
-    """Unit features of each ReLU of AlexNet, squared differences weighted by the linear layers, mean over places."""
+    """Normalised features of each ReLU of AlexNet, squared differences weighted by the linear layers, spatial mean."""
     metric = LPIPS("raw")
     prediction = batch.target.flip(0)
     metric.update(batch, InpaintingOutput(prediction[:, None]))
@@ -56,15 +56,15 @@ def test_lpips_by_its_formula(batch, random_backbone):
     expected = torch.zeros(3)
     with torch.no_grad():
         x, y = ((p - shift) / scale for p in (prediction, batch.target))
-        place = 0
+        layers = 0
         for layer in network.features[:12]:
             x, y = layer(x), layer(y)
             if isinstance(layer, torch.nn.ReLU):
                 a, b = (each / (each.square().sum(1, keepdim=True).sqrt() + 1e-10) for each in (x, y))
-                weights = metric.network.lins[place].model[-1].weight
+                weights = metric.network.lins[layers].model[-1].weight
                 expected += ((a - b).square() * weights).sum(1).mean((1, 2))
-                place += 1
-    assert place == 5
+                layers += 1
+    assert layers == 5
     assert metric.per_image().tolist() == pytest.approx(expected.tolist(), rel=1e-3)
 
 
@@ -74,10 +74,10 @@ def test_lpips_has_no_value_in_holes(batch, random_backbone):
     assert metric.per_image().isnan().all()
 
 
-def test_weights_that_cannot_be_downloaded_are_named_with_ways_out(monkeypatch):
+def test_a_failed_download_names_the_weights_and_the_way_out(monkeypatch):
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
     with pytest.raises(
-        InputError, match=r"metric\.lpips: torchvision could not download AlexNet's weights .* leave lpips"
+        InputError, match=r"metric\.lpips: torchvision could not download AlexNet's weights .* remove lpips"
     ):
         LPIPS()
 
@@ -100,7 +100,7 @@ def test_frechet_distance_by_its_formula():
     assert metric.compute().item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_equal_sets_are_no_distance_apart():
+def test_the_distance_of_equal_sets_is_zero():
     torch.manual_seed(0)
     batch = Batch(torch.rand(4, 3, 32, 32) * 2 - 1, torch.zeros(4, 1, 32, 32), tuple("abcd"))
     metric = FrechetVGG16("raw", weights="random")
@@ -110,25 +110,25 @@ def test_equal_sets_are_no_distance_apart():
     assert abs(metric.compute().item()) < 1e-3 * other.compute().item()
 
 
-def test_layers_of_another_width_are_refused():
+def test_layers_of_another_width_are_rejected():
     with pytest.raises(InputError, match=r"metric\.frechet_vgg16\.layer=conv2_2"):
         FrechetVGG16(weights="random", layer="conv2_2")
 
 
-def test_a_missing_file_of_inception_is_named():
+def test_a_missing_file_of_inception_weights_is_named():
     with pytest.raises(InputError, match=r"metric\.fid\.weights=/no/file\.pth: no such file"):
         FID(weights="/no/file.pth")
 
 
 @pytest.mark.parametrize(("metric", "name"), [(FID, "fid"), (KID, "kid")])
-def test_fid_and_kid_say_what_installs_what_they_lack(metric, name, monkeypatch):
+def test_fid_and_kid_name_the_extra_to_install(metric, name, monkeypatch):
     monkeypatch.setattr(f"torchmetrics.image.{name}._TORCH_FIDELITY_AVAILABLE", False)
     with pytest.raises(InputError, match=rf"metric\.{name} needs torch-fidelity: pip install 'pose-inpaint\[fid\]'"):
         metric()
 
 
 class Sums(torch.nn.Module):
-    """Eight numbers of an image, in the place of Inception's features."""
+    """Eight numbers per image instead of Inception's features."""
 
     num_features = 8
 
@@ -139,15 +139,15 @@ class Sums(torch.nn.Module):
 def test_kid_does_not_depend_on_the_global_generator():
     torch.manual_seed(0)
     batch = Batch(torch.rand(20, 3, 16, 16) * 2 - 1, torch.zeros(20, 1, 16, 16), tuple("abcdefghijklmnopqrst"))
-    found = []
+    result = []
     for seed in (1, 2):
         torch.manual_seed(seed)
         before = torch.get_rng_state()
         metric = DistributionMetric("raw", "whole", KernelInceptionDistance(feature=Sums(), subset_size=10))
         metric.update(batch, InpaintingOutput(batch.target[:, None] * 0.5))
-        found.append(metric.compute().item())
+        result.append(metric.compute().item())
         assert torch.equal(torch.get_rng_state(), before)
-    assert found[0] == found[1] != 0
+    assert result[0] == result[1] != 0
 
 
 def test_fid_by_its_formula():
@@ -163,8 +163,8 @@ def test_fid_by_its_formula():
     assert metric.compute().item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_backbones_are_measured_apart(batch, monkeypatch):
-    """Two LPIPS of different nets in one collection are two scores."""
+def test_backbones_are_measured_separately(batch, monkeypatch):
+    """LPIPS with two backbones in one collection gives two scores."""
     made = []
 
     class Network(torch.nn.Module):
@@ -178,6 +178,6 @@ def test_backbones_are_measured_apart(batch, monkeypatch):
     together = collect({"a": LPIPS("raw", net="vgg"), "b": LPIPS("raw", net="alex")})
     for _ in range(2):
         together.update(batch, InpaintingOutput(batch.target.flip(0)[:, None]))
-    found = together.compute()
+    result = together.compute()
     assert made == ["vgg", "alex"]
-    assert (found["b"] / found["a"]).item() == pytest.approx(4 / 3)
+    assert (result["b"] / result["a"]).item() == pytest.approx(4 / 3)

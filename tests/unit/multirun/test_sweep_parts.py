@@ -107,7 +107,7 @@ SLURM = {"_target_": f"{PLUGINS}submitit_launcher.SlurmLauncher", "nodes": 1, "t
         ({"_target_": f"{PLUGINS}submitit_launcher.LocalLauncher"}, {"devices": "0,1"}, "a job takes 2 devices"),
         (ALONE, {"devices": 1, "num_nodes": 2}, "trainer.num_nodes=2"),
         ({**SLURM, "tasks_per_node": 2}, {"devices": 2}, "hydra.launcher.tasks_per_node=2: each task"),
-        (ALONE, {"devices": 1, "num_nodes": None}, "trainer.num_nodes=None: give how many"),
+        (ALONE, {"devices": 1, "num_nodes": None}, "trainer.num_nodes=None: give the number of machines"),
         ({**SLURM, "nodes": 3}, {"devices": 1}, "hydra.launcher.nodes=3"),
     ],
 )

@@ -7,7 +7,7 @@ from pose_inpaint.pose.augmentation import augment
 
 
 def spots(joints, side=64):
-    """A grey image with a bright spot at a joint of each side of the body: red right, green left."""
+    """Black image with a spot at each wrist: red for the right one, green for the left one."""
     rows, columns = torch.meshgrid(torch.arange(side) + 0.5, torch.arange(side) + 0.5, indexing="ij")
     image = torch.zeros(3, side, side)
     for channel, name in enumerate(("right_wrist", "left_wrist")):
@@ -17,7 +17,7 @@ def spots(joints, side=64):
 
 
 def test_joints_move_with_the_image(monkeypatch):
-    """The spots lie where the joints say; mirrored, the right wrist's spot is the left wrist."""
+    """The spots lie at the joints; in mirrored images, the right wrist's spot is at the left wrist."""
     monkeypatch.setattr(module, "JITTER", lambda images: images)
     torch.manual_seed(0)
     joints = torch.zeros(40, 14, 3)
@@ -27,14 +27,13 @@ def test_joints_move_with_the_image(monkeypatch):
     seen, moved = augment(images, joints)
     mirrored = 0
     for image, each in zip(seen, moved, strict=True):
-        places = []
+        peaks = []
         for channel in (0, 1):
-            heatmaps = image[channel]
-            place = heatmaps.argmax()
-            places.append(torch.tensor([place % 64 + 0.5, place // 64 + 0.5]))
+            index = image[channel].argmax()
+            peaks.append(torch.tensor([index % 64 + 0.5, index // 64 + 0.5]))
         right, left = (each[JOINTS.index(f"{side}_wrist"), :2] for side in ("right", "left"))
-        straight = torch.stack([right - places[0], left - places[1]]).abs().max()
-        swapped = torch.stack([left - places[0], right - places[1]]).abs().max()
+        straight = torch.stack([right - peaks[0], left - peaks[1]]).abs().max()
+        swapped = torch.stack([left - peaks[0], right - peaks[1]]).abs().max()
         assert min(straight, swapped) < 1.5
         mirrored += bool(swapped < straight)
     assert 8 < mirrored < 32
@@ -49,20 +48,20 @@ def test_joints_that_leave_the_image_are_not_visible():
     assert 0 < inside.float().mean() < 1
 
 
-def test_what_was_not_visible_stays_so():
+def test_invisible_joints_stay_invisible():
     torch.manual_seed(0)
     joints = torch.tensor([32.0, 32.0, 0.0]).expand(20, 14, 3).clone()
     assert augment(torch.rand(20, 3, 64, 64), joints)[1][..., 2].eq(0).all()
 
 
-def test_people_are_turned_and_scaled_and_never_stretched():
-    """Two arms of equal length at a right angle stay so."""
+def test_people_are_rotated_and_scaled_but_never_stretched():
+    """Two arms of equal length at a right angle keep both properties."""
     torch.manual_seed(0)
     joints = torch.zeros(50, 14, 3)
     joints[:, :3, :2] = torch.tensor([[32.0, 32.0], [40.0, 32.0], [32.0, 40.0]])
     _, moved = augment(torch.zeros(50, 3, 64, 64), joints)
-    places = torch.stack([moved[:, (0, 1, 2), :2], moved[:, (5, 4, 3), :2]])  # as they are, or mirrored
-    first, second = places[..., 1, :] - places[..., 0, :], places[..., 2, :] - places[..., 0, :]
+    points = torch.stack([moved[:, (0, 1, 2), :2], moved[:, (5, 4, 3), :2]])  # as they are, or mirrored
+    first, second = points[..., 1, :] - points[..., 0, :], points[..., 2, :] - points[..., 0, :]
     for one, other in zip(*(each.transpose(0, 1) for each in (first, second)), strict=True):
         seen = one.norm(dim=-1) > 0
         assert seen.sum() == 1

@@ -17,7 +17,7 @@ NOWHERE = [[0.0, 0.0, 0.0]] * 11
 
 
 class Told:
-    """An estimator that answers as it was told, by the grey of an image's first pixel (0..255)."""
+    """Estimator with preset answers, selected by the grey value of an image's first pixel (0..255)."""
 
     name, joint_names, device = "told", JOINTS, torch.device("cpu")
 
@@ -44,15 +44,15 @@ def _empty_memory(tmp_path, monkeypatch):
 
 ORIGINAL = [[10.0, 10.0, 1.0], [20.0, 10.0, 0.5], [10.0, 30.0, 0.25]]  # a box of 10 x 20 pixels: scale 20
 RESTORED = [[10.0, 12.0, 1.0], [24.0, 13.0, 1.0], [10.0, 70.0, 1.0]]  # off by 2, 5 and 40 pixels
-BY_HAND = (1 * 0.1 + 0.5 * 0.25 + 0.25 * 1) / 1.75  # 40 pixels are two scales, which count as one
+BY_HAND = (1 * 0.1 + 0.5 * 0.25 + 0.25 * 1) / 1.75  # 40 pixels are two scales, clipped to one
 
 
 def scored(answers, mask=None, kind="estimated", pose=None, metric=WNJD, region="whole"):
     judge = PoseJudge(Told(answers), kind)
-    found = metric("raw", region, judge=judge)
+    scores = metric("raw", region, judge=judge)
     batch = Batch(image(0), torch.zeros(1, 1, 32, 32) if mask is None else mask, ("a",), pose)
-    found.update(batch, InpaintingOutput(image(255)[:, None]))
-    return found.per_image().item()
+    scores.update(batch, InpaintingOutput(image(255)[:, None]))
+    return scores.per_image().item()
 
 
 def test_wnjd_by_hand():
@@ -60,7 +60,7 @@ def test_wnjd_by_hand():
 
 
 def test_pck_by_hand():
-    assert scored({0: ORIGINAL, 255: RESTORED}, metric=PCK) == pytest.approx(1 / 3)  # within 4 pixels: the first alone
+    assert scored({0: ORIGINAL, 255: RESTORED}, metric=PCK) == pytest.approx(1 / 3)  # only the first is within 4 pixels
 
 
 def test_a_person_not_found_counts_as_one_scale_for_every_joint():
@@ -70,7 +70,7 @@ def test_a_person_not_found_counts_as_one_scale_for_every_joint():
     assert scored({0: ORIGINAL, 255: RESTORED}, metric=PeopleFound) == 1
 
 
-def test_masked_joints_alone_count_in_holes():
+def test_only_masked_joints_count_in_holes():
     mask = torch.zeros(1, 1, 32, 32)
     mask[..., 9:11, 19:22] = 1  # rows and columns around the second joint, at x 20, y 10
     assert scored({0: ORIGINAL, 255: RESTORED}, mask, region="hole") == pytest.approx(0.25)
@@ -79,7 +79,7 @@ def test_masked_joints_alone_count_in_holes():
         assert math.isnan(scored({0: ORIGINAL, 255: RESTORED}, region="hole", metric=metric))
 
 
-def test_an_original_without_a_person_is_left_out():
+def test_an_original_without_a_person_is_skipped():
     assert math.isnan(scored({0: None, 255: RESTORED}))
     judge = PoseJudge(Told({1: ORIGINAL, 2: None, 255: RESTORED}))
     metric = WNJD("raw", judge=judge)
@@ -95,7 +95,7 @@ def test_annotated_joints_weigh_alike():
     assert found == pytest.approx((0.1 + 0.25 + 1) / 3)
 
 
-def test_annotation_is_demanded_where_it_is_the_reference():
+def test_an_annotated_reference_needs_annotations():
     with pytest.raises(InputError, match=r"pose\.reference=annotated: a has no joints in joints\.json"):
         scored({0: ORIGINAL, 255: RESTORED}, kind="annotated")
     with pytest.raises(InputError, match=r"pose\.reference=guessed: not one of estimated, annotated"):
@@ -104,7 +104,7 @@ def test_annotation_is_demanded_where_it_is_the_reference():
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.floats(0.1, 50), st.floats(-100, 100))
-def test_distances_do_not_change_with_the_images_scale_and_place(scale, shift):
+def test_distances_do_not_change_with_the_images_scale_and_position(scale, shift):
     reference, found = (torch.tensor([each], dtype=torch.float64) for each in (ORIGINAL, RESTORED))
     change = torch.tensor([scale, scale, 1.0], dtype=torch.float64)
     move = torch.tensor([shift, shift, 0.0], dtype=torch.float64)
@@ -121,7 +121,7 @@ def test_the_restored_image_is_looked_at_where_the_person_was():
     assert judge.estimator.near[-1] is reference.near
 
 
-def test_originals_are_looked_at_once():
+def test_originals_are_estimated_once():
     answers = {0: ORIGINAL, 1: None, 255: RESTORED}
     first, second = PoseJudge(Told(answers)), PoseJudge(Told(answers))
     batch = Batch(torch.cat([image(0), image(1)]), torch.zeros(2, 1, 32, 32), ("a", "b"))
@@ -132,7 +132,7 @@ def test_originals_are_looked_at_once():
     assert before.usable.tolist() == after.usable.tolist() == [True, False]
 
 
-def test_another_estimator_does_not_take_over_what_is_remembered():
+def test_another_estimator_does_not_use_the_cached_poses():
     batch = Batch(image(0), torch.zeros(1, 1, 32, 32), ("a",))
     PoseJudge(Told({0: ORIGINAL})).reference(batch)
     other = Told({0: RESTORED})
@@ -140,7 +140,7 @@ def test_another_estimator_does_not_take_over_what_is_remembered():
     assert PoseJudge(other).reference(batch).joints[0, 1].tolist() == RESTORED[1]
 
 
-def test_a_spoilt_memory_is_made_anew(tmp_path):
+def test_a_damaged_cache_file_is_replaced(tmp_path):
     batch = Batch(image(0), torch.zeros(1, 1, 32, 32), ("a",))
     PoseJudge(Told({0: ORIGINAL})).reference(batch)
     (file,) = tmp_path.rglob("*.json")
@@ -150,7 +150,7 @@ def test_a_spoilt_memory_is_made_anew(tmp_path):
     assert judge.estimator.asked == 1
 
 
-def test_scale_is_the_longer_side_of_the_box_around_the_joints_that_are_there():
+def test_scale_is_the_longer_side_of_the_bounding_box_of_present_joints():
     joints = torch.tensor([[[10.0, 10.0, 1.0], [20.0, 10.0, 0.5], [10.0, 99.0, 0.0]]])
     assert person_scale(joints).tolist() == [10]
     assert person_scale(torch.zeros(1, 3, 3)).isnan().all()
@@ -160,7 +160,7 @@ def test_pck_counts_annotated_joints_of_people_found():
     reference = torch.tensor([ORIGINAL, ORIGINAL])
     reference[0, 1, 2] = 0
     people = torch.tensor([RESTORED, RESTORED, RESTORED])
-    reference = torch.cat([reference, torch.zeros(1, 3, 3)])  # the third has no scale, and no joint that counts
+    reference = torch.cat([reference, torch.zeros(1, 3, 3)])  # the third has no scale and no joint that counts
     found = torch.tensor([True, False, True])
     right, counted = correct_keypoints(people, found, reference, person_scale(reference))
     assert right.int().tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 0]]
@@ -176,15 +176,15 @@ def test_a_joint_is_masked_if_the_pixel_that_it_lies_in_is():
     assert masked_joints(joints, mask).tolist() == [[True, True, False, False, False, False]]
 
 
-def test_reference_keeps_what_the_estimator_lacks_out():
+def test_reference_excludes_joints_that_the_estimator_lacks():
     class NoHead(Told):
         joint_names = tuple(name for name in JOINTS if name != "head_top")
 
     pose = torch.ones(1, 14, 3)
     pose[0, 0] = torch.tensor([30.0, 30.0, 1.0])
-    found = PoseJudge(NoHead({0: ORIGINAL}), "annotated").reference(
+    reference = PoseJudge(NoHead({0: ORIGINAL}), "annotated").reference(
         Batch(image(0), torch.zeros(1, 1, 32, 32), ("a",), pose)
     )
-    assert isinstance(found, Reference)
-    assert found.joints[0, JOINTS.index("head_top"), 2] == 0
-    assert found.joints[0, :13, 2].eq(1).all()
+    assert isinstance(reference, Reference)
+    assert reference.joints[0, JOINTS.index("head_top"), 2] == 0
+    assert reference.joints[0, :13, 2].eq(1).all()

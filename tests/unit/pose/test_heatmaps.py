@@ -7,16 +7,16 @@ from pose_inpaint.pose.heatmaps import draw_heatmaps, find_joints
 from pose_inpaint.pose.lightning_module import heatmap_loss
 
 
-def test_heat_by_hand():
+def test_heatmaps_by_hand():
     heatmaps = draw_heatmaps(torch.tensor([[[6.0, 10.0, 1.0]]]), 4, 3, stride=4)
     assert heatmaps.shape == (1, 1, 4, 3)
-    assert heatmaps[0, 0, 2, 1].item() == 1  # the middle of cell (row 2, column 1) is (x 6, y 10)
+    assert heatmaps[0, 0, 2, 1].item() == 1  # the centre of cell (row 2, column 1) is (x 6, y 10)
     assert heatmaps[0, 0, 2, 2].item() == pytest.approx(torch.tensor(-0.5).exp().item())
     assert heatmaps[0, 0, 1, 0].item() == pytest.approx(torch.tensor(-1.0).exp().item())
 
 
 @given(st.floats(8, 56), st.floats(8, 56))
-def test_joints_are_found_where_heat_was_drawn(x, y):
+def test_joints_are_found_where_they_were_drawn(x, y):
     joints = torch.tensor([[[x, y, 1.0]]])
     found = find_joints(draw_heatmaps(joints, 16, 16, stride=4), 4)
     assert found[0, 0, :2].tolist() == pytest.approx([x, y], abs=0.02)
@@ -34,7 +34,7 @@ def test_confidence_is_the_peak():
     assert find_joints(heatmaps * 0.3, 4)[0, 0, 2].item() == pytest.approx(0.3 * heatmaps.max().item())
 
 
-def test_an_empty_answer_has_a_loss_of_1_a_stack_and_a_true_one_of_0():
+def test_empty_heatmaps_have_a_loss_of_1_per_stack_and_true_ones_of_0():
     joints = torch.tensor([[[20.0, 30.0, 1.0], [40.0, 8.0, 1.0]], [[3.0, 3.0, 0.0], [10.0, 60.0, 1.0]]])
     true = draw_heatmaps(joints, 16, 16, stride=4)[:, None].repeat(1, 2, 1, 1, 1)
     assert heatmap_loss(torch.zeros_like(true), joints).item() == pytest.approx(2)

@@ -7,7 +7,7 @@ from pose_inpaint.pose.hourglass_network import StackedHourglass
 
 
 def test_parameters_by_hand():
-    """Width 8, one stack, depth 1: the layers of the paper's figures 3 and 4, counted by hand."""
+    """Width 8, one stack, depth 1: parameters of the layers in the paper's figures 3 and 4, counted by hand."""
 
     def residual(inputs, outputs):
         half = outputs // 2
@@ -34,7 +34,7 @@ def test_every_parameter_learns():
 
 
 def test_it_learns_where_a_spot_is():
-    """A few steps on one bright spot find it within two pixels: the whole way from image to joints."""
+    """A few training steps locate a bright spot within two pixels: the whole pipeline from image to joints."""
     from pose_inpaint.pose.heatmaps import find_joints
     from pose_inpaint.pose.lightning_module import heatmap_loss
 
@@ -63,8 +63,8 @@ def test_arguments_out_of_range(arguments, says):
         StackedHourglass(14, **arguments)
 
 
-def test_images_that_do_not_halve_are_refused():
-    with pytest.raises(InputError, match="takes multiples of 16 pixels, these images have 32x40"):
+def test_images_of_an_unsuitable_size_are_rejected():
+    with pytest.raises(InputError, match="needs multiples of 16 pixels, but the images have 32x40"):
         StackedHourglass(14, width=8, depth=2)(torch.rand(1, 3, 32, 40))
 
 

@@ -15,22 +15,22 @@ def near(left, top, right, bottom):
     return Poses(torch.zeros(1, 14, 3), torch.ones(1, dtype=torch.bool), corners)
 
 
-def test_the_surest_person_is_chosen():
+def test_the_most_confident_person_is_chosen():
     assert choose_person(BOXES, SCORES, 0.5, None) == 0
 
 
-def test_with_a_place_given_the_person_there_is_chosen():
+def test_with_a_box_given_the_person_there_is_chosen():
     assert choose_person(BOXES, SCORES, 0.5, near(19, 19, 39, 39)) == 1
     assert choose_person(BOXES, SCORES, 0.2, near(21, 21, 41, 41)) == 2
 
 
-def test_nobody_sure_or_nobody_there_is_nobody():
+def test_no_confident_person_or_none_in_the_box_is_none():
     assert choose_person(BOXES, SCORES, 0.95, None) is None
     assert choose_person(BOXES, SCORES, 0.5, near(60, 60, 90, 90)) is None
 
 
 def test_the_network_itself_answers_in_our_form(tmp_path):
-    """Untrained weights: the form of the answer is claimed, not its truth."""
+    """Untrained weights: only the form of the output is tested."""
     torch.manual_seed(0)
     torch.save(keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None).state_dict(), tmp_path / "w.pth")
     estimator = KeypointRCNN(str(tmp_path / "w.pth"), min_confidence=0.01)
@@ -44,7 +44,7 @@ def test_the_network_itself_answers_in_our_form(tmp_path):
     last = list(state)[-1]
     torch.save({**state, last: state[last] + 1}, tmp_path / "w.pth")
     other = KeypointRCNN(str(tmp_path / "w.pth"), min_confidence=0.01)
-    assert other.name != estimator.name  # what is remembered of one is not taken for the other's
+    assert other.name != estimator.name  # cached poses of one are not used for the other
 
 
 def test_weights_that_cannot_be_used(tmp_path, monkeypatch):

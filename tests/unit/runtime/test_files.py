@@ -5,7 +5,7 @@ from pose_inpaint.runtime.hashing import file_digest
 
 
 @pytest.mark.parametrize("synced", [True, False])
-def test_a_file_has_its_name_once_it_is_whole(tmp_path, synced):
+def test_a_file_appears_only_when_it_is_complete(tmp_path, synced):
     path = tmp_path / "a.txt"
     path.write_text("old")
     with written_whole(path, synced=synced) as part:
@@ -15,7 +15,7 @@ def test_a_file_has_its_name_once_it_is_whole(tmp_path, synced):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_where_writing_fails_the_file_is_as_it_was(tmp_path):
+def test_a_file_is_unchanged_if_writing_fails(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
     with pytest.raises(NotADirectoryError), written_whole(path) as part:
@@ -24,7 +24,7 @@ def test_where_writing_fails_the_file_is_as_it_was(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
+def test_only_temporary_files_of_killed_processes_are_removed(tmp_path):
     writing = written_whole(tmp_path / "a.txt")
     part = writing.__enter__()
     part.write_text("half")
@@ -34,11 +34,9 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"a.txt", ".masked", "b.part"}
 
 
-EXAMPLE = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # of "abc", in FIPS 180-2
+EXAMPLE = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # "abc", in FIPS 180-2
 
 
 def test_digest(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
-    assert (
-        file_digest(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    )  # FIPS 180-2
+    assert file_digest(tmp_path / "a") == EXAMPLE

@@ -84,25 +84,25 @@ def test_each_rank_knows_itself_and_the_others(tmp_path):
     assert "LOCAL_RANK" not in os.environ
 
 
-def test_the_rank_at_fault_is_named_and_ends_the_others(capfd):
+def test_the_rank_that_failed_is_named_and_the_others_are_stopped(capfd):
     began = time.monotonic()
     assert (
-        ranks(f"print('my fault', file=sys.stderr) if r == 1 else time.sleep(1)\nsys.exit(7 if r == 1 else {LOST})")
+        ranks(f"print('my error', file=sys.stderr) if r == 1 else time.sleep(1)\nsys.exit(7 if r == 1 else {LOST})")
         == 7
     )
-    assert "my fault\nerror: rank 1 of 2: exit status 7" in capfd.readouterr().err
+    assert "my error\nerror: rank 1 of 2: exit status 7" in capfd.readouterr().err
     assert ranks("os.kill(os.getpid(), signal.SIGKILL) if r == 1 else time.sleep(0.3)\nsys.exit(1)") == FAULT
     assert "rank 1 of 2: ended by SIGKILL" in capfd.readouterr().err
     assert time.monotonic() - began < 60
 
 
-def test_ranks_that_hang_are_ended(monkeypatch, capfd):
+def test_ranks_that_hang_are_killed(monkeypatch, capfd):
     monkeypatch.setattr("pose_inpaint.runtime.launcher.GRACE", 0.2)
     assert ranks("sys.exit(3) if r == 0 else time.sleep(1000)") == 3
-    assert capfd.readouterr().err == ""  # the first rank has said it itself
+    assert capfd.readouterr().err == ""  # rank 0 prints its own error
 
 
-def test_requests_are_handed_on():
+def test_stop_signals_are_forwarded():
     code = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))\nprint(end='')\ntime.sleep(100)"
     threading.Timer(2, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
     assert ranks(code) == 75
@@ -110,13 +110,13 @@ def test_requests_are_handed_on():
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 75), (signal.SIGHUP, 75), (signal.SIGINT, 130)])
-def test_ranks_that_do_not_yet_listen_were_asked_all_the_same(capfd, number, status):
+def test_ranks_without_a_handler_yet_count_as_stopped(capfd, number, status):
     threading.Timer(2, lambda: os.kill(os.getpid(), number)).start()
     assert ranks("signal.signal(signal.SIGINT, signal.SIG_DFL)\ntime.sleep(100)") == status
-    assert capfd.readouterr().err == f"stopped by {number.name}; go on with resume=auto\n"
+    assert capfd.readouterr().err == f"stopped by {number.name}; continue with resume=auto\n"
 
 
-def test_a_request_before_all_ranks_are_started_ends_them(monkeypatch, tmp_path):
+def test_a_signal_before_all_ranks_have_started_stops_them(monkeypatch, tmp_path):
     start = run_ranks.__globals__["_start"]
 
     def asked_meanwhile(*arguments):
@@ -128,7 +128,7 @@ def test_a_request_before_all_ranks_are_started_ends_them(monkeypatch, tmp_path)
     assert not any(tmp_path.iterdir())
 
 
-def test_one_that_ended_as_asked_leaves_the_others_time_to_do_so(monkeypatch, tmp_path):
+def test_a_rank_that_stopped_on_request_leaves_the_others_time_to_save(monkeypatch, tmp_path):
     monkeypatch.setattr("pose_inpaint.runtime.launcher.GRACE", 0.2)
     code = f"time.sleep(2 * (r == 0))\nopen(f'{tmp_path}/{{r}}', 'w')\nsys.exit(75)"
     assert ranks(code) == 75
@@ -136,7 +136,7 @@ def test_one_that_ended_as_asked_leaves_the_others_time_to_do_so(monkeypatch, tm
 
 
 @pytest.mark.parametrize("beta", [1, 2])
-def test_ranks_with_other_settings_are_refused(monkeypatch, beta):
+def test_ranks_with_other_settings_are_rejected(monkeypatch, beta):
     configs = [{"loss": {"beta": 1}, "seed": 3}, {"loss": {"beta": beta}, "seed": 3}]
     monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
     monkeypatch.setattr(

@@ -11,7 +11,7 @@ def draws():
     return torch.rand(3).tolist(), np.random.rand(3).tolist(), [random.random() for _ in range(3)]  # noqa: NPY002
 
 
-def test_restored_state_gives_the_same_draws_after_a_trip_through_a_file():
+def test_a_state_saved_and_loaded_gives_the_same_draws():
     file = io.BytesIO()
     torch.save(take_random_state(), file)
     expected = draws()

@@ -8,7 +8,7 @@ import pytest
 
 from pose_inpaint.runtime.subprocesses import describe_status, last_lines, run_child
 
-POSIX = pytest.mark.skipif(os.name != "posix", reason="signals and sessions of POSIX")
+POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and sessions")
 
 
 def python(code):
@@ -24,7 +24,7 @@ def test_output_and_errors_are_added_to_the_log_in_order(tmp_path):
     assert last_lines(log, len("before\n")) == ["one", "two", "three", "four"]
 
 
-def test_faults_of_the_command_stay_short(tmp_path, monkeypatch):
+def test_errors_of_the_command_stay_short(tmp_path, monkeypatch):
     monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
     run_child(python("import os; print(os.environ.get('HYDRA_FULL_ERROR'))"), tmp_path / "log.txt")
     assert last_lines(tmp_path / "log.txt", 0) == ["None"]
@@ -46,7 +46,7 @@ import signal, sys
 from pathlib import Path
 from pose_inpaint.runtime.subprocesses import run_child
 from pose_inpaint.runtime.signals import ending_by_exception
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are born deaf to it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 with ending_by_exception():
     run_child([sys.executable, "-c", sys.argv[1]], Path(sys.argv[2]))
 """
@@ -74,5 +74,5 @@ def alive(process):
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    state = f"/proc/{process}/stat"  # a container's first process may never collect the dead
+    state = f"/proc/{process}/stat"  # in a container, zombies may never be reaped
     return not (os.path.exists(state) and " Z " in open(state).read())  # noqa: PTH110, PTH123
