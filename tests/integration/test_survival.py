@@ -216,7 +216,7 @@ def test_history_is_cut_back_to_the_checkpoint(command, ask, tiny_data, tmp_path
 def test_the_history_is_on_the_disk_before_a_checkpoint_is(command, ask, tiny_data, tmp_path, monkeypatch):
     """A killed process, unlike one that is asked to end, does not finish its logs."""
     ask(4)
-    monkeypatch.setattr("lightning.pytorch.loggers.CSVLogger.finalize", lambda *_: None)
+    monkeypatch.setattr("pose_inpaint.tracking.history.HistoryLogger.finalize", lambda *_: None)
     command("train", *arguments(tiny_data, tmp_path / "run"))
     assert [row["batch"] for row in rows(tmp_path / "run") if row["batch"]] == ["1.0", "2.0", "3.0", "4.0"]
 

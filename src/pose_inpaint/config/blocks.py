@@ -26,7 +26,8 @@ JOINTS = {"all": ("whole",), "masked": ("hole",), "both": ("whole", "hole")}
 def check_value(key: str, value: object, must: str, *, valid: bool) -> None:
     """Raise `InputError` that names the key, the value and what it must be, unless `valid`."""
     if not valid:
-        raise InputError(f"{key}={value}: {must}")
+        shown = f"{value:g}" if isinstance(value, float) else value  # -1, not -1.0, as it was typed
+        raise InputError(f"{key}={shown}: {must}")
 
 
 def check_at_least(least: float, **values: float | None) -> None:

@@ -1,78 +1,97 @@
-"""`metrics.csv`: one history of a run, however often it was ended and resumed."""
+"""`metrics.csv`: one history per run, however often the run was stopped and resumed."""
 
 from __future__ import annotations
 
 import csv
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
 
 from pose_inpaint.runtime.files import written_whole
-from pose_inpaint.runtime.ranks import this_rank
 from pose_inpaint.tracking.files import HISTORY
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-KEPT = ".metrics.csv.kept"
+FLUSH_STEPS = 100
+"""Rows are written after so many steps, and before each checkpoint."""
 
 
-def keep_history(folder: Path, batches: int) -> list[str]:
-    """Cuts the history back to what a checkpoint knows; the rows after it will come again.
+class HistoryLogger(Logger):
+    """Append what is logged to `metrics.csv`, one row per call.
 
-    A row that a killed process left half written is among those cut: a checkpoint is written after its rows.
+    Lightning's `CSVLogger` removes the file of an earlier start and empties it while it adds a column.
 
     Args:
-        folder: of the run.
-        batches: seen when the checkpoint was written.
-
-    Returns:
-        the columns; none where there is no history.
+        folder: Folder of the run.
+        resumed_at: Number of batches after which the run is resumed in this folder; None for a new run. Later rows,
+            and a row that a killed process left half written, are cut off, since they will be logged again.
     """
-    path = folder / HISTORY
-    if (folder / KEPT).exists():  # a process was killed in `history_logger`
-        (folder / KEPT).replace(path)
-    if not path.is_file():
-        return []
+
+    def __init__(self, folder: Path, resumed_at: int | None = None) -> None:
+        super().__init__()
+        self.path = folder / HISTORY
+        self.columns: list[str] = []
+        self._rows: list[dict[str, Any]] = []
+        if resumed_at is not None and self.path.is_file():
+            self.columns, rows = _read(self.path)
+            whole = (row for row in rows if None not in row.values())
+            _write(self.path, self.columns, [row for row in whole if int(row["step"] or resumed_at) < resumed_at])
+
+    @property
+    def name(self) -> str:
+        """Empty: the file lies in the folder itself."""
+        return ""
+
+    @property
+    def version(self) -> str:
+        """Empty: resumed runs go on in the same file."""
+        return ""
+
+    @property
+    def save_dir(self) -> str:
+        """Folder of the run."""
+        return str(self.path.parent)
+
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: `config.yaml` has the settings."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Add a row."""
+        self._rows.append({**metrics, "step": step})
+        if step is not None and (step + 1) % FLUSH_STEPS == 0:
+            self.save()
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Write the rows that were added; new columns are sorted in with the file written whole again."""
+        columns = sorted({*self.columns, *(key for row in self._rows for key in row)})
+        if columns != self.columns:
+            rows = _read(self.path)[1] if self.columns else []
+            _write(self.path, columns, rows)
+            self.columns = columns
+        if self._rows:
+            with self.path.open("a", newline="", encoding="utf-8") as file:
+                csv.DictWriter(file, self.columns).writerows(self._rows)
+        self._rows = []
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """Write the last rows."""
+        self.save()
+
+
+def _read(path: Path) -> tuple[list[str], list[dict[str, Any]]]:
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
-        columns = list(reader.fieldnames or [])
-        kept = [row for row in reader if None not in row.values() and int(row["step"] or batches) < batches]
-    _write(path, columns, kept)
-    return columns
+        return list(reader.fieldnames or []), list(reader)
 
 
-def _widen(path: Path, columns: list[str]) -> None:
-    """Gives the history further columns."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    _write(path, columns, rows)
-
-
-def _write(path: Path, columns: list[str], rows: list[dict[str, str]]) -> None:
+def _write(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     with written_whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows(rows)
-
-
-def history_logger(folder: Path, batches: int | None) -> CSVLogger:
-    """Writes the history.
-
-    Args:
-        folder: of the run.
-        batches: that the run goes on after, in this folder; None for a run that begins.
-    """
-    logger = CSVLogger(folder, name="", version="")
-    if this_rank() > 0:
-        return logger
-    columns = keep_history(folder, batches) if batches is not None else []
-    if columns:
-        (folder / HISTORY).rename(folder / KEPT)  # else Lightning, which knows no history but its own, would remove it
-    logger.experiment.metrics_keys.extend(columns)
-    # Lightning's own would empty the file first, and a process killed just then would leave it so.
-    logger.experiment._rewrite_with_new_header = partial(_widen, folder / HISTORY)
-    if columns:
-        (folder / KEPT).rename(folder / HISTORY)
-    return logger

@@ -1,4 +1,4 @@
-"""Checkpoints: what is read from them, and the refusal of what does not fit."""
+"""Read checkpoints of `InpaintingModule`, and check that they fit a run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pose_inpaint.config.differences import leaves
+from pose_inpaint.config.differences import differing_keys, flat
 from pose_inpaint.config.instantiate import build_network
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.hashing import file_digest
@@ -26,16 +26,16 @@ GENERATOR_PREFIX = "generator."
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint of `InpaintingModule`, read and found sound.
+    """A checkpoint of `InpaintingModule` that was read and checked.
 
     Attributes:
-        path: the file.
-        config: the resolved configuration of the run that wrote it.
-        phase: the phase of training it was written in.
-        epoch: epochs finished.
-        state: the module's weights.
-        batches: batches done of the epoch after those.
-        images: of a step, over all devices.
+        path: File of the checkpoint.
+        config: Resolved configuration of the run that wrote it.
+        phase: Phase of training in which it was written.
+        epoch: Number of finished epochs.
+        state: State dict of the module.
+        batches: Number of batches done of the unfinished epoch.
+        images: Images per step over all devices; None if no training step was taken.
     """
 
     path: Path
@@ -53,7 +53,7 @@ class Checkpoint:
 
     @property
     def released(self) -> dict[str, Tensor]:
-        """The weights to use: the generator's moving average, or the generator's own where there is none."""
+        """Weights for inference: the generator's moving average, or the generator's own without one."""
         prefix = EMA_PREFIX if any(key.startswith(EMA_PREFIX) for key in self.state) else GENERATOR_PREFIX
         return {key.removeprefix(prefix): value for key, value in self.state.items() if key.startswith(prefix)}
 
@@ -63,14 +63,14 @@ class Checkpoint:
 
 
 def read_checkpoint(path: str | Path, key: str = "checkpoint") -> Checkpoint:
-    """Reads a checkpoint without running code from it.
+    """Read a checkpoint without running code from it.
 
     Args:
-        path: the file.
-        key: the setting that named it, for messages.
+        path: File to read.
+        key: Setting that named the file, for messages.
 
     Raises:
-        InputError: there is no such file, or it is not one of ours.
+        InputError: There is no such file, or it was not written by this version of the package.
     """
     path = Path(path)
     content = read_whole(path, key)
@@ -98,7 +98,7 @@ def read_checkpoint(path: str | Path, key: str = "checkpoint") -> Checkpoint:
 
 
 def load_generator(checkpoint: Checkpoint) -> nn.Module:
-    """The network of a checkpoint with its released weights, in evaluation mode."""
+    """Build the network of a checkpoint with its inference weights, in evaluation mode."""
     generator = build_network(checkpoint.config["model"])
     try:
         generator.load_state_dict(checkpoint.released)
@@ -112,27 +112,23 @@ def load_generator(checkpoint: Checkpoint) -> nn.Module:
 def check_same_settings(
     checkpoint: Checkpoint, config: dict[str, Any], key: str, blocks: Sequence[str], free: Sequence[str] = ()
 ) -> None:
-    """Raises `InputError`, naming the keys that differ, unless the blocks are the checkpoint's.
+    """Raise `InputError`, naming the keys that differ, unless the blocks are the checkpoint's.
 
     Args:
-        checkpoint: of the other run.
-        config: of this run.
-        key: the setting that named the checkpoint.
-        blocks: keys, of blocks or of single values, that must be the same.
-        free: full keys among them that need not be.
+        checkpoint: Checkpoint of another run.
+        config: Configuration of this run.
+        key: Setting that named the checkpoint.
+        blocks: Keys of blocks or single values that must be the same.
+        free: Full keys within the blocks that may differ.
     """
-    old, new = (
-        {
-            name: value
-            for top, block in found.items()
-            for name, value in leaves(top, block)
-            if any(f"{name}.".startswith(f"{each}.") for each in blocks)
-        }
-        for found in (checkpoint.config, config)
-    )
-    differing = [name for name in sorted({*old, *new}) if name not in free and old.get(name) != new.get(name)]
-    if differing:
-        theirs, ours = (", ".join(f"{name}={found.get(name)}" for name in differing) for found in (old, new))
+    old, new = flat(checkpoint.config), flat(config)
+    keys = [
+        key
+        for key in differing_keys(old, new)
+        if key not in free and any(f"{key}.".startswith(f"{block}.") for block in blocks)
+    ]
+    if keys:
+        theirs, ours = (", ".join(f"{key}={settings.get(key)}" for key in keys) for settings in (old, new))
         raise InputError(f"{key}={checkpoint.path}: made with {theirs}, but this run has {ours}; give the same")
 
 

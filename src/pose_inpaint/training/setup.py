@@ -19,7 +19,7 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.files import remove_parts
 from pose_inpaint.runtime.ranks import this_rank
 from pose_inpaint.tracking.files import CHECKPOINTS, LAST, RUN
-from pose_inpaint.tracking.history import history_logger
+from pose_inpaint.tracking.history import HistoryLogger
 from pose_inpaint.tracking.provenance import describe_run, write_records
 from pose_inpaint.tracking.status import FINISHED, read_status
 from pose_inpaint.training.callbacks.checkpoints import BestOfPhase, last_checkpoint
@@ -163,7 +163,7 @@ def make_trainer(
     callbacks += [BestOfPhase(folder / CHECKPOINTS, phase, settings.checkpoint.monitor) for phase in phases]
     callbacks.append(last_checkpoint(folder / CHECKPOINTS))
     own = resumption is not None and resumption.same_folder and this_rank() == 0  # one rank writes
-    loggers: list[Logger] = [history_logger(folder, resumption.checkpoint.batches_seen if own and resumption else None)]
+    loggers: list[Logger] = [HistoryLogger(folder, resumption.checkpoint.batches_seen if own and resumption else None)]
     if settings.logger.get("_target_"):
         loggers.append(instantiate.build("logger", settings.logger))
     return build_trainer(settings.trainer, settings.run_dir, module.schedule.epochs, callbacks, loggers)
