@@ -34,14 +34,14 @@ BAD = "+methods.bad={experiment: authors2018, overrides: ['optim.lr=1e30']}"
 
 @pytest.fixture(scope="session")
 def done(tmp_path_factory):
-    """A finished benchmark of three methods, and one whose training raised. Real commands: six seconds each."""
+    """A finished benchmark of three methods and one whose training failed. Real commands, six seconds each."""
     root = tmp_path_factory.mktemp("benchmark")
-    for place, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
-        write_split(root / "data" / split, count, seed=place)
+    for seed, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
+        write_split(root / "data" / split, count, seed=seed)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE_INPAINT_CACHE", str(root / "cache"))
         patch.setenv("OMP_NUM_THREADS", "1")
-        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # else each start compiles PyTorch anew: 20 seconds
+        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # without bytecode each start takes 20 seconds longer
         patch.setattr(sys, "argv", ["benchmark", *arguments(root, root / "out", BAD)])
         with pytest.raises(SystemExit) as stop:
             importlib.import_module("pose_inpaint.benchmark").main()
@@ -51,14 +51,14 @@ def done(tmp_path_factory):
 
 @pytest.fixture
 def copy(done, tmp_path):
-    """A copy of the finished benchmark's output, to be changed."""
+    """A copy of the finished benchmark's output that a test may change."""
     shutil.copytree(done / "out", tmp_path / "out")
     return tmp_path / "out"
 
 
 @pytest.fixture
 def started(monkeypatch):
-    """The commands that would have been started; none is."""
+    """Commands that would have been started; none runs."""
     commands = []
     monkeypatch.setattr(benchmark_stages, "run_child", lambda command, log: commands.append(command) or 0)
     return commands
@@ -146,7 +146,7 @@ def test_redo_removes_a_method_and_does_it_again_with_new_settings(command, done
 
 
 def cut_off(folder, epoch):
-    """Makes a finished method one whose training was cut off after an epoch."""
+    """Turn a finished method into one whose training was interrupted after `epoch`."""
     record = json.loads((folder / "benchmark.json").read_text())
     (folder / "benchmark.json").write_text(json.dumps(record | {"done": []}))
     shutil.rmtree(folder / "evaluate")
@@ -157,7 +157,7 @@ def cut_off(folder, epoch):
     return last
 
 
-def test_a_half_done_training_goes_on(command, done, copy, started):
+def test_an_interrupted_training_is_resumed(command, done, copy, started):
     last = cut_off(copy / "net", 0)
     command("benchmark", *arguments(done, copy))
     assert [words[2] for words in started] == ["pose_inpaint.train", "pose_inpaint.evaluate"]
@@ -170,10 +170,10 @@ def test_a_training_of_which_only_the_end_is_missing_is_not_done_again(command, 
     outcome = command("benchmark", *arguments(done, copy))
     assert [words[2] for words in started] == ["pose_inpaint.evaluate"]
     assert f"checkpoint={copy}/net/train/checkpoints/best-adversarial.ckpt" in started[0]
-    assert "net: trained already" in outcome.out
+    assert "net: already trained" in outcome.out
 
 
-def test_a_training_without_a_checkpoint_begins_anew(command, done, copy, started):
+def test_a_training_without_a_checkpoint_starts_again(command, done, copy, started):
     cut_off(copy / "net", 0).unlink()
     command("benchmark", *arguments(done, copy))
     assert not [word for word in started[0] if word.startswith("resume=")]
@@ -235,7 +235,7 @@ def test_what_cannot_be_done_stops_it_before_it_starts(command, done, tmp_path, 
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_of_somebody_elses_is_left_alone(command, done, tmp_path, started):
+def test_a_folder_with_other_files_is_left_alone(command, done, tmp_path, started):
     (tmp_path / "out/mean").mkdir(parents=True)
     (tmp_path / "out/mean/thesis.txt").write_text("precious")
     for more in ([], ["redo=[mean]"]):
@@ -244,14 +244,14 @@ def test_a_folder_of_somebody_elses_is_left_alone(command, done, tmp_path, start
     assert started == []
 
 
-def test_other_commands_say_whose_experiment_it_is(command, tmp_path):
+def test_other_commands_refuse_a_benchmarks_experiment(command, tmp_path):
     for name in ("train", "evaluate"):
         outcome = command(name, "+experiment=slides_methods", f"hydra.run.dir={tmp_path}/run")
         refused(outcome, "methods: ", "python -m pose_inpaint.benchmark +experiment=NAME")
     assert not (tmp_path / "run").exists()
 
 
-def test_ctrl_c_stops_it_with_its_usual_status(command, done, tmp_path, monkeypatch):
+def test_ctrl_c_exits_with_130(command, done, tmp_path, monkeypatch):
     def interrupt(command, log):
         raise KeyboardInterrupt
 

@@ -126,7 +126,7 @@ def test_a_fill_has_no_arithmetic_and_read_images_no_time_of_their_own(command, 
 
 
 def multiply_adds(network, size):
-    """Of the convolutions, by hand: output pixels times what each is a sum over."""
+    """Multiply-adds of the convolutions, by hand: output pixels times terms of each sum."""
     total = 0
 
     def count(module, inputs, output):

@@ -114,7 +114,7 @@ def test_originals_without_any_person_are_refused(command, tiny_data, tiny_pose,
     more = ["model=mean", "pose=hourglass", f"pose.weights={tiny_pose}", "pose.estimator.min_confidence=0.999"]
     outcome = evaluate(command, tiny_data, tmp_path, *more)
     assert outcome.status == 2
-    assert "no person is found in any of the 4 originals" in outcome.err
+    assert "no person was found in any of the 4 originals" in outcome.err
     assert not (tmp_path / "run").exists()
 
 

@@ -164,4 +164,4 @@ def test_predictions_are_not_postprocessed(command, tiny_data, tmp_path):
         f"hydra.run.dir={tmp_path}/run",
     )  # fmt: skip
     assert outcome.status == 2
-    assert "postprocess: predictions are scored as they are" in outcome.err
+    assert "postprocess: predictions are scored unchanged" in outcome.err

@@ -125,8 +125,8 @@ def spoil_nan(folder):
     ("spoil", "says"),
     [
         (spoil_missing, "has no image for 001; add it"),
-        (spoil_extra, "has an image too many: extra; remove it"),
-        (spoil_double, "001.bmp and 001.png are of one image"),
+        (spoil_extra, "has an image that isn't in the split: extra; remove it"),
+        (spoil_double, "001.bmp and 001.png are of the same image; remove one"),
         (spoil_size, "001.png: 40x48 pixels (height x width), but its original has 48x40"),
         (spoil_file, "001.png: not an image that can be read"),
         (spoil_nan, "001.tif: damaged or truncated image (has pixels that are not finite)"),
@@ -150,7 +150,7 @@ def test_originals_that_differ_in_their_ending_alone_are_refused(command, tiny_d
     (tiny_data / "test/maskdata.json").write_text(json.dumps({**listed, "001.bmp": listed["001.png"]}))
     outcome = evaluate(command, tiny_data, tmp_path, f"predictions={predictions}")
     assert outcome.status == 2
-    assert "two images of the split differ in their ending alone" in outcome.err
+    assert "two images of the split differ only in their suffix" in outcome.err
 
 
 def test_predictions_and_a_method_exclude_each_other(command, tiny_data, predictions, tmp_path):

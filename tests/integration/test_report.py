@@ -67,7 +67,7 @@ def test_the_sheet_shows_the_same_images_of_every_method(command, scored, tmp_pa
     sheet = Image.open(tmp_path / "report/contact_sheet.png")
     assert sheet.width == 4 * (128 + 4) + 4  # input, two methods, original
     pixels = np.asarray(sheet)
-    columns = [pixels[:, 4 + place * 132 : 132 + place * 132] for place in range(4)]
+    columns = [pixels[:, 4 + index * 132 : 132 + index * 132] for index in range(4)]
     rows = slice(60, 140)  # within the first image, which is enlarged four times
     assert (columns[2][rows] == columns[3][rows]).all()  # the originals as predictions
     assert (columns[0][rows] != columns[3][rows]).any()
@@ -81,12 +81,12 @@ def test_differences_are_paired(command, scored, tmp_path):
     name = "mse_composite_hole"
     expected = (first.values[name] - second.values[name]).mean().item()
     assert float(rows[name]["difference"]) == pytest.approx(expected)
-    assert (first.values[name] > second.values[name]).all()  # so that telea's lead is beyond doubt
+    assert (first.values[name] > second.values[name]).all()  # telea's lead is certain
     assert rows[name]["better"] == "telea"
 
 
 def test_a_lead_on_every_image_is_marked_and_a_draw_is_not():
-    """A paired interval sees what two intervals of means that overlap don't."""
+    """Paired differences are significant where the intervals of the means overlap."""
     spread = torch.linspace(0, 1, 50, dtype=torch.float64)
 
     class Run:
@@ -106,11 +106,11 @@ def test_a_lead_on_every_image_is_marked_and_a_draw_is_not():
 
 def test_an_image_that_one_method_has_no_value_for_is_left_out_of_the_pair():
     a, b = torch.tensor([1.0, 2.0, torch.nan]), torch.tensor([0.0, torch.nan, 1.0])
-    found = paired_difference(a, b, 0)
-    assert (found["value"], found["n"]) == (1, 1)
+    difference = paired_difference(a, b, 0)
+    assert (difference["value"], difference["n"]) == (1, 1)
 
 
-def test_costs_stand_in_all_three_tables_with_a_dash_for_what_was_not_measured(command, scored, tmp_path):
+def test_costs_are_in_all_three_tables_with_a_dash_for_missing_values(command, scored, tmp_path):
     cost = {
         "parameters": 6890400, "gflop": 20.236, "seconds_per_image": 0.01234, "batch_size": 12,
         "peak_memory_bytes": 3 * 2**29, "peak_memory_of": "inpainting", "device": "cuda (H100)", "threads": 1,
@@ -145,7 +145,7 @@ def test_runs_that_do_not_fit_are_left_out_and_the_others_reported(command, scor
     assert outcome.status == 1
     faults = outcome.err.strip().splitlines()
     assert len(faults) == 3
-    assert "squares: scored over other masks than" in faults[0]
+    assert f"squares: can't be compared with {scored}/mean: different masks (" in faults[0]
     assert "empty: no scores.json in it" in faults[1]
     assert "none: no such folder" in faults[2]
     with (tmp_path / "report/table.csv").open() as file:
@@ -164,7 +164,7 @@ def test_scores_that_are_broken_are_named(command, scored, tmp_path):
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        (["scores=[beauty_raw_whole]"], "scores: beauty_raw_whole was taken in no run; there are mse_composite_whole"),
+        (["scores=[beauty_raw_whole]"], "scores: no run has beauty_raw_whole; available are mse_composite_whole"),
         (["images=masked"], "images=masked: not one of raw, composite"),
         (["shares=1"], "shares"),
     ],
@@ -179,7 +179,7 @@ def test_settings_that_cannot_be_used(command, scored, tmp_path, more, says):
 def test_a_run_named_twice_is_refused(command, scored, tmp_path):
     outcome = report(command, scored, tmp_path, "mean", "mean")
     assert outcome.status == 2
-    assert "the same folder twice" in outcome.err
+    assert "the same folder is listed twice" in outcome.err
 
 
 def test_methods_of_one_name_are_told_apart_by_their_folders(command, scored, tmp_path):
@@ -193,7 +193,7 @@ def test_methods_of_one_name_are_told_apart_by_their_folders(command, scored, tm
     assert "| mean (deep/mean) |" in (tmp_path / "report/table.md").read_text()
 
 
-def test_any_score_can_be_asked_for(command, scored, tmp_path):
+def test_any_score_can_be_reported(command, scored, tmp_path):
     more = ["scores=[psnr_pooled_raw_whole,ssim_composite_hole]"]
     assert report(command, scored, tmp_path, "mean", "telea", more=more).status == 0
     table = (tmp_path / "report/table.md").read_text()
@@ -231,7 +231,7 @@ def test_a_missing_chart_library_is_named(command, scored, tmp_path, monkeypatch
 
 
 def altered(scored, tmp_path, name, change):
-    """A copy of a scored run whose record says something else."""
+    """A copy of a scored run with a changed record."""
     shutil.copytree(scored / "mean", tmp_path / name)
     record = json.loads((tmp_path / name / "scores.json").read_text())
     change(record)
@@ -242,12 +242,12 @@ def altered(scored, tmp_path, name, change):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda record: record["metric"].update(mse={"other": 1}), "mse taken with {'other': 1}"),
-        (lambda record: record.update(split="val"), "scored over other split than"),
-        (lambda record: record["data"].update(sha256="0" * 64), "scored over other data than"),
+        (lambda record: record["metric"].update(mse={"other": 1}), "mse has the settings {'other': 1}, in "),
+        (lambda record: record.update(split="val"), "telea: different split (val, not test); score both with the same"),
+        (lambda record: record["data"].update(sha256="0" * 64), "telea: different data (000000000000, not "),
     ],
 )
-def test_scores_taken_in_another_way_are_not_compared(command, scored, tmp_path, change, says):
+def test_scores_with_other_settings_are_not_compared(command, scored, tmp_path, change, says):
     other = altered(scored, tmp_path, "other", change)
     outcome = report(command, scored, tmp_path, "telea", other)
     assert outcome.status == 1
@@ -266,7 +266,7 @@ def test_poses_of_two_estimators_are_not_compared_even_after_a_run_without_any(c
     assert f"runs: {b}: poses by b, estimated reference, those of {a} by a, estimated reference" in outcome.err
 
 
-def test_scores_without_a_value_an_image_have_no_curves(command, scored, tmp_path):
+def test_scores_without_a_value_per_image_have_no_curves(command, scored, tmp_path):
     report(command, scored, tmp_path, "mean")
     assert (tmp_path / "report/curves.png").is_file()
     outcome = report(command, scored, tmp_path, "mean", more=["scores=[psnr_pooled_raw_whole]"])

@@ -1,4 +1,4 @@
-"""Sweeps, by the command that anybody would use: what each job gets and returns, and what happens when it fails."""
+"""Sweeps by the real command: values and results of each job, failures and resuming."""
 
 import csv
 import json
@@ -27,7 +27,7 @@ SPACE = ["hydra.sweeper.params=null", "loss.beta=tag(log,interval(0.001,1))"]
 
 @pytest.fixture
 def sweep(command, tiny_data, tmp_path):
-    """Runs a multirun of short jobs in the folder `sweep`."""
+    """Run a sweep of short jobs in the folder `sweep`."""
 
     def run(*more, folder="sweep"):
         return command("train", "-m", *SHORT, f"data.root={tiny_data}", f"hydra.sweep.dir={tmp_path}/{folder}", *more)
@@ -36,7 +36,7 @@ def sweep(command, tiny_data, tmp_path):
 
 
 def statuses(folder):
-    """Each job's status, by folder."""
+    """Status of each job, by folder."""
     return {path.parent.name: json.loads(path.read_text()) for path in sorted(folder.glob("*/status.json"))}
 
 
@@ -59,7 +59,7 @@ def logged(folder, name):
 
 
 def times(folder):
-    """When anything below was last written."""
+    """Modification time of every file below a folder."""
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
@@ -76,10 +76,10 @@ def test_a_grid_gives_each_job_its_values_a_folder_and_a_line(sweep, tmp_path):
     pairs = {(config.loss.beta, config.data.batch_size) for config in configs}
     assert pairs == {(0.01, 4), (0.01, 6), (0.1, 4), (0.1, 6)}
     for name, status in found.items():
-        place = tmp_path / "sweep" / name
-        epoch = logged(place, "val/mse_composite_hole")[1:]  # of the last phase
+        job = tmp_path / "sweep" / name
+        epoch = logged(job, "val/mse_composite_hole")[1:]  # of the last phase
         assert status["scores"]["mse_composite_hole"] == pytest.approx(min(epoch), rel=1e-6)
-        assert status["value"] == pytest.approx(logged(place, "val/psnr_composite_whole")[1], rel=1e-6)
+        assert status["value"] == pytest.approx(logged(job, "val/psnr_composite_whole")[1], rel=1e-6)
     rows = table(tmp_path / "sweep")
     assert {(row["loss.beta"], row["data.batch_size"]) for row in rows} == {(str(b), str(s)) for b, s in pairs}
     assert {row["folder"]: float(row["val/psnr_composite_whole"]) for row in rows} == {
@@ -92,7 +92,7 @@ def test_a_grid_gives_each_job_its_values_a_folder_and_a_line(sweep, tmp_path):
     assert (tmp_path / "sweep" / "sweep.png").stat().st_size > 5000
 
 
-def test_failures_are_recorded_and_the_others_run_also_when_it_goes_on(sweep, command, tmp_path):
+def test_failures_are_recorded_and_the_others_run_also_when_resumed(sweep, command, tmp_path):
     outcome = sweep("loss.beta=-1,0.1", "optim.lr=1e-3,1e30")
     assert outcome.status == 1
     assert "3 of 4 jobs failed" in outcome.err
@@ -118,7 +118,7 @@ def test_failures_are_recorded_and_the_others_run_also_when_it_goes_on(sweep, co
     assert statuses(folder)[half]["state"] == "failed"
 
 
-def test_a_half_done_job_goes_on_from_its_checkpoint(sweep, command, tmp_path, monkeypatch):
+def test_an_interrupted_job_resumes_from_its_checkpoint(sweep, command, tmp_path, monkeypatch):
     import lightning.pytorch as pl
 
     folder = tmp_path / "sweep"
@@ -133,7 +133,7 @@ def test_a_half_done_job_goes_on_from_its_checkpoint(sweep, command, tmp_path, m
     monkeypatch.setattr(pl.Trainer, "fit", cut)
     outcome = sweep("loss.beta=0.01,0.1", "seed=7")
     assert outcome.status == 130
-    assert f"sweep.resume={folder}" in outcome.err
+    assert f"resume with: python -m pose_inpaint.train -m sweep.resume={folder}\n" in outcome.err
     assert states(folder) == ["interrupted"]
     (name,) = statuses(folder)
     assert len(table(folder)) == 1
@@ -158,7 +158,7 @@ def test_no_job_begins_after_a_failed_one_if_asked(sweep, command, tmp_path):
     assert states(folder) == ["failed", "finished", "finished"]
 
 
-def test_optuna_searches_goes_on_and_bears_failures(sweep, command, tmp_path, monkeypatch):
+def test_optuna_searches_resumes_and_survives_failures(sweep, command, tmp_path, monkeypatch):
     folder = tmp_path / "sweep"
     optuna_sweep = ["sweep=optuna", *SPACE, "hydra.sweeper.n_trials=3"]
     from pose_inpaint import train
@@ -184,7 +184,7 @@ def test_optuna_searches_goes_on_and_bears_failures(sweep, command, tmp_path, mo
     assert outcome.status == 0, outcome.err
     assert states(folder) == ["finished"] * 3
     done = [trial for trial in study(folder).trials if trial.state.name == "COMPLETE"]
-    assert [trial.params["loss.beta"] for trial in done] == count  # the same values again, none drawn anew
+    assert [trial.params["loss.beta"] for trial in done] == count  # the same values again, no new ones
     by_beta = {float(value(status, "loss.beta")): status["value"] for status in statuses(folder).values()}
     assert {trial.params["loss.beta"]: trial.value for trial in done} == by_beta
     before = len(study(folder).trials)
@@ -239,14 +239,14 @@ def assert_refused(outcome, *texts, folder=None):
         (["seed=1,2", "sweep.on_error=maybe"], ["sweep.on_error=maybe", "continue, stop"]),
         (["model=unet2018,unet2019"], ["model/unet2019", "glcic"]),
         (["loss.beta=interval(0,1)"], ["loss.beta=interval(0,1)", "sweep=optuna"]),
-        (["optimized_metric=mse_raw_whole,mse_composite_hole"], ["optimized_metric: swept"]),
+        (["optimized_metric=mse_raw_whole,mse_composite_hole"], ["optimized_metric: is swept"]),
         (["sweep=optuna", "loss.gamma=interval(0,1)"], ["loss.gamma"]),
         (["seed=1,2", "trainer.devices=2", "hydra/launcher=joblib"], ["trainer.devices=2", "hydra/launcher"]),
         (["seed=1,2", "+trainer.num_nodes=2"], ["trainer.num_nodes=2"]),
         (["seed=1,2", "hydra/launcher=slurm"], ["hydra/launcher/slurm"]),
         (["trainer.devices=1,2", "hydra/launcher=joblib"], ["trainer.devices=2", "hydra/launcher"]),
         (["seed=1,2", "hydra/launcher=submitit_local", "hydra.launcher.tasks_per_node=2"], ["tasks_per_node=2"]),
-        (["seed=1,2,1"], ["seed=1,2,1: 1 is there twice"]),
+        (["seed=1,2,1"], ["seed=1,2,1: 1 is listed twice"]),
         (["seed=1,2", "guard.batches=0"], ["guard.batches=0: must be positive"]),
         (["seed=1,2", "test.checkpoint=newest"], ["test.checkpoint=newest"]),
         (["seed=1,2", "data.batch_size=many"], ["data.batch_size", "many"]),
@@ -288,7 +288,7 @@ def test_a_job_that_another_process_runs_is_left_to_it(sweep, tmp_path, devices)
     with held_by_another(folder) as process:
         outcome = sweep("seed=3,4" if devices == 1 else "seed=3", more[1])
     assert outcome.status == 1
-    assert f"job {folder.name} is left alone: hydra.run.dir={folder}: process {process} is writing" in outcome.err
+    assert f"skipped job {folder.name}: hydra.run.dir={folder}: process {process} is writing" in outcome.err
     assert states(tmp_path / "sweep") == ["finished", "running"][devices - 1 :]
     assert statuses(tmp_path / "sweep")[folder.name]["starts"] == ["2018"]
 
@@ -324,7 +324,7 @@ def test_launchers_run_jobs_and_bring_back_their_values(sweep, tmp_path, launche
     assert found["0.01"]["value"] == pytest.approx(min(logged(folder, "val/mse_composite_hole")[1:]), rel=1e-6)
 
 
-def test_a_job_on_several_devices_is_a_command_whose_death_is_not_the_sweeps(sweep, tmp_path, monkeypatch):
+def test_a_job_on_several_devices_is_a_command_that_may_be_killed(sweep, tmp_path, monkeypatch):
     commands = []
 
     def run_child(command, log, grace):

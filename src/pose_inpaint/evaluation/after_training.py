@@ -1,4 +1,4 @@
-"""The end of a training: the test split's scores beside those of a mean fill, and what they mean in words."""
+"""Test scores at the end of a training, compared with those of a mean fill."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
 
 def score_test(training: Training, best: BestOfPhase) -> ScoresFile:
-    """Score a checkpoint on the test split, as `evaluate` does by default, and say in words what came out.
+    """Score a checkpoint on the test split with the defaults of `evaluate` and print a summary.
 
     Args:
-        training: The training, fitted.
+        training: Finished training.
         best: Callback that kept the best checkpoint of the last phase.
     """
     settings, folder, data = training.settings, training.folder, training.data
     device = training.trainer.strategy.root_device
     last = folder / CHECKPOINTS / LAST
-    # The best one by its name, since the folder may have been moved.
+    # Only the name of the best checkpoint is used, since the folder may have been moved.
     is_best = settings.test.checkpoint == "best" and best.best_model_path
     checkpoint = folder / CHECKPOINTS / Path(best.best_model_path).name if is_best else last
     scoring = evaluate_settings(settings, str(checkpoint))
@@ -54,7 +54,7 @@ def score_test(training: Training, best: BestOfPhase) -> ScoresFile:
 
 
 def evaluate_settings(settings: TrainSettings, checkpoint: str) -> EvaluateSettings:
-    """The defaults of `evaluate`, with the data, masks, metrics and seed of a training."""
+    """Default settings of `evaluate` with the data, masks, metrics and seed of a training."""
     defaults = read_settings(compose("evaluate", [f"seed={settings.seed}"]), EvaluateSettings)
     return dataclasses.replace(
         defaults,
@@ -69,7 +69,7 @@ def evaluate_settings(settings: TrainSettings, checkpoint: str) -> EvaluateSetti
 
 
 def score_mean_fill(data: InpaintingData, settings: EvaluateSettings) -> dict[str, Estimate]:
-    """Scores of filling every hole with the mean colour of the image, composite images alone."""
+    """Score composites whose holes are filled with the mean colour of the image."""
     metrics = build_metrics(settings.metric, ("composite",), settings.regions)
     inpaint = inpaint_fn(MeanFill(), "cpu", settings.seed)
     scores = score(inpaint, data.split_dataloader(settings.split), metrics, seed=settings.seed, title="Mean fill")
@@ -77,7 +77,7 @@ def score_mean_fill(data: InpaintingData, settings: EvaluateSettings) -> dict[st
 
 
 def compare_with_mean_fill(file: ScoresFile, mean_fill: Mapping[str, Estimate]) -> str:
-    """What the scores mean beside the simplest fill, in words."""
+    """Describe the scores relative to the mean fill."""
     error, baseline = (scores["mse_composite_hole"]["value"] or 0.0 for scores in (file.scores, mean_fill))
     psnr, mean_psnr = (scores["psnr_composite_whole"]["value"] or 0.0 for scores in (file.scores, mean_fill))
     better = f"{1 - error / baseline:.0%} less error than" if error < baseline else "no better than"

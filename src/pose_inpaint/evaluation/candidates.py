@@ -1,4 +1,4 @@
-"""What is to be scored or applied: a checkpoint, a method without one, or a folder of inpainted images."""
+"""Methods to score or apply: a checkpoint, a model without weights, or a folder of inpainted images."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Method:
-    """What is scored.
+    """Method to score.
 
     Attributes:
-        name: in tables.
-        inpaint: how it inpaints a batch.
-        origin: Fields of `ScoresFile` that say what it is.
-        network: that inpaints, if one does.
+        name: Name in tables.
+        inpaint: Function that inpaints a batch.
+        origin: Fields of `ScoresFile` that identify the method.
+        network: Network that inpaints, or None.
     """
 
     name: str
@@ -44,10 +44,10 @@ class Method:
 
 
 def choose_method(settings: EvaluateSettings, device: torch.device) -> Method:
-    """What `checkpoint` or `model` names.
+    """Build the method that `checkpoint` or `model` selects.
 
     Raises:
-        InputError: neither or both are given, or it can't be used.
+        InputError: Neither or both are given, or the method can't be built.
     """
     inpainter, checkpoint = choose_inpainter(settings.model, settings.checkpoint, device)
     inpaint = inpaint_fn(build.build_postprocess(settings.postprocess, inpainter), device, settings.seed)
@@ -66,10 +66,10 @@ def choose_method(settings: EvaluateSettings, device: torch.device) -> Method:
 
 
 def read_predictions(settings: EvaluateSettings, data: InpaintingData) -> Method:
-    """The inpainted images of a folder.
+    """Method that reads the inpainted images of a folder.
 
     Raises:
-        InputError: they don't fit the split.
+        InputError: The images don't match the split.
     """
     folder = str(settings.predictions)
     predictions = Predictions(folder, data.images(settings.split).records, data.records(settings.split))
@@ -80,10 +80,10 @@ def read_predictions(settings: EvaluateSettings, data: InpaintingData) -> Method
 def choose_inpainter(
     model: Mapping[str, Any] | None, checkpoint: str | None, device: torch.device
 ) -> tuple[Inpainter, Checkpoint | None]:
-    """The method that `checkpoint` or `model` names, ready on a device.
+    """Build the inpainter that `checkpoint` or `model` selects, on a device.
 
     Raises:
-        InputError: neither or both are given, or the model is a network without weights.
+        InputError: Neither or both are given, or the model is a network without weights.
     """
     if (model is None) == (checkpoint is None):
         raise InputError(
@@ -95,7 +95,5 @@ def choose_inpainter(
         return load_generator(read).to(device), read
     inpainter = build.build_inpainter(model or {})
     if isinstance(inpainter, nn.Module):
-        raise InputError(
-            "model: a network without weights scores nothing worth reading; give checkpoint=PATH of a trained one"
-        )
+        raise InputError("model: a network without weights can't inpaint; give checkpoint=PATH of a trained one")
     return inpainter, None

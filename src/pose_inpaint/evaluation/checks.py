@@ -1,4 +1,4 @@
-"""What `evaluate` refuses before anything is read, and the scores that it takes."""
+"""Checks that `evaluate` makes before it reads images, and the scores it computes."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ if TYPE_CHECKING:
 
 
 def find_originals(judge: PoseJudge, batches: Iterable[Batch]) -> None:
-    """Looks at the originals, which is remembered, before anything is inpainted.
+    """Estimate and cache the poses of the originals before anything is inpainted.
 
     Raises:
-        InputError: not one of them shows a person.
+        InputError: No original shows a person.
     """
     usable = [judge.reference(batch).usable for batch in batches]
     if not torch.cat(usable).any():
         raise InputError(
-            f"pose: no person is found in any of the {len(torch.cat(usable))} originals; choose another estimator or "
+            f"pose: no person was found in any of the {len(torch.cat(usable))} originals; choose another estimator or "
             "smaller thresholds in pose.estimator, or pose.reference=annotated"
         )
 
 
 def check_settings(settings: EvaluateSettings) -> None:
-    """Refuses, before anything is read, what can be seen from the settings alone."""
+    """Raise `InputError` for contradictory settings."""
     if settings.predictions is None and settings.model is None and settings.checkpoint is None:
         raise InputError(
-            "nothing to score: give checkpoint=PATH, a method without one such as model=mean, or predictions=DIR"
+            "nothing to score: give checkpoint=PATH, a model without weights such as model=mean, or predictions=DIR"
         )
     if settings.predictions is not None and (settings.model is not None or settings.checkpoint is not None):
         raise InputError("predictions and a method are both given; give predictions=DIR alone")
     if settings.predictions is not None and settings.postprocess.get("_target_"):
-        raise InputError("postprocess: predictions are scored as they are; leave it out")
+        raise InputError("postprocess: predictions are scored unchanged; leave it out")
 
 
 def build_scores(settings: EvaluateSettings, judge: PoseJudge | None, images: int) -> dict[str, Metric]:
-    """Every score asked for, by its full name METRIC_IMAGE_REGION.
+    """Build every configured score, by full name METRIC_IMAGE_REGION.
 
     Raises:
-        InputError: a score can't be built or taken of so few images, or the one that ranks them is not among them.
+        InputError: A score can't be built or needs more images, or the score that ranks the images isn't among them.
     """
     metrics = build.build_metrics(settings.metric, settings.images, settings.regions)
     if judge is not None:
@@ -60,7 +60,7 @@ def build_scores(settings: EvaluateSettings, judge: PoseJudge | None, images: in
         metrics |= build.build_metrics(settings.pose.scores, settings.pose.images, regions, judge=judge)
     for name, metric in metrics.items():
         if isinstance(metric, DistributionMetric) and images < metric.fewest:
-            raise InputError(f"metric: {name} needs at least {metric.fewest} images, here are {images}; leave it out")
+            raise InputError(f"metric: {name} needs at least {metric.fewest} images, not {images}; leave it out")
     ranking = [name for name, metric in metrics.items() if isinstance(metric, ImageMetric) and "pooled" not in name]
     if settings.contact_sheet.rank_by not in ranking:
         raise InputError(f"contact_sheet.rank_by={settings.contact_sheet.rank_by}: not one of {', '.join(ranking)}")

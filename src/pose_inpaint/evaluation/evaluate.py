@@ -1,4 +1,4 @@
-"""Scores one model on one split and writes what comes of it: `evaluate` does this, and `train` ends with it."""
+"""Score one method on one split and write the results, for `evaluate` and the end of `train`."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def evaluate(
         settings: Settings of `evaluate`.
         method: Method to score; a network must be on `device` and in evaluation mode.
         data: Images and masks.
-        inspection: What was found in the split.
+        inspection: Inspection of the split.
         device: Device to compute on.
-        judge: Comparison of poses, or None to score none.
-        mean_fill: Scores of a mean fill to write beside the method's.
+        judge: Comparison of poses, or None to score no poses.
+        mean_fill: Scores of a mean fill to write with the method's.
 
     Raises:
-        InputError: An image has no original, or a score can't be taken.
+        InputError: An image has no original, or a score can't be computed.
     """
     if inspection.blind:
         raise InputError(
@@ -90,7 +90,7 @@ def evaluate(
     )  # fmt: skip
     file.write(folder)
     scores.write_csv(folder / SCORES_CSV)
-    with timed(seconds, "drawing"):  # after the scores are safe
+    with timed(seconds, "drawing"):  # the scores are saved first
         draw_ranked(method.inpaint, images, settings.contact_sheet, scores, device, settings.run_dir)
         write_examples(method.inpaint, images, settings.examples, device, settings.run_dir)
     return file
@@ -102,5 +102,5 @@ def _describe_poses(judge: PoseJudge, records: Sequence[Record], bounds: Mapping
 
 
 def joints_digest(records: Sequence[Record]) -> str:
-    """SHA-256 of the annotation that poses are compared with."""
+    """SHA-256 of the images' annotated joints."""
     return hashlib.sha256(repr([(record.name, record.joints) for record in records]).encode()).hexdigest()

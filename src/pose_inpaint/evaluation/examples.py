@@ -1,4 +1,4 @@
-"""Images of a scored run: the best, median and worst, and a few in full that are the same for every method."""
+"""Images of a scored run: the best, median and worst, and a few examples that are the same for every method."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 
 def choose_by_digest(names: Sequence[str], count: int) -> list[int]:
-    """Places of the `count` names with the smallest digests: neither taste nor the method has a say."""
-    places = sorted(range(len(names)), key=lambda place: digest(names[place]))
-    return sorted(places[:count])
+    """Indices of the `count` names with the smallest digests, a choice that doesn't depend on the method."""
+    indices = sorted(range(len(names)), key=lambda index: digest(names[index]))
+    return sorted(indices[:count])
 
 
 def write_examples(inpaint: InpaintFn, images: ImageDataset, count: int, device: torch.device, folder: str) -> None:
-    """Writes input, raw, composite and original of a few images as `examples/WHICH/NAME.png`."""
+    """Write input, raw output, composite and original of `count` images as `examples/KIND/NAME.png`."""
     names = [record.name for record in images.records]
-    for place in choose_by_digest(names, count):
-        batch = images[place].to(device)
+    for index in choose_by_digest(names, count):
+        batch = images[index].to(device)
         with torch.no_grad():
-            shown = to_bytes(panels(batch, inpaint(batch)).float().cpu())[0]
-        for which, image in zip(COLUMNS, shown, strict=True):
-            file = Path(folder) / EXAMPLES / which / f"{stem(names[place])}.png"
+            columns = to_bytes(panels(batch, inpaint(batch)).float().cpu())[0]
+        for kind, image in zip(COLUMNS, columns, strict=True):
+            file = Path(folder) / EXAMPLES / kind / f"{stem(names[index])}.png"
             save_image(to_image(image), file)
 
 
@@ -48,19 +48,19 @@ def draw_ranked(
     device: torch.device,
     folder: str,
 ) -> None:
-    """Draws the best, the median and the worst images as `contact_sheet.png`."""
+    """Draw the best, median and worst images as `contact_sheet.png`."""
     ranked = scores.ranked(sheet.rank_by)
-    each = min(sheet.each, max(1, len(ranked) // 3))
+    each = min(sheet.each, max(1, len(ranked) // 3))  # the three groups don't overlap in small splits
     middle = len(ranked) // 2 - each // 2
     chosen = {"best": ranked[:each], "median": ranked[middle : middle + each], "worst": ranked[-each:]}
-    places = [place for group in chosen.values() for place in group]
-    batch = collate([images[place] for place in places]).to(device)
+    indices = [index for group in chosen.values() for index in group]
+    batch = collate([images[index] for index in indices]).to(device)
     with torch.no_grad():
         output = inpaint(batch)
     values = scores.values()[sheet.rank_by]
     captions = [
-        f"{label}: {scores.names[place]}  {sheet.rank_by} {float(values[place]):.4f}"
+        f"{label}: {scores.names[index]}  {sheet.rank_by} {float(values[index]):.4f}"
         for label, group in chosen.items()
-        for place in group
+        for index in group
     ]
     draw_contact_sheet(panels(batch, output), captions=captions).save(Path(folder) / CONTACT_SHEET)

@@ -1,4 +1,4 @@
-"""How well a pose estimator does on annotated images."""
+"""Accuracy of a pose estimator on annotated images."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ if TYPE_CHECKING:
 
 
 def measure_accuracy(estimator: PoseEstimator, batches: Iterable[Batch], seed: int) -> dict[str, Any]:
-    """PCK@0.2 on whole images against their annotation, and the share of people found, with 95 % intervals.
+    """Measure PCK@0.2 on whole images against their annotation and the share of people found, with 95 % intervals.
 
-    PCK is over the longer side of the box around the annotated joints, and also over the torso (left shoulder to right
-    hip) as Leeds Sports Pose does, on the images where both are annotated. A joint that the estimator does not have
-    does not count.
+    `pck` is relative to the longer side of the box around the annotated joints. `pck_torso` is relative to the torso
+    (left shoulder to right hip), as in Leeds Sports Pose, over the images where both joints are annotated. Joints that
+    the estimator doesn't have don't count.
     """
-    found, truth, seconds = [], [], 0.0
+    estimated, truth, seconds = [], [], 0.0
     for batch in batches:
         started = time.perf_counter()
-        found.append(estimator((batch.target + 1) / 2))
+        estimated.append(estimator((batch.target + 1) / 2))
         seconds += time.perf_counter() - started
         truth.append(check_poses(batch))
-    poses, reference = join(found), torch.cat(truth)
+    poses, reference = join(estimated), torch.cat(truth)
     reference[..., 2] *= available(estimator.joint_names)
     shoulder, hip = (reference[:, joint] for joint in TORSO)
     torso = torch.where((shoulder[:, 2] > 0) & (hip[:, 2] > 0), (shoulder - hip)[:, :2].norm(dim=-1), torch.nan)
     scales = {"pck": person_scale(reference), "pck_torso": torso}
-    terms = {name: _count_right(poses, reference, scale) for name, scale in scales.items()}
+    terms = {name: _pck_terms(poses, reference, scale) for name, scale in scales.items()}
     return {
         **{name: estimate(each, ratio, seed) for name, each in terms.items()},
         "found": estimate_mean(poses.found.double(), seed),
@@ -49,14 +49,14 @@ def measure_accuracy(estimator: PoseEstimator, batches: Iterable[Batch], seed: i
     }
 
 
-def _count_right(poses: Poses, reference: Float[Tensor, "b 14 3"], scale: Float[Tensor, " b"]) -> Float[Tensor, "n 2"]:
-    """Right joints, and joints that count, of each image that has a scale."""
-    right, counts = correct_keypoints(poses.joints, poses.found, reference, scale)
-    return torch.stack([right.sum(1), counts.sum(1)], dim=1).double()[scale > 0]
+def _pck_terms(poses: Poses, reference: Float[Tensor, "b 14 3"], scale: Float[Tensor, " b"]) -> Float[Tensor, "n 2"]:
+    """Number of correct joints and of joints that count, for each image that has a scale."""
+    correct, counts = correct_keypoints(poses.joints, poses.found, reference, scale)
+    return torch.stack([correct.sum(1), counts.sum(1)], dim=1).double()[scale > 0]
 
 
 def describe_accuracy(accuracy: Mapping[str, Any]) -> str:
-    """The same in a line."""
+    """Describe the accuracy in one line."""
     pck, torso, found = (accuracy[key] for key in ("pck", "pck_torso", "found"))
     return (
         f"PCK@0.2 {pck['value']:.3f} [{pck['low']:.3f}, {pck['high']:.3f}] over the person's box, {torso['value']:.3f} "

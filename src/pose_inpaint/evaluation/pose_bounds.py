@@ -1,4 +1,4 @@
-"""What a pose score means: the same estimator's floor and ceiling on the same images."""
+"""Floor and ceiling of the pose scores: the same estimator and images, without inpainting."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 def score_bounds(
     judge: PoseJudge, pose: PoseSettings, regions: Sequence[str], batches: Iterable[Batch], seed: int
 ) -> dict[str, Bound]:
-    """Pose scores of the originals re-saved (floor) and of the masked images (ceiling).
+    """Pose scores of the originals re-saved as JPEG (floor) and of the masked images (ceiling).
 
-    They are the same for every method on the same images and masks, so the poses are remembered.
+    They are the same for every method on the same images and masks, so the poses are cached.
     """
-    remembering = PoseJudge(judge.remembering, judge.kind)
+    cached = PoseJudge(judge.remembering, judge.kind)
     quality = pose.resave_quality
 
     def floor(batch: Batch) -> InpaintingOutput:
@@ -46,7 +46,7 @@ def score_bounds(
         ("floor", f"originals re-saved as JPEG, quality {quality}", floor),
         ("ceiling", "masked images, not restored", ceiling),
     ):
-        metrics = build_metrics(pose.scores, ("raw",), regions, judge=remembering)
+        metrics = build_metrics(pose.scores, ("raw",), regions, judge=cached)
         scores = score(inpaint, batches, metrics, seed=seed, title=f"Pose {which}")
         every = torch.ones(len(scores.names), dtype=torch.bool)
         bounds[which] = Bound(what, scores.over(every))
@@ -54,7 +54,7 @@ def score_bounds(
 
 
 def resave(images: Float[Tensor, "b 3 h w"], quality: int) -> Float[Tensor, "b 3 h w"]:
-    """Images in [-1, 1] as they are after saving as JPEG."""
+    """Save images in [-1, 1] as JPEG and read them back."""
     saved = []
     for image in to_bytes(images.float().cpu()):
         file = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Folders that `evaluate` wrote, read back for comparison."""
+"""Read the folders that `evaluate` wrote, for comparison."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 NOT_SCORES = ("name", "source", "mask_ratio")
-"""Columns of `scores.csv` that are no scores."""
+"""Columns of `scores.csv` that aren't scores."""
 
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """The scores of a method, of the whole split and image by image.
+    """Scores of a method over the whole split and per image.
 
     Attributes:
-        folder: Folder that the scores were read from.
+        folder: Folder of the scores.
         file: Content of `scores.json`.
         images: Names of the images, in order.
         mask_ratios: Mask ratio of each image, (n,).
-        values: Value of each score of each image, (n,); NaN where an image has none.
+        values: Values of each score per image, (n,); NaN if an image has none.
     """
 
     folder: Path
@@ -43,7 +43,7 @@ class ScoredRun:
 
     @property
     def checkpoint(self) -> str:
-        """The first digits of the checkpoint's digest; a dash for a method without one."""
+        """First digits of the checkpoint's digest; a dash for a method without one."""
         return self.file.checkpoint.sha256[:12] if self.file.checkpoint else "-"
 
     @property
@@ -60,7 +60,7 @@ def read_scored_run(folder: str) -> ScoredRun:
     """Read `scores.json` and `scores.csv`.
 
     Raises:
-        InputError: There is no such folder, it holds no scores, or they can't be read.
+        InputError: The folder doesn't exist, or its scores are missing or unreadable.
     """
     path = Path(folder)
     if not path.is_dir():
@@ -77,28 +77,29 @@ def read_scored_run(folder: str) -> ScoredRun:
         mask_ratios = torch.tensor([float(row["mask_ratio"]) for row in rows], dtype=torch.float64)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise InputError(
-            f"runs: {folder}: its scores can't be read, or an older version wrote them ({type(error).__name__}: "
-            f"{error}); score the method again"
+            f"runs: {folder}: its scores can't be read ({type(error).__name__}: {error}), perhaps because an "
+            "older version wrote them; score the method again"
         ) from error
     return ScoredRun(path, file, tuple(row["name"] for row in rows), mask_ratios, values)
 
 
 def check_comparable(accepted: Sequence[ScoredRun], other: ScoredRun) -> None:
-    """Raise `InputError` unless a run is over the images and masks, and by the estimator and settings, of others."""
+    """Raise `InputError` unless a run has the same images, masks, pose estimator and metric settings as others."""
     theirs = other.file
     for first in accepted[:1]:
         ours = first.file
-        for what, one, another in (
+        for what, expected, actual in (
             ("split", ours.split, theirs.split),
             ("images", f"{len(first.images)} images", f"{len(other.images)} images"),
-            ("names of images", first.images, other.images),
+            ("image names", first.images, other.images),
             ("masks", ours.masks_sha256[:12], theirs.masks_sha256[:12]),
             ("data", ours.data.sha256[:12], theirs.data.sha256[:12]),
         ):
-            if one != another:
-                shown = "" if isinstance(one, tuple) else f" ({another}, not {one})"
+            if expected != actual:
+                shown = "" if isinstance(expected, tuple) else f" ({actual}, not {expected})"
                 raise InputError(
-                    f"runs: {other.folder}: scored over other {what} than {first.folder}{shown}; score both on the same"
+                    f"runs: {other.folder}: can't be compared with {first.folder}: different {what}{shown}; score both "
+                    "with the same"
                 )
     for first in accepted:
         if first.estimator and other.estimator and first.estimator != other.estimator:
@@ -109,13 +110,13 @@ def check_comparable(accepted: Sequence[ScoredRun], other: ScoredRun) -> None:
         for metric in set(first.file.metric) & set(theirs.metric):
             if first.file.metric[metric] != theirs.metric[metric]:
                 raise InputError(
-                    f"runs: {other.folder}: {metric} taken with {theirs.metric[metric]}, in {first.folder} with "
+                    f"runs: {other.folder}: {metric} has the settings {theirs.metric[metric]}, in {first.folder} "
                     f"{first.file.metric[metric]}; score both with the same"
                 )
 
 
 def distinct_names(runs: Sequence[ScoredRun]) -> list[str]:
-    """Names of the methods; where two are the same, with as much of the folder's path as tells them apart."""
+    """Names of the methods; equal ones are followed by the shortest path suffix that distinguishes them."""
     names = [run.file.name for run in runs]
     paths = [run.folder.resolve().parts for run in runs]
     distinct = []

@@ -1,4 +1,4 @@
-"""Scores of one model on one split, over all images and by group."""
+"""Scores of one method on one split, over all images and by group."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 
 def source_of(name: str) -> str:
-    """Where an image comes from: the letters that its name begins with, before a mark or a digit; "other" for none."""
-    found = re.match(r"[A-Za-z]+(?=[-_0-9])", name.rsplit("/", 1)[-1])
-    return found.group().lower() if found else "other"
+    """Source of an image: the leading letters of its name, up to a digit, "-" or "_"; else "other"."""
+    match = re.match(r"[A-Za-z]+(?=[-_0-9])", name.rsplit("/", 1)[-1])
+    return match.group().lower() if match else "other"
 
 
 def mask_ratio_groups(mask_ratios: Float[Tensor, " n"], edges: Sequence[float]) -> dict[str, Bool[Tensor, " n"]]:
-    """Which images are in each group of mask ratio, by a label such as "10-20%"."""
+    """Images in each mask-ratio group, as booleans by a label such as "10-20%"."""
     return {
         f"{low:.0%}-{high:.0%}".replace("%", "", 1): (mask_ratios >= low) & ((mask_ratios < high) | (high >= 1))
         for low, high in pairwise(edges)
@@ -43,18 +43,18 @@ def mask_ratio_groups(mask_ratios: Float[Tensor, " n"], edges: Sequence[float]) 
 
 @dataclass(frozen=True)
 class Scores:
-    """What scoring showed.
+    """Scores of one method on one split.
 
     Attributes:
-        names: the images, in order.
-        mask_ratios: the mask ratio of each, (n,).
-        metrics: the scores by full name METRIC_IMAGE_REGION, each holding the images' values.
-        masks_sha256: digest of the masks, in the images' order.
-        of_sets: scores that a set of images has and an image has not (FID), by full name.
-        seconds: by stage: reading, inpainting, and each stage of scoring.
-        seed: of the intervals.
-        meter: that measured the inpainting.
-        sources: of methods that copy from other images, where each image's pixels came from, by its name.
+        names: Names of the images, in order.
+        mask_ratios: Mask ratio of each image, (n,).
+        metrics: Metrics with the images' values, by full name METRIC_IMAGE_REGION.
+        masks_sha256: Digest of the masks, in order.
+        of_sets: Scores of the whole set of images (FID), by full name.
+        seconds: Seconds of each stage: reading, inpainting, and the stages of scoring.
+        seed: Random seed of the intervals.
+        meter: Meter of the inpainting.
+        sources: Sources of the pixels by image name, for methods that copy from other images.
     """
 
     names: list[str]
@@ -68,18 +68,18 @@ class Scores:
     sources: Mapping[str, Source] = field(default_factory=dict)
 
     def over(self, chosen: Tensor) -> dict[str, Estimate]:
-        """Every score over the images that a boolean or index tensor chooses, with its 95 % interval."""
+        """Every score with its 95 % interval, over the images that a boolean or index tensor selects."""
         return {name: m.estimate(m.per_image()[chosen], self.seed) for name, m in self.metrics.items()}
 
     def summary(self, edges: Sequence[float]) -> dict[str, Any]:
         """Scores over all images, by mask ratio and by source: fields of `ScoresFile`.
 
         Args:
-            edges: rising shares; a group holds shares from one edge up to, but without, the next.
+            edges: Ascending mask ratios in [0, 1]; a group includes its lower edge but not its upper, except 1.
         """
         every = torch.ones(len(self.names), dtype=torch.bool)
         sources = [source_of(name) for name in self.names]
-        shares = mask_ratio_groups(self.mask_ratios, edges)
+        ratios = mask_ratio_groups(self.mask_ratios, edges)
         origins = {name: torch.tensor([source == name for source in sources]) for name in sorted(set(sources))}
         return {
             "n": len(self.names),
@@ -87,7 +87,7 @@ class Scores:
             "mean_mask_ratio": float(self.mask_ratios.mean()),
             "scores": self.over(every),
             "of_sets": dict(self.of_sets),
-            "by_mask_ratio": self._groups(shares),
+            "by_mask_ratio": self._groups(ratios),
             "by_source": self._groups(origins),
             "sources": summarise_sources(self.sources) if self.sources else None,
         }
@@ -100,36 +100,35 @@ class Scores:
         }
 
     def values(self) -> dict[str, Float[Tensor, " n"]]:
-        """The images' values of each score that has one an image."""
-        found = {name: metric.per_image() for name, metric in self.metrics.items()}
-        return {name: value for name, value in found.items() if value.ndim == 1}
+        """Values per image of each score that has them, (n,)."""
+        values = {name: metric.per_image() for name, metric in self.metrics.items()}
+        return {name: value for name, value in values.items() if value.ndim == 1}
 
     def ranked(self, name: str) -> list[int]:
-        """Places of the images from the best to the worst by a score.
+        """Indices of the images from best to worst by a score.
 
         Raises:
-            InputError: the score was not taken, or has no single value an image.
+            InputError: There is no such score, or it has no value per image.
         """
         values = self.values()
         if name not in values:
             raise InputError(f"contact_sheet.rank_by={name}: not one of {', '.join(values)}")
         worst = -torch.inf if higher_is_better(name) else torch.inf
-        places: list[int] = values[name].nan_to_num(worst, torch.inf, -torch.inf).argsort(stable=True).tolist()
-        return places[::-1] if higher_is_better(name) else places
+        indices: list[int] = values[name].nan_to_num(worst, torch.inf, -torch.inf).argsort(stable=True).tolist()
+        return indices[::-1] if higher_is_better(name) else indices
 
     def write_csv(self, path: Path) -> None:
-        """A row an image: name, source, mask ratio, each score that has a value of its own for it."""
+        """Write one row per image: name, source, mask ratio and every score that has a value per image."""
         columns = {name: value.tolist() for name, value in self.values().items()}
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["name", "source", "mask_ratio", *columns])
-            shares = self.mask_ratios.tolist()
-            for place, name in enumerate(self.names):
-                values = (f"{column[place]:.10g}" for column in columns.values())
-                writer.writerow([name, source_of(name), f"{shares[place]:.6f}", *values])
+            for index, (name, mask_ratio) in enumerate(zip(self.names, self.mask_ratios.tolist(), strict=True)):
+                values = (f"{column[index]:.10g}" for column in columns.values())
+                writer.writerow([name, source_of(name), f"{mask_ratio:.6f}", *values])
 
 
 def summarise_sources(sources: Mapping[str, Source]) -> Sources:
-    """Number of images that were inpainted from a near-duplicate, and the source of each image."""
+    """Source of each image, and the number of images inpainted from a near-duplicate."""
     near = sum(source.near_duplicate for source in sources.values())
     return Sources(near, {name: asdict(source) for name, source in sources.items()})

@@ -1,4 +1,4 @@
-"""The scores of the test split on W&B: numbers, a table beside the mean fill, and curves against the mask ratio."""
+"""Log test scores to W&B: numbers, a table with the mean fill, and curves over the mask ratio."""
 
 from __future__ import annotations
 
@@ -21,12 +21,7 @@ CURVE = ("mask ratio (%)", "value", "low", "high", "n", "group")
 
 
 def log_scores(loggers: Iterable[Logger], file: ScoresFile) -> None:
-    """Send the scores to W&B where a logger does.
-
-    Args:
-        loggers: Loggers of the run.
-        file: The scores.
-    """
+    """Log the scores to the W&B loggers among `loggers`."""
     for logger in loggers:
         if isinstance(logger, RunLogger):
             import wandb
@@ -40,13 +35,13 @@ def log_scores(loggers: Iterable[Logger], file: ScoresFile) -> None:
 
 
 def numbers(file: ScoresFile) -> dict[str, float]:
-    """Value of each score as `test/SCORE`, where it has one."""
+    """Finite value of each score as `test/SCORE`."""
     values = {f"test/{name}": _finite(estimate["value"]) for name, estimate in file.scores.items()}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def table(file: ScoresFile) -> list[list[Any]]:
-    """One row per score: value, interval and n, and the mean fill's, which has composite scores only."""
+    """One row per score with value, interval and n, and the mean fill's value and interval if it has the score."""
     rows: list[list[Any]] = []
     for name, estimate in file.scores.items():
         parts, beside = ScoreName.parse(name), (file.mean_fill or {}).get(name)
@@ -56,7 +51,7 @@ def table(file: ScoresFile) -> list[list[Any]]:
 
 
 def curve(file: ScoresFile, score: str) -> list[list[Any]]:
-    """One row per group of mask ratio: its mean in percent, value, interval, n and the name of the group."""
+    """One row per mask-ratio group: mean mask ratio in percent, value, interval, n and name of the group."""
     rows: list[list[Any]] = []
     for name, group in file.by_mask_ratio.items():
         estimate = group.scores[score]
@@ -69,5 +64,5 @@ def _interval(estimate: Estimate) -> list[float | None]:
 
 
 def _finite(value: float | None) -> float | None:
-    """None for what is no finite number, which a table can't hold."""
+    """Replace a value that isn't finite, which a W&B table can't hold, with None."""
     return value if value is not None and math.isfinite(value) else None

@@ -1,1 +1,1 @@
-"""Many runs by one command: sweeps and benchmarks."""
+"""Sweeps and benchmarks: many runs with one command."""

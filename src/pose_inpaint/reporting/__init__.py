@@ -1,1 +1,1 @@
-"""Compares scored runs: tables, paired intervals, curves."""
+"""Compare scored runs: tables, paired intervals and curves."""

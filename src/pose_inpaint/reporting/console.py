@@ -1,4 +1,4 @@
-"""Scores as text."""
+"""Scores as text for the terminal."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from pose_inpaint.evaluation.scores_file import PoseRecord, ScoresFile
     from pose_inpaint.metrics.bootstrap import Estimate
 
-LABEL = 28  # letters
+LABEL = 28  # width of the first column, in characters
 
 
 def score_table(file: ScoresFile, rank_by: str, estimator: str | None) -> str:
-    """All scores with interval and n; then the ranking score, and WNJD, by mask ratio and source."""
+    """All scores with interval and n, then the ranking score and WNJD by mask ratio and source."""
     lines = [f"{'':<{LABEL}}{'value':>10}   95 % interval          n"]
     groups: dict[str, list[ScoreName]] = {}
     for name in map(ScoreName.parse, file.scores):
@@ -43,7 +43,7 @@ def _row(label: str, name: ScoreName, estimate: Estimate) -> str:
 
 
 def describe_bounds(pose: PoseRecord | None) -> list[str]:
-    """Floor and ceiling of WNJD, one line each for all joints and for masked ones."""
+    """Floor and ceiling of WNJD, one line for each set of joints."""
     return [
         f"{which.capitalize()} of WNJD over {POSE_REGIONS[name.region]} ({bound.what}): "
         f"{name.format_estimate(bound.scores[str(name)])}, n {bound.scores[str(name)]['n']}"
@@ -54,7 +54,7 @@ def describe_bounds(pose: PoseRecord | None) -> list[str]:
 
 
 def describe_seconds(seconds: Mapping[str, float], images: int) -> str:
-    """Time by stage, and of the stages that look for poses the milliseconds an image."""
+    """Seconds per stage, with milliseconds per image for the pose stages."""
     spent = []
     for stage, value in seconds.items():
         each = f" ({1000 * value / images:.0f} ms an image)" if stage in ("pose", "poses of originals") else ""

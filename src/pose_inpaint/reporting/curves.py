@@ -1,4 +1,4 @@
-"""Charts of comparisons, by matplotlib."""
+"""Curves of scores against the mask ratio."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 COLUMNS = 3
 PANEL = (4.6, 3.4)  # inches
-
-COLOURS = 10  # of matplotlib's cycle
+COLOURS = 10  # length of matplotlib's colour cycle
 
 
 def draw_curves(found: Comparison, edges: Sequence[float], seed: int, path: Path) -> bool:
-    """Each score against the mask ratio, with 95 % intervals: a panel a score, a line a method.
+    """Draw each score against the mask ratio with 95 % intervals, one panel per score and one line per method.
 
-    Scores that no image has by itself (pooled PSNR, FID) have no panel; nothing is drawn where there is no other.
+    Scores of a whole set (pooled PSNR, FID) have no panel.
+
+    Returns:
+        Whether there was a score to draw.
 
     Raises:
         InputError: matplotlib is not installed.
@@ -40,19 +42,19 @@ def draw_curves(found: Comparison, edges: Sequence[float], seed: int, path: Path
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     lines: dict[str, Any] = {}
     for panel, score in zip(axes, scores, strict=False):
-        for place, (run, name) in enumerate(zip(found.runs, found.names, strict=True)):
+        for index, (run, name) in enumerate(zip(found.runs, found.names, strict=True)):
             if score not in run.values:
                 continue
             groups = by_mask_ratio(run, score, edges, seed)
-            x = [100 * share for share, _ in groups]
+            x = [100 * mask_ratio for mask_ratio, _ in groups]
             y, low, high = (np.array([e[key] for _, e in groups], float) for key in ("value", "low", "high"))
-            # Equal values: value and bounds differ by rounding alone, in either direction.
+            # Where all values are equal, rounding can put the mean just outside its interval.
             below, above = np.maximum(y - low, 0), np.maximum(high - y, 0)
-            rounds = place // COLOURS  # further methods have the colours of the first, other marks and other lines
+            rounds = index // COLOURS  # methods that share a colour differ in marker and line style
             style: dict[str, Any] = {
                 "marker": "os^Dv"[rounds % 5],
                 "linestyle": ("-", "--", ":")[rounds % 3],
-                "color": f"C{place}",
+                "color": f"C{index}",
             }
             style |= {"markersize": 3, "capsize": 2, "linewidth": 1.2}
             lines[name] = panel.errorbar(x, y, yerr=[below, above], **style)

@@ -1,4 +1,4 @@
-"""Which of several methods is better, image by image."""
+"""Paired comparison of methods, image by image."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Difference:
-    """The mean over images of one method's score less another's, with its 95 % interval.
+    """Mean difference between two methods' scores over images, first minus second, with its 95 % interval.
 
     Attributes:
-        score: METRIC_IMAGE_REGION.
-        first: place of the method whose score is reduced.
-        second: place of the method that is taken off.
-        estimate: `value`, `low`, `high`, and `n` images that both have a value for.
+        score: Name of the score, METRIC_IMAGE_REGION.
+        first: Index of the first method.
+        second: Index of the second method.
+        estimate: Estimate over the images that have a value for both methods.
     """
 
     score: str
@@ -40,7 +40,7 @@ class Difference:
 
     @property
     def better(self) -> int | None:
-        """Place of the better method; None where the interval holds zero."""
+        """Index of the better method; None if the interval contains zero."""
         low, high = self.estimate["low"], self.estimate["high"]
         if low is not None and low > 0:
             return self.first if higher_is_better(self.score) else self.second
@@ -50,12 +50,12 @@ class Difference:
 
 
 def paired_difference(a: Float[Tensor, " n"], b: Float[Tensor, " n"], seed: int) -> Estimate:
-    """Mean of a - b over the images that both have a value for, with its interval."""
+    """Mean of a - b with its interval, over the images that have a value in both."""
     return estimate_mean(a - b, seed)
 
 
 def compare(runs: Sequence[ScoredRun], scores: Sequence[str], seed: int) -> list[Difference]:
-    """Every pair of methods in every score that both have image by image."""
+    """Compare every pair of methods in every score that both have per image."""
     return [
         Difference(score, i, j, paired_difference(runs[i].values[score], runs[j].values[score], seed))
         for score in scores
@@ -65,18 +65,18 @@ def compare(runs: Sequence[ScoredRun], scores: Sequence[str], seed: int) -> list
 
 
 def best_method(score: str, differences: Sequence[Difference], count: int) -> int | None:
-    """The method that is better than each of the others that has the score, or None where there is none such."""
-    ours = [each for each in differences if each.score == score]
-    compared = {place for each in ours for place in (each.first, each.second)}
-    for place in range(count):
-        duels = [each for each in ours if place in (each.first, each.second)]
-        if place in compared and len(duels) == len(compared) - 1 and all(each.better == place for each in duels):
-            return place
+    """Index of the method that beats every other method with the score, or None."""
+    pairs = [pair for pair in differences if pair.score == score]
+    compared = {index for pair in pairs for index in (pair.first, pair.second)}
+    for index in range(count):
+        own = [pair for pair in pairs if index in (pair.first, pair.second)]
+        if index in compared and len(own) == len(compared) - 1 and all(pair.better == index for pair in own):
+            return index
     return None
 
 
 def by_mask_ratio(run: ScoredRun, score: str, edges: Sequence[float], seed: int) -> list[tuple[float, Estimate]]:
-    """Mean mask ratio and score of each group of mask ratio that has images."""
+    """Mean mask ratio and score of each mask-ratio group that has images."""
     groups = []
     for group in mask_ratio_groups(run.mask_ratios, edges).values():
         chosen = group & ~torch.isnan(run.values[score])

@@ -1,4 +1,4 @@
-"""The report: reads scored runs, compares them, and writes tables, curves and images."""
+"""Compare scored runs and write tables, curves and images."""
 
 from __future__ import annotations
 
@@ -45,12 +45,13 @@ HEADLINE = (
 
 
 def report(config: DictConfig) -> None:
-    """Report as configured.
+    """Write the configured report.
 
     Raises:
-        InputError: nothing that was given can be used; a single bad run is named and left out.
+        InputError: A setting is invalid or no run can be used.
+        SystemExit: 1 if a run or an output was left out; the others are written.
     """
-    if isinstance(config.get("runs"), str):  # runs=DIR for short
+    if isinstance(config.get("runs"), str):  # the short form runs=DIR
         config.runs = [config.runs]
     settings = read_settings(config, ReportSettings)
     check_choice("images", settings.images, ImageKind)
@@ -58,16 +59,16 @@ def report(config: DictConfig) -> None:
     scores = choose_scores(runs, settings.scores)
     differences = compare(runs, scores, settings.seed)
     best = {score: best_method(score, differences, len(runs)) for score in scores}
-    found = Comparison(runs, scores, differences, best)
+    comparison = Comparison(runs, scores, differences, best)
     folder = Path(settings.output)
     folder.mkdir(parents=True, exist_ok=True)
-    write_markdown(found, folder / "table.md")
-    write_csv(found, folder / "table.csv")
-    write_latex(found, folder / "table.tex")
-    write_differences(found, folder / "differences.csv")
+    write_markdown(comparison, folder / "table.md")
+    write_csv(comparison, folder / "table.csv")
+    write_latex(comparison, folder / "table.tex")
+    write_differences(comparison, folder / "differences.csv")
     print((folder / "table.md").read_text(encoding="utf-8"))
-    drawn = draw(found, settings, folder, faults)
-    _send(settings, plain_config(config), found, drawn)
+    drawn = draw(comparison, settings, folder, faults)
+    _send(settings, plain_config(config), comparison, drawn)
     names = ["table.md", "table.csv", "table.tex", "differences.csv", *(path.name for path in drawn)]
     print(f"Written to {folder}: {', '.join(names)}")
     for fault in faults:
@@ -77,7 +78,7 @@ def report(config: DictConfig) -> None:
 
 
 def draw(found: Comparison, settings: ReportSettings, folder: Path, faults: list[str]) -> list[Path]:
-    """Draws sheet and curves; what can't be drawn is added to `faults`, and an older file of that name removed."""
+    """Replace the contact sheet and the curves; return those drawn and append to `faults` why one is missing."""
     sheet, curves = folder / CONTACT_SHEET, folder / "curves.png"
     for path in (sheet, curves):
         path.unlink(missing_ok=True)
@@ -86,7 +87,7 @@ def draw(found: Comparison, settings: ReportSettings, folder: Path, faults: list
         if draw_examples(found, settings.images, sheet):
             drawn.append(sheet)
         else:
-            faults.append("contact_sheet.png: the runs kept no examples in common; score them with the same examples=N")
+            faults.append("contact_sheet.png: the runs have no examples in common; score them with the same examples=N")
         if draw_curves(found, settings.mask_ratio_edges, settings.seed, curves):
             drawn.append(curves)
     except InputError as error:
@@ -95,20 +96,20 @@ def draw(found: Comparison, settings: ReportSettings, folder: Path, faults: list
 
 
 def read_runs(folders: list[str]) -> tuple[list[ScoredRun], list[str]]:
-    """The runs that can be compared with the first sound one, and what is wrong with the others.
+    """Read the runs that are comparable with the first valid one, and describe the problems of the others.
 
     Raises:
-        InputError: not one is sound.
+        InputError: A folder is listed twice, or no run is valid.
     """
     if len({Path(folder).resolve() for folder in folders}) != len(folders):
-        raise InputError(f"runs={folders}: the same folder twice; name each once")
+        raise InputError(f"runs={folders}: the same folder is listed twice; list each once")
     runs: list[ScoredRun] = []
     faults = []
     for folder in folders:
         try:
-            found = read_scored_run(folder)
-            check_comparable(runs, found)
-            runs.append(found)
+            run = read_scored_run(folder)
+            check_comparable(runs, run)
+            runs.append(run)
         except InputError as error:
             faults.append(str(error))
     if not runs:
@@ -117,22 +118,22 @@ def read_runs(folders: list[str]) -> tuple[list[ScoredRun], list[str]]:
 
 
 def choose_scores(runs: list[ScoredRun], wanted: list[str] | None) -> list[str]:
-    """The scores to report.
+    """Choose the scores to report: `wanted`, else the headline scores, else all.
 
     Raises:
-        InputError: one was asked for that no run has.
+        InputError: No run has a wanted score.
     """
     available = list(dict.fromkeys(name for run in runs for name in (*run.file.scores, *run.file.of_sets)))
     if wanted is None:
         return [name for name in HEADLINE if name in available] or available
     for name in wanted:
         if name not in available:
-            raise InputError(f"scores: {name} was taken in no run; there are {', '.join(available)}")
+            raise InputError(f"scores: no run has {name}; available are {', '.join(available)}")
     return wanted
 
 
 def draw_examples(found: Comparison, image: str, path: Path) -> bool:
-    """Draws the images that all runs kept: input, each method's, original. False where there is none."""
+    """Draw the examples that all runs have, with input and original; return False if there are none."""
     folders = [run.folder / EXAMPLES for run in found.runs]
     kept = [{p.relative_to(f / image).as_posix() for p in (f / image).rglob("*.png")} for f in folders]
     names = sorted(set.intersection(*kept))
@@ -145,12 +146,12 @@ def draw_examples(found: Comparison, image: str, path: Path) -> bool:
 
 
 def _send(settings: ReportSettings, plain: dict[str, object], found: Comparison, drawn: list[Path]) -> None:
-    """The same table and images to W&B, if that is logged to."""
+    """Log the tables and images to W&B if `logger` is set."""
     if not settings.logger.get("_target_"):
         return
     logger = instantiate.build("logger", settings.logger)
     if not isinstance(logger, WandbLogger):
-        raise InputError("logger: a report goes to files or to W&B; choose logger=csv or logger=wandb")
+        raise InputError("logger: a report can only be logged to W&B; give logger=wandb, or logger=csv for files only")
     with recorded([logger], plain):
         methods = zip(found.names, found.runs, strict=True)
         rows = [[name, *(cell(run, score) for score in found.scores)] for name, run in methods]

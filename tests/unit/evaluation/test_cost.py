@@ -35,7 +35,7 @@ def test_time_is_a_mean_over_images_without_the_first_batch(monkeypatch):
     meter = Meter("cpu")
     with meter.measuring(2):
         pass
-    assert meter.seconds_per_image == 50  # there is no other
+    assert meter.seconds_per_image == 50  # the only batch
     for images in (6, 2):
         with meter.measuring(images):
             pass
@@ -44,10 +44,10 @@ def test_time_is_a_mean_over_images_without_the_first_batch(monkeypatch):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_memory_on_a_gpu_is_that_of_completing():
+def test_memory_on_a_gpu_is_that_of_inpainting():
     meter = Meter("cuda")
     weights = torch.zeros(2**20, device="cuda")
-    torch.zeros(2**26, device="cuda")  # gone before the batch
+    torch.zeros(2**26, device="cuda")  # freed before the batch
     with meter.measuring(1):
         weights + 1
     assert 2 * 2**22 <= meter.gpu_peak < 2**26
@@ -55,7 +55,7 @@ def test_memory_on_a_gpu_is_that_of_completing():
 
 
 def test_resident_memory_is_in_bytes_and_remembers_its_peak():
-    torch.ones(2**27)  # half a GiB, touched and gone
+    torch.ones(2**27)  # half a GiB, written and freed
     assert 2**29 < resident_peak() < 2**36
 
 

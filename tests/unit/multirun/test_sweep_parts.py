@@ -1,4 +1,4 @@
-"""What a sweep is made of: job names, axes, records."""
+"""Parts of a sweep: job names, axes, records."""
 
 import json
 import re

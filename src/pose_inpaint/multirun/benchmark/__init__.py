@@ -1,1 +1,1 @@
-"""Trains, scores and reports many methods."""
+"""Train, score and compare many methods."""

@@ -1,4 +1,4 @@
-"""What a benchmark is going to do, composed and checked before it does any of it."""
+"""Plan of a benchmark: every command, composed and checked before the first one runs."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     from pose_inpaint.config.schema import BenchmarkSettings, MethodSettings
 
-REPORT = "report"  # the folder of the report, and so no name of a method
+REPORT = "report"  # folder of the report, so a method can't have this name
 SCORED_ON = ("data", "mask", "metric", "pose")
 TRAINED_ON = ("data", "mask")
-OF_THE_FOLDER = ("run_dir", "resume", "checkpoint")  # say where something lies, not what it is
+OF_THE_FOLDER = ("run_dir", "resume", "checkpoint")  # paths, which don't identify a method
 
 Schema = TypeVar("Schema")
 
@@ -40,8 +40,8 @@ class Stage:
     """One command of a method.
 
     Attributes:
-        arguments: of its command line, without folders.
-        settings: resolved, without folders.
+        arguments: Command-line arguments, without folders.
+        settings: Resolved settings, without folders.
     """
 
     arguments: list[str]
@@ -50,15 +50,15 @@ class Stage:
 
 @dataclass(frozen=True)
 class Plan:
-    """A method of a benchmark.
+    """Planned commands of one method.
 
     Attributes:
-        name: of the method and its folder.
-        evaluate: its scoring.
-        scoring: the scoring's settings as objects.
-        train: its training, if it is trained.
-        training: the training's settings as objects.
-        checkpoint_sha256: digest of the checkpoint that it is, if it is one.
+        name: Name of the method and its folder.
+        evaluate: Scoring stage.
+        scoring: Settings of the scoring.
+        train: Training stage, or None for a method that isn't trained.
+        training: Settings of the training, or None.
+        checkpoint_sha256: Digest of the checkpoint, for a method given as one.
     """
 
     name: str
@@ -70,27 +70,27 @@ class Plan:
 
     @property
     def key(self) -> str:
-        """Of its settings, for messages."""
+        """Configuration key, for messages."""
         return f"methods.{self.name}"
 
     @property
     def stages(self) -> list[str]:
-        """The names of its stages, in order."""
+        """Names of the stages, in order."""
         return [*(["train"] if self.train else []), "evaluate"]
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that its scores follow from."""
-        found = {"evaluate": self.evaluate.settings}
-        found |= {"train": self.train.settings} if self.train else {}
-        return found | ({"checkpoint": {"sha256": self.checkpoint_sha256}} if self.checkpoint_sha256 else {})
+        """Everything that determines the scores."""
+        settings = {"evaluate": self.evaluate.settings}
+        settings |= {"train": self.train.settings} if self.train else {}
+        return settings | ({"checkpoint": {"sha256": self.checkpoint_sha256}} if self.checkpoint_sha256 else {})
 
 
 def make_plans(settings: BenchmarkSettings, config: DictConfig) -> list[Plan]:
-    """Composes the commands of every method that is not left out.
+    """Compose the commands of every method that isn't null.
 
     Raises:
-        InputError: a method can't be composed, or there is none.
+        InputError: A method can't be composed, or there is none.
     """
     methods = {name: method for name, method in settings.methods.items() if method is not None}
     if not methods:
@@ -100,13 +100,13 @@ def make_plans(settings: BenchmarkSettings, config: DictConfig) -> list[Plan]:
         raise InputError(f"redo=[{','.join(unknown)}]: no such method; there are {', '.join(methods)}")
     seed = f"seed={settings.seed}"
     scoring = [*shared(config, SCORED_ON), seed, f"device={settings.device}", *settings.evaluate]
-    # A trained method is scored with the others, and so not by its training.
+    # Trained methods are scored by `evaluate` like the others, not at the end of their training.
     learning = [*shared(config, TRAINED_ON), seed, "test.enabled=false", *settings.train]
     return [_make_plan(name, method, scoring, learning) for name, method in methods.items()]
 
 
 def _make_plan(name: str, method: MethodSettings, scoring: list[str], learning: list[str]) -> Plan:
-    """Composes a method's commands of what those of all methods have in common and its own overrides."""
+    """Compose a method's commands from the shared overrides and its own."""
     _check_method(name, method)
     scoring = [*scoring, f"name={as_value(name)}"]
     with named(f"methods.{name}"):
@@ -122,9 +122,7 @@ def _make_plan(name: str, method: MethodSettings, scoring: list[str], learning: 
 
 def _check_method(name: str, method: MethodSettings) -> None:
     if not re.fullmatch(r"[A-Za-z0-9_][\w.\-]*", name) or name == REPORT:
-        raise InputError(
-            f"methods.{name}: it names a folder, so give letters, digits and _-. alone, and not {REPORT!r}"
-        )
+        raise InputError(f"methods.{name}: it names a folder; use only letters, digits, _, - and ., and not {REPORT!r}")
     if sum(given is not None for given in (method.model, method.experiment, method.checkpoint)) != 1:
         raise InputError(
             f"methods.{name}: give one of model, experiment and checkpoint, or null to leave the method out"
@@ -132,12 +130,13 @@ def _check_method(name: str, method: MethodSettings) -> None:
 
 
 def shared(config: DictConfig, groups: Iterable[str]) -> list[str]:
-    """Overrides that give another command the benchmark's blocks, as far as they differ from their defaults."""
+    """Overrides that pass the benchmark's config groups to another command where they differ from the defaults."""
     running = HydraConfig.get()
     path = [f"hydra.searchpath={as_value(list(running.searchpath))}"] if running.searchpath else []
-    usual = compose("benchmark", path, return_hydra_config=True).hydra.runtime.choices
-    ours = running.runtime.choices
-    chosen = [f"{group}={ours[group]}" for group in groups if ours.get(group) != usual.get(group)]
+    defaults = compose("benchmark", path, return_hydra_config=True).hydra.runtime.choices
+    choices = running.runtime.choices
+    chosen = [f"{group}={choices[group]}" for group in groups if choices.get(group) != defaults.get(group)]
+    # Comparing with the chosen groups' own defaults leaves only the values that were overridden.
     base = compose("benchmark", [*path, *chosen])
     differing = []
     for group in groups:
@@ -159,7 +158,7 @@ def _make_stage(command: str, overrides: Sequence[str], schema: type[Schema]) ->
 
 @contextmanager
 def named(key: str) -> Iterator[None]:
-    """Says whose fault it is."""
+    """Prefix errors with a key."""
     try:
         yield
     except (HydraException, OmegaConfBaseException) as error:

@@ -1,4 +1,4 @@
-"""Builds what a benchmark is going to build, so that what can't be stops it before it starts."""
+"""Build everything a benchmark needs, so that it fails before its first command rather than hours later."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from pose_inpaint.config.schema import EvaluateSettings, TrainSettings
     from pose_inpaint.multirun.benchmark.plan import Plan
 
-METHOD = ("name", "model")  # settings in which scorings may differ without another check
+METHOD = ("name", "model")  # settings that need no separate check of the scoring
 
 
 def check_plans(plans: Iterable[Plan]) -> None:
-    """Builds everything but the trained networks' outputs; nothing is written, and no image read.
+    """Build everything the plans need, without writing files or reading images.
 
     Raises:
-        InputError: something can't be built; the message names the method.
+        InputError: Something can't be built; the message names the method.
     """
     checked: set[str] = set()
     for plan in plans:
@@ -36,15 +36,15 @@ def check_plans(plans: Iterable[Plan]) -> None:
                 check_training(plan.training)
             elif plan.scoring.model is not None:
                 choose_inpainter(plan.scoring.model, None, choose_device("cpu"))
-            rest = {key: value for key, value in plan.evaluate.settings.items() if key not in METHOD}
-            alike = json.dumps(rest, sort_keys=True)
-            if alike not in checked:
+            shared = {key: value for key, value in plan.evaluate.settings.items() if key not in METHOD}
+            identity = json.dumps(shared, sort_keys=True)
+            if identity not in checked:
                 check_scoring(plan.scoring)
-            checked.add(alike)
+            checked.add(identity)
 
 
 def check_training(settings: TrainSettings) -> None:
-    """Builds data, networks, losses and trainer."""
+    """Build data, networks, losses and trainer."""
     data = build.build_data(settings.data, settings.mask, settings.seed)
     build_module(settings, data, {})
     data.check_batch_size()
@@ -52,9 +52,9 @@ def check_training(settings: TrainSettings) -> None:
 
 
 def check_scoring(settings: EvaluateSettings) -> None:
-    """Builds data, pose estimator and scores."""
-    nothing = settings.model is None and settings.checkpoint is None  # it is still to be trained
-    check_settings(dataclasses.replace(settings, checkpoint="trained") if nothing else settings)
+    """Build data, pose estimator and scores."""
+    untrained = settings.model is None and settings.checkpoint is None  # its checkpoint doesn't exist yet
+    check_settings(dataclasses.replace(settings, checkpoint="trained") if untrained else settings)
     device = choose_device(settings.device)
     judge = build.build_judge(settings.pose, device)
     data = build.build_data(settings.data, settings.mask, settings.seed)

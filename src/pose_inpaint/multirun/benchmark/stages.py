@@ -1,4 +1,4 @@
-"""Trains and scores one method of a benchmark by the commands that anybody would use."""
+"""Train and score one method of a benchmark with the `train` and `evaluate` commands."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ DOING = {"train": "training", "evaluate": "scoring"}
 
 
 def complete_method(plan: Plan, output: Path, label: str, *, redo: bool) -> str | None:
-    """Does what is not done of a method.
+    """Run the missing stages of a method.
 
     Args:
-        plan: of the method.
-        output: of the benchmark.
-        label: of the lines that say how far it is.
-        redo: begin by removing what there is.
+        plan: Plan of the method.
+        output: Output folder of the benchmark.
+        label: Prefix of the progress lines.
+        redo: Whether to remove the method's folder first.
 
     Returns:
-        What failed, None where nothing did.
+        Description of the failure, or None on success.
     """
     folder = output / plan.name
     if redo and folder.exists():
@@ -58,17 +58,17 @@ def complete_method(plan: Plan, output: Path, label: str, *, redo: bool) -> str 
 
 
 def _run_stage(plan: Plan, stage: str, folder: Path, label: str) -> int:
-    """Runs one command, says which, how long it took and, if it failed, its last words; returns its exit status."""
+    """Run one command, print it, its duration and, on failure, its last lines; return its exit status."""
     into = folder / stage
     if stage == "evaluate":
-        shutil.rmtree(into, ignore_errors=True)  # what a scoring left that was cut off
-        arguments = [*plan.evaluate.arguments, *_released(plan, folder)]
+        shutil.rmtree(into, ignore_errors=True)  # output of an interrupted scoring
+        arguments = [*plan.evaluate.arguments, *_trained_checkpoint(plan, folder)]
     else:
-        going_on = resumption(into, plan)
-        if going_on is None:
-            _say(f"{label}: trained already")
+        resuming = resumption(into, plan)
+        if resuming is None:
+            _say(f"{label}: already trained")
             return 0
-        arguments = [*(plan.train.arguments if plan.train else []), *going_on]
+        arguments = [*(plan.train.arguments if plan.train else []), *resuming]
     command = [sys.executable, "-m", f"pose_inpaint.{stage}", *arguments, f"hydra.run.dir={as_value(str(into))}"]
     log = folder / LOG
     start = log.stat().st_size if log.exists() else 0
@@ -84,9 +84,9 @@ def _run_stage(plan: Plan, stage: str, folder: Path, label: str) -> int:
 
 
 def resumption(folder: Path, plan: Plan) -> list[str] | None:
-    """The overrides that make a training go on where it was cut off; None if only its end was missing.
+    """Overrides that resume an interrupted training; None if all its epochs are done.
 
-    Without a checkpoint that can be read it begins anew, in an empty folder.
+    Without a readable checkpoint the folder is removed and the training starts again.
     """
     last = folder / CHECKPOINTS / LAST
     try:
@@ -99,8 +99,8 @@ def resumption(folder: Path, plan: Plan) -> list[str] | None:
     return [f"resume={as_value(str(last))}"]
 
 
-def _released(plan: Plan, folder: Path) -> list[str]:
-    """Names the checkpoint of a trained method: the one that `test.checkpoint` of its training chooses."""
+def _trained_checkpoint(plan: Plan, folder: Path) -> list[str]:
+    """Override with the checkpoint that the training's `test.checkpoint` selects; empty for an untrained method."""
     if plan.training is None:
         return []
     checkpoints = folder / "train" / CHECKPOINTS

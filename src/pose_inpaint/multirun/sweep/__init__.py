@@ -1,1 +1,1 @@
-"""Sweeps over a training's settings."""
+"""Sweeps over training settings."""

@@ -1,4 +1,4 @@
-"""The chart of a sweep, by matplotlib: a scatter over one numeric key, parallel coordinates over several."""
+"""Chart of a sweep: a scatter plot over one numeric key, otherwise parallel coordinates."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-LOG_SPREAD = 10.0  # positive values whose extremes are this many times apart are drawn on a logarithmic axis
-TICKS = 8  # at most, on an axis of numbers
-LETTERS = 18  # of a tick
+LOG_SPREAD = 10.0  # ratio of the largest to the smallest positive value from which an axis is logarithmic
+TICKS = 8  # maximum on a numeric axis
+LETTERS = 18  # maximum length of a tick label
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Axis:
     """A swept key as heights in [0, 1].
 
     Attributes:
-        key: its name.
-        heights: of each job, in order.
-        ticks: height and text.
-        logarithmic: whether equal distances are equal ratios.
+        key: Swept key.
+        heights: Height of each job, in order.
+        ticks: Height and text of each tick.
+        logarithmic: Whether the axis is logarithmic.
     """
 
     key: str
@@ -36,43 +36,44 @@ class Axis:
 
 
 def numbers(values: Sequence[str]) -> list[float] | None:
-    """Values as numbers, None where one is none."""
+    """Values as finite numbers, or None if one isn't."""
     try:
-        found = [float(value) for value in values]
+        parsed = [float(value) for value in values]
     except ValueError:
         return None
-    return found if all(map(math.isfinite, found)) else None
+    return parsed if all(map(math.isfinite, parsed)) else None
 
 
 def make_axis(key: str, values: Sequence[str]) -> Axis:
-    """Heights and ticks of a key: numbers by size, or by their logarithm if far apart; words in the order they came."""
-    found = numbers(values)
-    if found is None:
+    """Heights and ticks of a key: linear or logarithmic for numbers, evenly spaced in order of appearance for words."""
+    parsed = numbers(values)
+    if parsed is None:
         words = list(dict.fromkeys(values))
-        places = {word: (place + 0.5) / len(words) for place, word in enumerate(words)}
-        ticks = [(height, word[-LETTERS:]) for word, height in places.items()]
-        return Axis(key, [places[value] for value in values], ticks, logarithmic=False)
-    logarithmic = min(found) > 0 and max(found) / min(found) >= LOG_SPREAD * (1 - 1e-9)
-    scaled = [math.log10(number) for number in found] if logarithmic else found
+        word_heights = {word: (index + 0.5) / len(words) for index, word in enumerate(words)}
+        ticks = [(height, word[-LETTERS:]) for word, height in word_heights.items()]
+        return Axis(key, [word_heights[value] for value in values], ticks, logarithmic=False)
+    # The tolerance keeps pairs such as 1e-5 and 1e-4 logarithmic despite rounding.
+    logarithmic = min(parsed) > 0 and max(parsed) / min(parsed) >= LOG_SPREAD * (1 - 1e-9)
+    scaled = [math.log10(number) for number in parsed] if logarithmic else parsed
     low, span = min(scaled), max(scaled) - min(scaled)
     heights = [(number - low) / span if span else 0.5 for number in scaled]
-    each = sorted(set(zip(heights, found, strict=True)))
-    if len(each) > TICKS:
-        each = [each[round(place * (len(each) - 1) / (TICKS - 1))] for place in range(TICKS)]
-    return Axis(key, heights, [(height, f"{number:.3g}") for height, number in each], logarithmic)
+    marks = sorted(set(zip(heights, parsed, strict=True)))
+    if len(marks) > TICKS:
+        marks = [marks[round(index * (len(marks) - 1) / (TICKS - 1))] for index in range(TICKS)]
+    return Axis(key, heights, [(height, f"{number:.3g}") for height, number in marks], logarithmic)
 
 
 def draw_sweep(
     keys: Sequence[str], values: Sequence[Sequence[str]], scores: Sequence[float | None], metric: str, path: Path
 ) -> None:
-    """Draws every job; those without a score are marked as failed.
+    """Draw every job; those without a score are marked as failed.
 
     Args:
-        keys: the swept keys, at least one.
-        values: of each job, one a key.
-        scores: of each job, None where it failed; at least one is a number.
-        metric: the scores' name, METRIC_IMAGE_REGION.
-        path: of the image.
+        keys: Swept keys, at least one.
+        values: Values of each job, one per key.
+        scores: Score of each job, None if it failed; at least one is a number.
+        metric: Name of the score, METRIC_IMAGE_REGION.
+        path: Path of the image.
 
     Raises:
         InputError: matplotlib is not installed.
@@ -81,11 +82,11 @@ def draw_sweep(
     figure = drawing.Figure(figsize=(max(5.0, 1.9 * (len(keys) + 1)), 4.2), layout="constrained")
     panel = figure.subplots()
     first = [row[0] for row in values]
-    found = numbers(first) if len(keys) == 1 else None
-    if found is not None:
-        _scatter(panel, keys[0], found, scores, metric, logarithmic=make_axis(keys[0], first).logarithmic)
+    x = numbers(first) if len(keys) == 1 else None
+    if x is not None:
+        _scatter(panel, keys[0], x, scores, metric, logarithmic=make_axis(keys[0], first).logarithmic)
     else:
-        axes = [make_axis(key, [row[place] for row in values]) for place, key in enumerate(keys)]
+        axes = [make_axis(key, [row[index] for row in values]) for index, key in enumerate(keys)]
         _parallel(figure, panel, axes, scores, metric)
     figure.savefig(path, dpi=120)
 
@@ -93,9 +94,9 @@ def draw_sweep(
 def _scatter(
     panel: Any, key: str, x: Sequence[float], scores: Sequence[float | None], metric: str, *, logarithmic: bool
 ) -> None:
-    done = [(place, score) for place, score in zip(x, scores, strict=True) if score is not None]
-    failed = [place for place, score in zip(x, scores, strict=True) if score is None]
-    panel.scatter([place for place, _ in done], [score for _, score in done], color="C0")
+    done = [(value, score) for value, score in zip(x, scores, strict=True) if score is not None]
+    failed = [value for value, score in zip(x, scores, strict=True) if score is None]
+    panel.scatter([value for value, _ in done], [score for _, score in done], color="C0")
     if failed:
         height = min(score for _, score in done)
         panel.scatter(failed, [height] * len(failed), color="C3", marker="x", label="failed (no score)")
@@ -107,23 +108,23 @@ def _scatter(
 
 
 def _parallel(figure: Any, panel: Any, axes: Sequence[Axis], scores: Sequence[float | None], metric: str) -> None:
-    """A line a job over an upright axis a key, coloured by its score; the last axis is the score itself."""
+    """Draw one line per job over one vertical axis per key, coloured by its score; the last axis is the score."""
     colours = import_extra("matplotlib", "sweep.png needs matplotlib", "charts")
     mapping = import_extra("matplotlib.cm", "sweep.png needs matplotlib", "charts")
     done = [score for score in scores if score is not None]
     scale = colours.colors.Normalize(min(done), max(done) if max(done) > min(done) else min(done) + 1e-12)
     shades = mapping.ScalarMappable(scale, "viridis")
-    for place, score in enumerate(scores):
-        heights = [axis.heights[place] for axis in axes]
+    for job, score in enumerate(scores):
+        heights = [axis.heights[job] for axis in axes]
         if score is None:
             panel.plot(range(len(axes)), heights, color="C3", linestyle=":", marker="x", linewidth=1)
         else:
             line = [*heights, float(scale(score))]
             panel.plot(range(len(line)), line, color=shades.to_rgba(score), marker="o", markersize=3, linewidth=1.2)
-    for place, axis in enumerate(axes):
-        panel.axvline(place, color="0.6", linewidth=0.6)
+    for x, axis in enumerate(axes):
+        panel.axvline(x, color="0.6", linewidth=0.6)
         for height, text in axis.ticks:
-            panel.annotate(text, (place, height), (3, 2), textcoords="offset points", fontsize=7)
+            panel.annotate(text, (x, height), (3, 2), textcoords="offset points", fontsize=7)
     panel.axvline(len(axes), color="0.6", linewidth=0.6)
     names = [f"{axis.key}{' (log)' if axis.logarithmic else ''}" for axis in axes]
     panel.set_xticks(range(len(axes) + 1), [*names, label(metric)], fontsize=8, rotation=12)

@@ -1,4 +1,4 @@
-"""One job of a sweep, in whatever process the launcher runs it: a fault is recorded, and the sweep goes on."""
+"""One job of a sweep, in the launcher's process: an error is recorded and the sweep continues."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
-STOP = "stop"  # a file in the sweep's folder: no further job begins
+STOP = "stop"  # while this file is in the sweep's folder, no further job starts
 
 
 class ChildFailedError(RuntimeError):
-    """A job that ran in processes of its own ended without saying why."""
+    """The process of a job failed."""
 
 
 def as_job(run: Callable[[DictConfig], float]) -> Callable[[DictConfig], float | None]:
-    """A command as a job that Hydra's launchers can send to other processes."""
+    """Wrap a command as a job that Hydra's launchers can send to other processes."""
 
     def job(config: DictConfig) -> float | None:
         return run_job(run, config)
@@ -50,10 +50,10 @@ def as_job(run: Callable[[DictConfig], float]) -> Callable[[DictConfig], float |
 
 
 def run_job(run: Callable[[DictConfig], float], config: DictConfig) -> float | None:
-    """Runs a job, unless it is finished already or the sweep is to stop.
+    """Run a job, unless it has finished already or the sweep is stopping.
 
     Returns:
-        The optimized metric; None for a job that failed or was not begun, which every sweeper can bear.
+        The optimized metric; None, which every sweeper accepts, if the job failed or didn't start.
     """
     hydra = HydraConfig.get()
     folder, sweep = Path(hydra.runtime.output_dir), Path(hydra.sweep.dir)
@@ -65,7 +65,7 @@ def run_job(run: Callable[[DictConfig], float], config: DictConfig) -> float | N
             folder.rmdir()
         return None
     if config.resume is None or (folder / CHECKPOINTS / LAST).is_file():
-        config.resume = AUTO  # of a job that has come so far, also where the sweep gives all a checkpoint to begin from
+        config.resume = AUTO  # its own checkpoint takes precedence over one that the sweep gives all jobs
     overrides = list(hydra.overrides.task)
     status = begin_status(folder, overrides, str(config.optimized_metric))
     began = time.monotonic()
@@ -74,14 +74,14 @@ def run_job(run: Callable[[DictConfig], float], config: DictConfig) -> float | N
             return run(config)
         check_launcher(hydra.launcher, config.trainer)
         with locked(folder):
-            pass  # else the command would fail, and could not say that it is another's run that goes on
+            pass  # raises here if another process runs the job; the command below could only fail
         return _run_apart(folder, [*overrides, f"resume={as_value(config.resume)}"])
     except FolderTakenError as error:
-        print(f"job {folder.name} is left alone: {error}", file=sys.stderr, flush=True)
+        print(f"skipped job {folder.name}: {error}", file=sys.stderr, flush=True)
         return None
     except Exception as error:
         after = read_status(folder)
-        if after == before:  # the run had not come so far as to record anything
+        if after == before:  # the run failed before it wrote a status
             write_status(folder, failed(status, error, time.monotonic() - began))
         elif after is not None and after.state == RUNNING:  # its process was killed
             write_status(folder, failed(after, error, time.monotonic() - began))
@@ -92,43 +92,43 @@ def run_job(run: Callable[[DictConfig], float], config: DictConfig) -> float | N
 
 
 def check_launcher(launcher: Mapping[str, Any], trainer: Mapping[str, Any]) -> None:
-    """Several jobs at once would ask for the same devices, and a job has one machine, and one process to start it.
+    """Check that the launcher gives each job its own devices, one machine and one starting process.
 
     Args:
-        launcher: Hydra's launcher, `hydra.launcher`.
-        trainer: the trainer's settings in one of the jobs.
+        launcher: Settings of Hydra's launcher, `hydra.launcher`.
+        trainer: Settings of one job's trainer.
 
     Raises:
-        InputError: jobs on several devices would run side by side, or one would run more than once or on more machines.
+        InputError: Jobs on several devices would run at once, or a job would run several times or on several machines.
     """
-    for key in ("nodes", "tasks_per_node"):  # of submitit
+    for key in ("nodes", "tasks_per_node"):  # submitit
         if (launcher.get(key) or 1) > 1:
             raise InputError(f"hydra.launcher.{key}={launcher[key]}: each task would run the whole job; give 1")
     if nodes_wanted(trainer) > 1:
-        raise InputError(f"trainer.num_nodes={trainer['num_nodes']}: a job of a sweep has one machine; give 1")
+        raise InputError(f"trainer.num_nodes={trainer['num_nodes']}: a job of a sweep runs on one machine; give 1")
     kind, count = str(launcher.get("_target_")), devices_wanted(trainer)
     at_once = "ray" in kind or "LocalLauncher" in kind or ("joblib" in kind and launcher.get("n_jobs") != 1)
     if count > 1 and at_once:
         raise InputError(
             f"trainer.devices={trainer.get('devices')}: a job takes {count} devices, and this launcher would start "
-            "several on the same ones; leave out hydra/launcher, or give trainer.devices=1"
+            "several jobs on the same ones; leave out hydra/launcher, or give trainer.devices=1"
         )
 
 
 def _run_apart(folder: Path, overrides: list[str]) -> float | None:
-    """Runs a job on several devices as a command of its own, so that neither its environment nor its death is ours."""
+    """Run a job on several devices as a separate command, isolating its environment variables and crashes."""
     log = folder / LOG
     start = log.stat().st_size if log.exists() else 0
     exit_status = run_child(training_command(folder, overrides), log, grace=SAVING)
     after = read_status(folder)
     if exit_status == 0 and after is not None and after.state == FINISHED:
         return after.value
-    said = (last_lines(log, start) or ["it said nothing"])[-1]
-    raise ChildFailedError(f"{describe_status(exit_status)}: {said}; see {log}")
+    last = (last_lines(log, start) or ["no output"])[-1]
+    raise ChildFailedError(f"{describe_status(exit_status)}: {last}; see {log}")
 
 
 def mark_interrupted(folders: list[Path]) -> None:
-    """Corrects the status of jobs that were ended before they could say so."""
+    """Mark jobs that were killed while running as interrupted."""
     for folder in folders:
         status = read_status(folder)
         if status is not None and status.state == RUNNING:

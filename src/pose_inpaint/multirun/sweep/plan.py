@@ -1,4 +1,4 @@
-"""What a sweep is going to do, checked before anything is written."""
+"""Plan of a sweep, checked before anything is written."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ ON_ERROR = ("continue", "stop")
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep that may begin.
+    """A checked sweep.
 
     Attributes:
-        folder: of the sweep, absolute.
-        options: of the command line, beside overrides.
-        record: what was asked for.
-        continued: whether it goes on.
-        config: composed of the first value of each swept key, with Hydra's own part.
-        parsed: the overrides, with those that `hydra.sweeper.params` adds.
+        folder: Absolute path of the sweep's folder.
+        options: Command-line options other than overrides.
+        record: Record of the requested sweep.
+        continued: Whether the sweep is being resumed.
+        config: Configuration with the first value of each swept key, including Hydra's own.
+        parsed: Parsed overrides, including those that `hydra.sweeper.params` adds.
     """
 
     folder: Path
@@ -59,27 +59,28 @@ class Plan:
 
 
 def plan_sweep(arguments: Sequence[str], check: Callable[[DictConfig], object]) -> Plan:
-    """Reads and checks what a sweep was asked for.
+    """Read and check the command line of a sweep.
 
     Args:
-        arguments: of the command line.
-        check: raises `InputError` for a job's configuration whose settings can't be used.
+        arguments: Command-line arguments.
+        check: Function that raises `InputError` if a job's configuration has invalid settings.
 
     Raises:
-        InputError: it can't be done as asked.
+        InputError: The sweep is invalid.
     """
     given, options = _read_command_line(arguments)
-    wanted = [override.partition("=")[2] for override in given if key_of(override) == RESUME]
+    resumed = [override.partition("=")[2] for override in given if key_of(override) == RESUME]
     given = [override for override in given if key_of(override) not in (RESUME, "hydra.mode")]
-    if "" in wanted:
-        raise InputError(f"{RESUME}: give the folder of the sweep to go on with, {RESUME}=DIR")
-    folder = Path(wanted[-1].strip("'\"")).resolve() if wanted and wanted[-1] != "null" else None
+    if "" in resumed:
+        raise InputError(f"{RESUME}: give the folder of the sweep to resume, {RESUME}=DIR")
+    folder = Path(resumed[-1].strip("'\"")).resolve() if resumed and resumed[-1] != "null" else None
     overrides = given
     if folder is not None:
         given = [override for override in given if key_of(override) != "hydra.sweep.dir"]
         overrides = continued_overrides(folder, read_record(folder), given)
         overrides.append(f"hydra.sweep.dir={as_value(str(folder))}")
     parsed = OverridesParser.create().parse_overrides(overrides)
+    # The chosen sweeper may sweep more keys, so the configuration is composed twice.
     config = _compose(_first_values(parsed))
     added = _parameters(config, parsed)
     if added:
@@ -88,34 +89,34 @@ def plan_sweep(arguments: Sequence[str], check: Callable[[DictConfig], object]) 
     for each in [config, *_variations(parsed)]:
         check_launcher(each.hydra.launcher, each.trainer)
     record = _describe(config, parsed, overrides)
-    place = folder or Path(config.hydra.sweep.dir).resolve()
-    _check_first_job(config, place, record.swept, check)
-    return Plan(place, options, record, folder is not None, config, parsed)
+    output = folder or Path(config.hydra.sweep.dir).resolve()
+    _check_first_job(config, output, record.swept, check)
+    return Plan(output, options, record, folder is not None, config, parsed)
 
 
 def _read_command_line(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Overrides, and options of Hydra's.
+    """Split the command line into overrides and Hydra options.
 
     Raises:
-        InputError: an option would change what the jobs are composed from.
+        InputError: An option would change the jobs' configuration files.
     """
-    found = get_args_parser().parse_intermixed_args(list(arguments))
+    parsed = get_args_parser().parse_intermixed_args(list(arguments))
     for option in ("config_dir", "config_path", "config_name"):
-        if getattr(found, option, None):
+        if getattr(parsed, option, None):
             name = option.replace("_", "-")
             raise InputError(
-                f"--{name}={getattr(found, option)}: a sweep has our configuration alone; give "
-                "'hydra.searchpath=[file://DIR]' to add a folder to it"
+                f"--{name}={getattr(parsed, option)}: not supported in a sweep; add a configuration folder with "
+                "'hydra.searchpath=[file://DIR]'"
             )
-    given = list(found.overrides)
+    given = list(parsed.overrides)
     return given, [argument for argument in arguments if argument not in given]
 
 
 def _compose(overrides: list[str]) -> DictConfig:
-    """The configuration of one job, with Hydra's own part.
+    """Compose the configuration of one job, including Hydra's own.
 
     Raises:
-        InputError: a key or a choice is not there.
+        InputError: A key or a configuration file doesn't exist.
     """
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -126,7 +127,7 @@ def _compose(overrides: list[str]) -> DictConfig:
         kind = str(error.missing_cfg_file)
         extra = "ray" if kind.endswith("ray") else "sweep"
         raise InputError(
-            f"{kind}: not installed here, or no such plugin: pip install 'pose-inpaint[{extra}]'"
+            f"{kind}: no such plugin, or it isn't installed; pip install 'pose-inpaint[{extra}]'"
         ) from error
     except ConfigCompositionException as error:
         cause = str(error.__cause__ or error).splitlines()[0]
@@ -134,21 +135,21 @@ def _compose(overrides: list[str]) -> DictConfig:
 
 
 def _first_values(parsed: Iterable[Override]) -> list[str]:
-    """The overrides of a sweep's first job, whatever chooses its values."""
-    found = []
+    """Overrides with the first value of each swept key (the lower end of an interval)."""
+    overrides = []
     for override in parsed:
         key, value = override.get_key_element(), override.value()
         if isinstance(value, IntervalSweep):
-            found.append(f"{key}={value.start}")
+            overrides.append(f"{key}={value.start}")
         elif override.is_sweep_override():
-            found.append(f"{key}={next(iter(override.sweep_string_iterator()))}")
+            overrides.append(f"{key}={next(iter(override.sweep_string_iterator()))}")
         else:
-            found.append(str(override.input_line))
-    return found
+            overrides.append(str(override.input_line))
+    return overrides
 
 
 def _parameters(config: DictConfig, parsed: Iterable[Override]) -> list[Override]:
-    """The entries of `hydra.sweeper.params` that the command line doesn't replace."""
+    """Entries of `hydra.sweeper.params` that the command line doesn't override."""
     given = {key_of(override.get_key_element()) for override in parsed}
     params = config.hydra.sweeper.get("params") or {}
     lines = [f"{key}={value}" for key, value in params.items() if str(key) not in given]
@@ -156,15 +157,15 @@ def _parameters(config: DictConfig, parsed: Iterable[Override]) -> list[Override
 
 
 def _variations(parsed: Sequence[Override]) -> Iterator[DictConfig]:
-    """The first job's configuration with each further value of a swept group, and of the trainer's swept keys.
+    """Configurations with each further value of a swept group or trainer key, one key at a time.
 
-    So a file that isn't there is named in time, and devices that the launcher can't give.
+    They show missing files, and devices that the launcher can't provide, before the first job.
     """
-    for place, override in enumerate(parsed):
+    for index, override in enumerate(parsed):
         key = override.get_key_element()
         group = (CONF / key_of(key).partition("@")[0]).is_dir()
         if override.is_discrete_sweep() and (group or key_of(key).startswith("trainer.")):
-            others = _first_values(parsed[:place]), _first_values(parsed[place + 1 :])
+            others = _first_values(parsed[:index]), _first_values(parsed[index + 1 :])
             for value in list(override.sweep_string_iterator())[1:]:
                 yield _compose([*others[0], f"{key}={value}", *others[1]])
 
@@ -172,20 +173,21 @@ def _variations(parsed: Sequence[Override]) -> Iterator[DictConfig]:
 def _check_first_job(
     config: DictConfig, folder: Path, swept: Sequence[str], check: Callable[[DictConfig], object]
 ) -> None:
-    """Looks at the first job's settings as the job will, and leaves to it what it alone can know.
+    """Check the first job's settings, except those that only the job can check.
 
-    That is a fault that the message ascribes to a swept key, and what only the job's own process or machine resolves.
+    These are invalid values of a swept key, which fail only the jobs that have them, and interpolations that only the
+    job's process or machine can resolve.
 
     Raises:
-        InputError: a setting can't be used.
+        InputError: A setting is invalid.
     """
     job = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     job.run_dir, job.sweep.resume = str(folder), None
     try:
         check(job)
     except InputError as error:
-        its_own = isinstance(error.__cause__, InterpolationResolutionError)
-        if not its_own and not str(error).startswith(tuple(f"{key}{mark}" for key in swept for mark in "=.: ")):
+        unresolved = isinstance(error.__cause__, InterpolationResolutionError)
+        if not unresolved and not str(error).startswith(tuple(f"{key}{mark}" for key in swept for mark in "=.: ")):
             raise
 
 
@@ -197,7 +199,7 @@ def _describe(config: DictConfig, parsed: Sequence[Override], overrides: list[st
     follows = not any(key_of(override) == "optimized_metric" for override in overrides)
     for key in ["optimized_metric", *(["checkpoint.monitor"] if follows else [])]:
         if key in keys:
-            raise InputError(f"{key}: swept, but jobs are compared by one metric; give optimized_metric=NAME")
+            raise InputError(f"{key}: is swept, but jobs are compared by one metric; give optimized_metric=NAME")
     metric, validation = str(config.optimized_metric), list(config.validation)
     if metric not in validation and "validation" not in keys:
         raise InputError(f"optimized_metric={metric}: not one of validation's {validation}")
@@ -215,15 +217,15 @@ def _count_jobs(config: DictConfig, swept: Iterable[Override]) -> int:
 
 def _discrete(override: Override) -> bool:
     if not override.is_discrete_sweep():
-        raise InputError(f"{override.input_line}: only Optuna chooses from an interval; give sweep=optuna, or values")
+        raise InputError(f"{override.input_line}: an interval needs Optuna; give sweep=optuna, or list the values")
     values = list(override.sweep_string_iterator())
     for value in values:
         if values.count(value) > 1:
-            raise InputError(f"{override.input_line}: {value} is there twice, and would be the same job; leave one out")
+            raise InputError(f"{override.input_line}: {value} is listed twice and would be the same job; remove one")
     return True
 
 
 def hydra_arguments(plan: Plan, *more: str) -> list[str]:
-    """The command line that Hydra gets."""
+    """Command line for Hydra."""
     options = [option for option in plan.options if option not in ("-m", "--multirun")]
     return ["-m", *options, *plan.record.overrides, f"hydra.sweep.dir={as_value(str(plan.folder))}", *more]

@@ -1,6 +1,6 @@
-"""What surrounds a multirun of `train`: checks before its first job, and what is said and written after its last.
+"""Run a sweep: checks before the first job, tables and messages after the last.
 
-Hydra's sweepers choose the jobs and its launchers run them; nothing here schedules.
+Hydra's sweepers choose the jobs and its launchers run them.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ def run_sweep(
     launch: Callable[[list[str], Command], None],
     check: Callable[[DictConfig], object],
 ) -> None:
-    """Runs a multirun.
+    """Run a sweep.
 
     Args:
-        arguments: of the command line.
-        run: the command, which returns the optimized metric.
-        launch: Hydra, given a command line and the job.
-        check: raises `InputError` for a job's configuration whose settings can't be used.
+        arguments: Command-line arguments.
+        run: Command to sweep; it returns the optimized metric.
+        launch: Function that runs Hydra with a command line and the job.
+        check: Function that raises `InputError` if a job's configuration has invalid settings.
 
     Raises:
-        InputError: the sweep can't be done as asked; nothing is written then.
-        SystemExit: 1 if a job failed or was not begun, 75 if the sweep was asked to end, 130 after Ctrl-C.
+        InputError: The sweep is invalid; nothing has been written.
+        SystemExit: 1 if a job failed or didn't start, 75 after SIGTERM, 130 after Ctrl-C.
     """
     _check_ranks()
     plan = plan_sweep(arguments, check)
@@ -61,7 +61,7 @@ def run_sweep(
 
 
 def _run(plan: Plan, more: list[str], left: int, run: Command, launch: Callable[[list[str], Command], None]) -> int:
-    """Has Hydra run the jobs; returns the exit status if that was interrupted, else 0."""
+    """Run the jobs with Hydra; return the exit status of an interruption, else 0."""
     _begin(plan)
     try:
         with ending_by_exception():
@@ -75,22 +75,22 @@ def _run(plan: Plan, more: list[str], left: int, run: Command, launch: Callable[
         if not job_folders(plan.folder):
             _take_back(plan)
             raise
-        if not isinstance(error, ValueError):  # Optuna's, when no trial is complete: the lines below say it
-            print(f"the sweep broke off: {type(error).__name__}: {error}", file=sys.stderr)
+        if not isinstance(error, ValueError):  # Optuna raises it if no trial is complete, which `_conclude` reports
+            print(f"the sweep failed: {type(error).__name__}: {error}", file=sys.stderr)
             _mark_interrupted(plan)
     return 0
 
 
 def _check_ranks() -> None:
-    """Each process of a distributed run would run a sweep of its own.
+    """Refuse to start as one of several processes.
 
     Raises:
-        InputError: this is one of several.
+        InputError: The sweep was started by torchrun or srun.
     """
     if rank_count() > 1:
         raise InputError(
-            f"-m: this process is one of {rank_count()}, and each would run a sweep of its own; start the sweep by "
-            "itself, without torchrun or srun, and give its jobs trainer.devices"
+            f"-m: this process is one of {rank_count()}, and each would run the whole sweep; start it without "
+            "torchrun or srun and set trainer.devices for its jobs"
         )
 
 
@@ -106,7 +106,7 @@ def _begin(plan: Plan) -> None:
 
 
 def _take_back(plan: Plan) -> None:
-    """Removes what a new sweep has written, since nothing came of it."""
+    """Remove the files of a new sweep that failed before its first job."""
     if plan.continued:
         return
     for name in (RECORD, LOCK, "multirun.yaml", "study.db"):
@@ -118,22 +118,22 @@ def _take_back(plan: Plan) -> None:
 
 def _interrupt(plan: Plan) -> None:
     let_go_of_closed_outputs()
-    (plan.folder / STOP).touch()  # for jobs that a launcher has queued elsewhere
+    (plan.folder / STOP).touch()  # stops jobs that a launcher has queued elsewhere
     _mark_interrupted(plan)
 
 
 def _mark_interrupted(plan: Plan) -> None:
-    if "submitit" not in str(plan.config.hydra.launcher.get("_target_")):  # its jobs outlive us
+    if "submitit" not in str(plan.config.hydra.launcher.get("_target_")):  # its jobs outlive this process
         mark_interrupted(job_folders(plan.folder))
 
 
 def _conclude(plan: Plan) -> bool:
-    """Writes the summary and says what became of the jobs; returns whether all are finished."""
+    """Write the summary and print the outcome; return whether every job finished."""
     folder = plan.folder
     jobs = read_jobs(folder)
     try:
         write_summary(folder, read_record(folder), jobs)
-    except InputError as error:  # matplotlib is missing: the tables are written
+    except InputError as error:  # matplotlib is missing; the tables have been written
         print(f"sweep.png: {error}", file=sys.stderr)
     finished = sum(job.status.state == FINISHED for job in jobs)
     failures = [job for job in jobs if job.status.state != FINISHED]
@@ -149,5 +149,5 @@ def _conclude(plan: Plan) -> bool:
         if count:
             print(f"{count} of {len(jobs) + missing} jobs {words}", file=sys.stderr)
     command = f"python -m pose_inpaint.train -m sweep.resume={shlex.quote(str(folder))}"
-    print(f"go on with: {command}", file=sys.stderr)
+    print(f"resume with: {command}", file=sys.stderr)
     return False

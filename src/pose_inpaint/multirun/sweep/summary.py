@@ -1,4 +1,4 @@
-"""A sweep as a table: `sweep.csv`, `sweep.md` and a chart, made from the folders of its jobs alone."""
+"""Summary of a sweep: `sweep.csv`, `sweep.md` and a chart, made from the jobs' folders."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Job:
     """A job of a sweep.
 
     Attributes:
-        folder: of the job.
-        status: what became of it.
-        test: scores of the test split by full name, if it came so far.
-        run: `run.json`, likewise.
+        folder: Folder of the job.
+        status: Status of the job.
+        test: Test scores by full name; empty until the job is scored.
+        run: Content of `run.json`; empty until the job writes it.
     """
 
     folder: Path
@@ -43,21 +43,21 @@ class Job:
     run: dict[str, Any]
 
     def value(self, key: str) -> str:
-        """What the job's overrides give a key; "" where they don't."""
-        found = [override.partition("=")[2] for override in self.status.overrides if key_of(override) == key]
-        return found[-1].strip("'\"") if found else ""
+        """Value that the job's overrides give a key, or ""."""
+        values = [override.partition("=")[2] for override in self.status.overrides if key_of(override) == key]
+        return values[-1].strip("'\"") if values else ""
 
 
 def job_folders(sweep: Path) -> list[Path]:
-    """The folders of jobs that have begun, by name."""
+    """Folders of the jobs that have started, sorted by name."""
     return sorted(path.parent for path in sweep.glob(f"*/{STATUS}"))
 
 
 def read_jobs(sweep: Path) -> list[Job]:
-    """The jobs that have begun, those that began first before the others.
+    """Read the jobs that have started, in the order of their starts.
 
     Raises:
-        InputError: a status can't be read.
+        InputError: A status can't be read.
     """
     jobs = []
     for folder in job_folders(sweep):
@@ -75,10 +75,10 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def write_summary(sweep: Path, record: SweepRecord, jobs: Sequence[Job]) -> None:
-    """Writes `sweep.csv`, `sweep.md` and, where a job finished, `sweep.png`.
+    """Write `sweep.csv`, `sweep.md` and, if a job finished, `sweep.png`.
 
     Raises:
-        InputError: matplotlib is not installed; the tables are written then.
+        InputError: matplotlib is not installed; the tables have been written.
     """
     _write_csv(sweep / "sweep.csv", record, jobs)
     drawn = bool(record.swept) and any(job.status.state == FINISHED for job in jobs)
@@ -89,7 +89,7 @@ def write_summary(sweep: Path, record: SweepRecord, jobs: Sequence[Job]) -> None
 
 
 def _write_csv(path: Path, record: SweepRecord, jobs: Sequence[Job]) -> None:
-    """A row a job, in the order in which they began."""
+    """Write one row per job, in the order of their starts."""
     scores = sorted({name for job in jobs for name in job.status.scores} - {record.metric})
     tests = sorted({name for job in jobs for name in job.test})
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -104,13 +104,13 @@ def _write_csv(path: Path, record: SweepRecord, jobs: Sequence[Job]) -> None:
 
 
 def ranked(jobs: Sequence[Job], direction: str) -> list[Job]:
-    """The jobs from best to worst; those without a value last."""
+    """Jobs from best to worst; those without a value last."""
     sign = -1 if direction == "maximize" else 1
     return sorted(jobs, key=lambda job: math.inf if job.status.value is None else sign * job.status.value)
 
 
 def _as_markdown(record: SweepRecord, jobs: Sequence[Job], *, drawn: bool) -> str:
-    """The table for people, the best job first."""
+    """Readable table, best job first."""
     finished = sum(job.status.state == FINISHED for job in jobs)
     better = "highest" if record.direction == "maximize" else "lowest"
     tested = any(record.metric in job.test for job in jobs)
@@ -138,21 +138,21 @@ def _as_markdown(record: SweepRecord, jobs: Sequence[Job], *, drawn: bool) -> st
         ]
         if tested:
             cells.append(ScoreName.parse(record.metric).format(job.test.get(record.metric)))
-        said = f"{status.state}: {status.error}" if status.error else status.state
-        cells += ["-" if status.seconds is None else f"{status.seconds:.0f}", said]
+        outcome = f"{status.state}: {status.error}" if status.error else status.state
+        cells += ["-" if status.seconds is None else f"{status.seconds:.0f}", outcome]
         lines.append(f"| {' | '.join(cell.replace('|', ' ') for cell in cells)} |")
-    image = ["", "![Every job: its values, and the metric as colour](sweep.png)"] if drawn else []
+    image = ["", "![Swept values of every job, coloured by the metric](sweep.png)"] if drawn else []
     return "\n".join([*lines, *image, ""])
 
 
 def _conditions(jobs: Sequence[Job]) -> str:
-    """Device, seeds and numbers of images, as the jobs recorded them."""
-    begun = [job for job in jobs if job.run]
-    runs = [job.run for job in begun]
+    """Devices, seeds and image counts that the jobs recorded."""
+    started = [job for job in jobs if job.run]
+    runs = [job.run for job in started]
     devices = sorted({f"{run['device']}, {run['threads']} thread{'s' if run['threads'] > 1 else ''}" for run in runs})
     seeds = sorted({run["seed"] for run in runs})
     counts: dict[str, None] = {}
-    for job in begun:
+    for job in started:
         limit = OmegaConf.load(job.folder / CONFIG).data.limit or math.inf  # of each split
         counts |= {f"{data['split']} {min(data['images'], limit)}": None for data in job.run["data"]}
     parts = [
@@ -164,6 +164,6 @@ def _conditions(jobs: Sequence[Job]) -> str:
 
 
 def _short(value: str) -> str:
-    """A number with four digits, and other values as they are."""
-    found = numbers([value])
-    return f"{found[0]:.4g}" if found and len(value) > 8 else value
+    """Shorten a long number to four digits; leave other values unchanged."""
+    parsed = numbers([value])
+    return f"{parsed[0]:.4g}" if parsed and len(value) > 8 else value
