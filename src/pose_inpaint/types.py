@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import Literal, Protocol, get_args
 
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from pose_inpaint.errors import InputError
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-    from torch import Tensor
 
 EMPTY = -1.0
 """Value of the masked pixels in `Batch.known`: black in [-1, 1], as in the challenge's masked images."""

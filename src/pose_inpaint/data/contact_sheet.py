@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
 from pose_inpaint.data.images import to_bytes, to_image
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from jaxtyping import Float
-    from torch import Tensor
-
-    from pose_inpaint.types import Batch, InpaintingOutput
+from pose_inpaint.types import Batch, InpaintingOutput
 
 COLUMNS = ("input", "raw", "composite", "original")
 GAP = 4  # pixels between images

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import fnmatch
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 from lightning.pytorch import LightningDataModule
+from lightning.pytorch.loops.progress import _ProcessedTracker
 from torch.utils.data import DataLoader, Sampler, Subset
 
 from pose_inpaint.data.dataset import ImageDataset, collate
-from pose_inpaint.data.inspection import check_sound, inspect_once
+from pose_inpaint.data.inspection import Inspection, check_sound, inspect_once
+from pose_inpaint.data.masks import Masks
+from pose_inpaint.data.records import Record
 from pose_inpaint.data.samplers import EpochSampler, PartSampler
+from pose_inpaint.data.sources import Source
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.workers import end_readers_at_exit, follow_parent
-
-if TYPE_CHECKING:
-    from lightning.pytorch.loops.progress import _ProcessedTracker
-
-    from pose_inpaint.data.inspection import Inspection
-    from pose_inpaint.data.masks import Masks
-    from pose_inpaint.data.records import Record
-    from pose_inpaint.data.sources import Source
-    from pose_inpaint.types import Batch
+from pose_inpaint.types import Batch
 
 
 class InpaintingData(LightningDataModule):

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
 from torch.utils.data import Dataset
 
 from pose_inpaint.data.images import read_image, resize, to_signed
 from pose_inpaint.data.maskdata import draw_blocks
+from pose_inpaint.data.masks import Masks
+from pose_inpaint.data.records import Record
 from pose_inpaint.errors import InputError
 from pose_inpaint.types import Batch
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from jaxtyping import Float, UInt8
-    from torch import Tensor
-
-    from pose_inpaint.data.masks import Masks
-    from pose_inpaint.data.records import Record
 
 
 def read_record(record: Record, masks: Masks, size: int, epoch: int | None = None) -> Batch:

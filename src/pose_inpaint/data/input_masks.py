@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from jaxtyping import Bool, UInt8
+from torch import Tensor
 from torch.nn import functional as F
 
 from pose_inpaint.data.images import list_by_stem, stem
@@ -12,13 +14,7 @@ from pose_inpaint.data.maskdata import check_blocks, draw_blocks, read_maskdata
 from pose_inpaint.data.masks import read_mask
 from pose_inpaint.errors import InputError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from jaxtyping import Bool, UInt8
-    from torch import Tensor
-
-    MaskedPixels = Callable[[str, UInt8[Tensor, "3 h w"]], Bool[Tensor, "h w"]]
+MaskedPixels = Callable[[str, UInt8[Tensor, "3 h w"]], Bool[Tensor, "h w"]]
 
 SMALLEST_BLACK_SQUARE = 4  # pixels; smaller black regions are part of the image
 

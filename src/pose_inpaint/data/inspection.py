@@ -5,22 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pose_inpaint.data.dataset import read_record
+from pose_inpaint.data.masks import Masks
+from pose_inpaint.data.records import Record
+from pose_inpaint.data.sources import Source
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.cache import cache_folder
 from pose_inpaint.runtime.files import written_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from pose_inpaint.data.masks import Masks
-    from pose_inpaint.data.records import Record
-    from pose_inpaint.data.sources import Source
 
 
 @dataclass(frozen=True)

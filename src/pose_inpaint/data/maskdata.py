@@ -7,18 +7,15 @@ rows x..x+size-1 and columns y..y+size-1 are masked.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
+from jaxtyping import Bool
+from torch import Tensor
 
 from pose_inpaint.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from jaxtyping import Bool
-    from torch import Tensor
 
 
 class Block(NamedTuple):

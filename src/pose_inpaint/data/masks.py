@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
+from jaxtyping import Bool
+from torch import Tensor
 from torch.nn import functional as F
 
 from pose_inpaint.data.images import list_by_stem, open_image, stem
 from pose_inpaint.data.maskdata import Block, check_blocks, draw_blocks
+from pose_inpaint.data.records import Record
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.hashing import digest
 from pose_inpaint.types import check_choice
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool
-    from torch import Tensor
-
-    from pose_inpaint.data.records import Record
 
 
 class Masks(Protocol):

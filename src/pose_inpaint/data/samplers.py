@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from torch.utils.data import DistributedSampler, Sampler
 
 from pose_inpaint.data.dataset import ImageDataset
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class EpochSampler(DistributedSampler[int]):

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from hydra import compose
 
 from pose_inpaint.build import build_metrics
-from pose_inpaint.config.schema import EvaluateSettings
+from pose_inpaint.config.schema import EvaluateSettings, TrainSettings
 from pose_inpaint.config.settings import read_settings
+from pose_inpaint.data.datamodule import InpaintingData
 from pose_inpaint.evaluation.candidates import choose_method
 from pose_inpaint.evaluation.evaluate import evaluate
 from pose_inpaint.evaluation.evaluator import inpaint_fn, score
+from pose_inpaint.evaluation.scores_file import ScoresFile
+from pose_inpaint.metrics.bootstrap import Estimate
 from pose_inpaint.models.classical.constant_fill import MeanFill
 from pose_inpaint.tracking.files import CHECKPOINTS, HISTORY, LAST, SAMPLES, SCORES
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pose_inpaint.config.schema import TrainSettings
-    from pose_inpaint.data.datamodule import InpaintingData
-    from pose_inpaint.evaluation.scores_file import ScoresFile
-    from pose_inpaint.metrics.bootstrap import Estimate
-    from pose_inpaint.training.callbacks.checkpoints import BestOfPhase
-    from pose_inpaint.training.setup import Training
+from pose_inpaint.training.callbacks.checkpoints import BestOfPhase
+from pose_inpaint.training.setup import Training
 
 
 def score_test(training: Training, best: BestOfPhase) -> ScoresFile:

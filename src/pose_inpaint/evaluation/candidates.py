@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
 from torch import nn
 
 from pose_inpaint import build
+from pose_inpaint.config.schema import EvaluateSettings
+from pose_inpaint.data.datamodule import InpaintingData
 from pose_inpaint.errors import InputError
-from pose_inpaint.evaluation.evaluator import inpaint_fn
+from pose_inpaint.evaluation.evaluator import InpaintFn, inpaint_fn
 from pose_inpaint.evaluation.predictions import Predictions
 from pose_inpaint.evaluation.scores_file import CheckpointRecord
 from pose_inpaint.training.checkpoint import Checkpoint, load_generator, read_checkpoint
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pose_inpaint.config.schema import EvaluateSettings
-    from pose_inpaint.data.datamodule import InpaintingData
-    from pose_inpaint.evaluation.evaluator import InpaintFn
-    from pose_inpaint.types import Inpainter
+from pose_inpaint.types import Inpainter
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import torch
+from torchmetrics import Metric
 
 from pose_inpaint import build
 from pose_inpaint.config.blocks import JOINTS
@@ -12,14 +13,8 @@ from pose_inpaint.config.schema import EvaluateSettings
 from pose_inpaint.errors import InputError
 from pose_inpaint.metrics import ImageMetric
 from pose_inpaint.metrics.distribution import DistributionMetric
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from torchmetrics import Metric
-
-    from pose_inpaint.pose.comparison import PoseJudge
-    from pose_inpaint.types import Batch
+from pose_inpaint.pose.comparison import PoseJudge
+from pose_inpaint.types import Batch
 
 
 def find_originals(judge: PoseJudge, batches: Iterable[Batch]) -> None:

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import torch
 
 from pose_inpaint.config.blocks import JOINTS
+from pose_inpaint.config.schema import EvaluateSettings
+from pose_inpaint.data.datamodule import InpaintingData
+from pose_inpaint.data.inspection import Inspection
+from pose_inpaint.data.records import Record
 from pose_inpaint.errors import InputError
+from pose_inpaint.evaluation.candidates import Method
 from pose_inpaint.evaluation.checks import build_scores, find_originals
 from pose_inpaint.evaluation.cost import describe_cost
 from pose_inpaint.evaluation.evaluator import score, timed
 from pose_inpaint.evaluation.examples import draw_ranked, write_examples
 from pose_inpaint.evaluation.pose_bounds import score_bounds
-from pose_inpaint.evaluation.scores_file import Dataset, PoseRecord, ScoresFile
+from pose_inpaint.evaluation.scores_file import Bound, Dataset, PoseRecord, ScoresFile
+from pose_inpaint.metrics.bootstrap import Estimate
+from pose_inpaint.pose.comparison import PoseJudge
 from pose_inpaint.tracking.files import SCORES_CSV
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    import torch
-
-    from pose_inpaint.config.schema import EvaluateSettings
-    from pose_inpaint.data.datamodule import InpaintingData
-    from pose_inpaint.data.inspection import Inspection
-    from pose_inpaint.data.records import Record
-    from pose_inpaint.evaluation.candidates import Method
-    from pose_inpaint.evaluation.scores_file import Bound
-    from pose_inpaint.metrics.bootstrap import Estimate
-    from pose_inpaint.pose.comparison import PoseJudge
 
 
 def evaluate(

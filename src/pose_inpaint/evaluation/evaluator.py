@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
+from torch import Tensor
 from torchmetrics import Metric
 from tqdm import tqdm
 
@@ -16,16 +18,10 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.evaluation.cost import Meter
 from pose_inpaint.evaluation.scores import Scores
 from pose_inpaint.metrics.per_image import ImageMetric, collect
+from pose_inpaint.types import Batch, Inpainter, InpaintingOutput, Source
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
-    from torch import Tensor
-
-    from pose_inpaint.types import Batch, Inpainter, InpaintingOutput, Source
-
-    InpaintFn = Callable[[Batch], InpaintingOutput]
-    """A batch (on its device) to its output: an `Inpainter`, or images read from files."""
+InpaintFn = Callable[[Batch], InpaintingOutput]
+"""A batch (on its device) to its output: an `Inpainter`, or images read from files."""
 
 
 def inpaint_fn(inpainter: Inpainter, device: torch.device | str, seed: int) -> InpaintFn:

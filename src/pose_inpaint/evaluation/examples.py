@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
+from pose_inpaint.config.blocks import ContactSheetSettings
 from pose_inpaint.data.contact_sheet import COLUMNS, draw_contact_sheet, panels
-from pose_inpaint.data.dataset import collate
+from pose_inpaint.data.dataset import ImageDataset, collate
 from pose_inpaint.data.images import save_image, stem, to_bytes, to_image
+from pose_inpaint.evaluation.evaluator import InpaintFn
+from pose_inpaint.evaluation.scores import Scores
 from pose_inpaint.runtime.hashing import digest
 from pose_inpaint.tracking.files import CONTACT_SHEET, EXAMPLES
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pose_inpaint.config.blocks import ContactSheetSettings
-    from pose_inpaint.data.dataset import ImageDataset
-    from pose_inpaint.evaluation.evaluator import InpaintFn
-    from pose_inpaint.evaluation.scores import Scores
 
 
 def choose_by_digest(names: Sequence[str], count: int) -> list[int]:

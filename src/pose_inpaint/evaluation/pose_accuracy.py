@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from pose_inpaint.data.joints import TORSO, available
 from pose_inpaint.metrics.bootstrap import estimate, estimate_mean, ratio
 from pose_inpaint.pose.distances import correct_keypoints, person_scale
-from pose_inpaint.pose.estimator import join
+from pose_inpaint.pose.estimator import PoseEstimator, Poses, join
 from pose_inpaint.pose.lightning_module import check_poses
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from jaxtyping import Float
-    from torch import Tensor
-
-    from pose_inpaint.pose.estimator import PoseEstimator, Poses
-    from pose_inpaint.types import Batch
+from pose_inpaint.types import Batch
 
 
 def measure_accuracy(estimator: PoseEstimator, batches: Iterable[Batch], seed: int) -> dict[str, Any]:

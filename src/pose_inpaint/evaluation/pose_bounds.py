@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 import torch
+from jaxtyping import Float
 from PIL import Image
+from torch import Tensor
 
 from pose_inpaint.build import build_metrics
+from pose_inpaint.config.blocks import PoseSettings
 from pose_inpaint.data.images import to_bytes, to_image, to_signed, to_tensor
 from pose_inpaint.evaluation.evaluator import score
 from pose_inpaint.evaluation.scores_file import Bound
 from pose_inpaint.pose.comparison import PoseJudge
-from pose_inpaint.types import InpaintingOutput
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from jaxtyping import Float
-    from torch import Tensor
-
-    from pose_inpaint.config.blocks import PoseSettings
-    from pose_inpaint.types import Batch
+from pose_inpaint.types import Batch, InpaintingOutput
 
 
 def score_bounds(

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 
 from pose_inpaint.data.images import image_size, list_images, read_image, resize, stem, to_signed
+from pose_inpaint.data.records import Record
 from pose_inpaint.errors import InputError
-from pose_inpaint.types import InpaintingOutput
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pose_inpaint.data.records import Record
-    from pose_inpaint.types import Batch
+from pose_inpaint.types import Batch, InpaintingOutput
 
 
 class Predictions:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.evaluation.scores_file import ScoresFile
 from pose_inpaint.tracking.files import SCORES, SCORES_CSV
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from jaxtyping import Float
-    from torch import Tensor
 
 NOT_SCORES = ("name", "source", "mask_ratio")
 """Columns of `scores.csv` that aren't scores."""

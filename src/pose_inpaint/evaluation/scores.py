@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.evaluation.cost import Meter
 from pose_inpaint.evaluation.scores_file import Group, Sources
+from pose_inpaint.metrics.bootstrap import Estimate
 from pose_inpaint.metrics.per_image import ImageMetric
 from pose_inpaint.metrics.score_names import higher_is_better
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from jaxtyping import Bool, Float
-    from torch import Tensor
-
-    from pose_inpaint.metrics.bootstrap import Estimate
-    from pose_inpaint.types import Source
+from pose_inpaint.types import Source
 
 
 def source_of(name: str) -> str:

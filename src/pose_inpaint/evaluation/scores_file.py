@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from pose_inpaint.metrics.bootstrap import Estimate
 from pose_inpaint.tracking.files import SCORES
 from pose_inpaint.tracking.provenance import write_json
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from pose_inpaint.metrics.bootstrap import Estimate
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
+from lightning.pytorch.loggers import Logger
+
+from pose_inpaint.evaluation.scores_file import ScoresFile
+from pose_inpaint.metrics.bootstrap import Estimate
 from pose_inpaint.metrics.score_names import ScoreName, label
 from pose_inpaint.tracking.wandb_logger import RunLogger
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from lightning.pytorch.loggers import Logger
-
-    from pose_inpaint.evaluation.scores_file import ScoresFile
-    from pose_inpaint.metrics.bootstrap import Estimate
 
 TABLE = ("score", "image", "region", "value", "low", "high", "n", "mean fill", "mean fill low", "mean fill high")
 CURVE = ("mask ratio (%)", "value", "low", "high", "n", "group")

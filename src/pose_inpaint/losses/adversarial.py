@@ -5,24 +5,18 @@ With p = sigmoid(score): -log p = softplus(-score) and -log(1 - p) = softplus(sc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, cast
+from collections.abc import Mapping
+from typing import Literal, cast
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.losses.base import LossTerm, check_weight
 from pose_inpaint.losses.discriminator_views import Views, inpainted_views, local_corners
-from pose_inpaint.types import ImageKind, check_choice
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from jaxtyping import Float
-    from torch import Tensor
-
-    from pose_inpaint.losses.gradient_penalty import Penalty
-    from pose_inpaint.types import Batch, InpaintingOutput
+from pose_inpaint.losses.gradient_penalty import Penalty
+from pose_inpaint.types import Batch, ImageKind, InpaintingOutput, check_choice
 
 GeneratorForm = Literal["non_saturating", "saturating", "linear"]
 DiscriminatorForm = Literal["logistic", "wasserstein", "hinge"]

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterable, Mapping
+from typing import cast
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from pose_inpaint.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from jaxtyping import Float
-    from torch import Tensor
-
-    from pose_inpaint.types import Batch, InpaintingOutput
+from pose_inpaint.types import Batch, InpaintingOutput
 
 
 def check_weight(key: str, value: float) -> float:

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
-from torch import nn
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
 from pose_inpaint.models.layers.local_patch import place_patches
-from pose_inpaint.types import ImageKind
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-    from torch import Tensor
-
-    from pose_inpaint.types import Batch, Discriminator, InpaintingOutput
+from pose_inpaint.types import Batch, Discriminator, ImageKind, InpaintingOutput
 
 
 @dataclass(frozen=True)

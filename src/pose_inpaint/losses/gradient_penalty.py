@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from pose_inpaint.losses.base import check_weight
+from pose_inpaint.losses.discriminator_views import Views
 from pose_inpaint.types import Region, check_choice, region_weight
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
-
-    from pose_inpaint.losses.discriminator_views import Views
 
 
 class Penalty(nn.Module):

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from pose_inpaint.losses.base import LossTerm
-from pose_inpaint.types import ImageKind, check_choice
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor, nn
-
-    from pose_inpaint.models.networks.vgg16 import VGG16Features
-    from pose_inpaint.types import Batch, InpaintingOutput
+from pose_inpaint.models.networks.vgg16 import VGG16Features
+from pose_inpaint.types import Batch, ImageKind, InpaintingOutput, check_choice
 
 Scale = Literal["0..255", "-255..255"]
 

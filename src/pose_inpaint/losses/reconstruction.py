@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.losses.base import LossTerm
 from pose_inpaint.models.layers.hole_geometry import distance_to_known
-from pose_inpaint.types import ImageKind, Region, check_choice, region_weight
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor, nn
-
-    from pose_inpaint.types import Batch, InpaintingOutput
+from pose_inpaint.types import Batch, ImageKind, InpaintingOutput, Region, check_choice, region_weight
 
 MeanOver = Literal["whole", "region"]
 

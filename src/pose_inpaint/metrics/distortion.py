@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.metrics.bootstrap import ratio
 from pose_inpaint.metrics.per_image import ImageMetric, region_weights
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
 
 WINDOW = 11  # pixels; Wang et al. 2004
 SIGMA = 1.5  # pixels

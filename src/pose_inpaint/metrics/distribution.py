@@ -5,12 +5,13 @@ These scores depend on the number of images: compare only sets of the same size.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.error import URLError
 
 import torch
-from torch import nn
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
 from torchmetrics import Metric
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
@@ -18,15 +19,7 @@ from torchmetrics.image.kid import KernelInceptionDistance
 from pose_inpaint.data.images import to_bytes
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.networks.vgg16 import VGG16Features
-from pose_inpaint.types import ImageKind, Region, check_choice
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from jaxtyping import Float, UInt8
-    from torch import Tensor
-
-    from pose_inpaint.types import Batch, InpaintingOutput
+from pose_inpaint.types import Batch, ImageKind, InpaintingOutput, Region, check_choice
 
 SUBSET_SEED = 2018
 FEATURES_DEPTH = 512  # channels of VGG16's last two blocks

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING, get_args
+from collections.abc import Mapping
+from typing import get_args
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 from torchmetrics.utilities import dim_zero_cat
 
 from pose_inpaint.metrics.bootstrap import Estimate, estimate, ratio
-from pose_inpaint.types import ImageKind, Region, check_choice, region_weight
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from jaxtyping import Float
-    from torch import Tensor
-
-    from pose_inpaint.types import Batch, InpaintingOutput
+from pose_inpaint.types import Batch, ImageKind, InpaintingOutput, Region, check_choice, region_weight
 
 REGIONS: tuple[Region, ...] = get_args(Region)
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 from urllib.error import URLError
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.metrics.per_image import ImageMetric
 from pose_inpaint.types import ImageKind, Region, check_choice
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
 
 Net = Literal["alex", "vgg", "squeeze"]
 BACKBONES = {"alex": "AlexNet", "vgg": "VGG16", "squeeze": "SqueezeNet 1.1"}

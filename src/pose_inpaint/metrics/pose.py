@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from pose_inpaint.metrics.per_image import ImageMetric
-from pose_inpaint.pose.comparison import masked_joints
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
-
-    from pose_inpaint.pose.comparison import PoseJudge
-    from pose_inpaint.types import Batch, ImageKind, InpaintingOutput, Region
+from pose_inpaint.pose.comparison import PoseJudge, masked_joints
+from pose_inpaint.types import Batch, ImageKind, InpaintingOutput, Region
 
 
 class PoseMetric(ImageMetric):

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pose_inpaint.errors import InputError
-
-if TYPE_CHECKING:
-    from pose_inpaint.metrics.bootstrap import Estimate
+from pose_inpaint.metrics.bootstrap import Estimate
 
 LABELS = {
     "mse": "MSE", "psnr": "PSNR (dB)", "psnr_pooled": "pooled PSNR (dB)", "ssim": "SSIM", "dssim": "DSSIM",

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
 from torch.nn import functional as F
 
 from pose_inpaint.data.images import resize, to_bytes, to_signed
 from pose_inpaint.data.masks import shrink
 from pose_inpaint.errors import InputError
-from pose_inpaint.types import EMPTY
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float, UInt8
-    from torch import Tensor
-
-    from pose_inpaint.types import Inpainter
+from pose_inpaint.types import EMPTY, Inpainter
 
 
 def inpaint_image(

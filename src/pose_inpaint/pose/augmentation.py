@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms.v2 import ColorJitter
 
 from pose_inpaint.data.joints import MIRRORED
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
 
 TURN = 30.0  # degrees; like SCALE from Newell et al. 2016, section 3.1
 SCALE = 0.25

@@ -10,21 +10,19 @@ import hashlib
 import importlib.util
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
 from torch.nn import functional as F
 
 from pose_inpaint.data.joints import to_common
 from pose_inpaint.errors import InputError
 from pose_inpaint.pose.estimator import Poses, join, nobody
 from pose_inpaint.runtime.optional import import_extra
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from numpy.typing import NDArray
-    from torch import Tensor
 
 DETECTOR, LANDMARKS = "pose_detection.tflite", "pose_landmark_full.tflite"
 

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from pathlib import Path
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
-from pose_inpaint.pose.estimator import Poses, join
+from pose_inpaint.pose.estimator import PoseEstimator, Poses, join
 from pose_inpaint.runtime.cache import cache_folder
 from pose_inpaint.runtime.files import written_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from jaxtyping import Float
-    from torch import Tensor
-
-    from pose_inpaint.pose.estimator import PoseEstimator
 
 
 class RememberingEstimator:

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
 
 from pose_inpaint.data.images import to_bytes
 from pose_inpaint.data.joints import available
 from pose_inpaint.errors import InputError
 from pose_inpaint.pose.cache import remembering
 from pose_inpaint.pose.distances import PCK_SHARE, person_scale, relative_distance
-from pose_inpaint.pose.estimator import Poses
-from pose_inpaint.types import check_choice
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
-    from torch import Tensor
-
-    from pose_inpaint.pose.estimator import PoseEstimator
-    from pose_inpaint.types import Batch
+from pose_inpaint.pose.estimator import PoseEstimator, Poses
+from pose_inpaint.types import Batch, check_choice
 
 ReferenceKind = Literal["estimated", "annotated"]
 

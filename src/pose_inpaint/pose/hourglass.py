@@ -5,9 +5,11 @@ from __future__ import annotations
 import pickle
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from pose_inpaint.data.joints import JOINTS
 from pose_inpaint.errors import InputError
@@ -15,10 +17,6 @@ from pose_inpaint.pose.estimator import Poses
 from pose_inpaint.pose.heatmaps import find_joints
 from pose_inpaint.pose.hourglass_network import STRIDE, StackedHourglass
 from pose_inpaint.runtime.hashing import file_digest
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
 
 HOURGLASS_FORMAT = 1
 PREFIX = "network."

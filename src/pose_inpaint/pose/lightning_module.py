@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from jaxtyping import Float
 from lightning.pytorch import LightningModule
-from torch import nn
+from torch import Tensor, nn
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.pose.augmentation import augment
@@ -14,12 +15,7 @@ from pose_inpaint.pose.distances import correct_keypoints, person_scale
 from pose_inpaint.pose.heatmaps import draw_heatmaps, find_joints
 from pose_inpaint.pose.hourglass import HOURGLASS_FORMAT
 from pose_inpaint.pose.hourglass_network import STRIDE
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
-
-    from pose_inpaint.types import Batch
+from pose_inpaint.types import Batch
 
 
 class PoseModule(LightningModule):

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
+from pose_inpaint.evaluation.scores_file import PoseRecord, ScoresFile
+from pose_inpaint.metrics.bootstrap import Estimate
 from pose_inpaint.metrics.score_names import POSE_REGIONS, WNJD_IN_WORDS, ScoreName
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pose_inpaint.evaluation.scores_file import PoseRecord, ScoresFile
-    from pose_inpaint.metrics.bootstrap import Estimate
 
 LABEL = 28  # width of the first column, in characters
 

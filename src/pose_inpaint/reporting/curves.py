@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pose_inpaint.metrics.score_names import label
 from pose_inpaint.reporting.paired_differences import by_mask_ratio
+from pose_inpaint.reporting.tables import Comparison
 from pose_inpaint.runtime.optional import import_extra
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from pose_inpaint.reporting.tables import Comparison
 
 COLUMNS = 3
 PANEL = (4.6, 3.4)  # inches

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
+from pose_inpaint.evaluation.scored_run import ScoredRun
 from pose_inpaint.evaluation.scores import mask_ratio_groups
-from pose_inpaint.metrics.bootstrap import estimate_mean
+from pose_inpaint.metrics.bootstrap import Estimate, estimate_mean
 from pose_inpaint.metrics.score_names import higher_is_better
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from jaxtyping import Float
-    from torch import Tensor
-
-    from pose_inpaint.evaluation.scored_run import ScoredRun
-    from pose_inpaint.metrics.bootstrap import Estimate
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from lightning.pytorch.loggers import WandbLogger
+from omegaconf import DictConfig
 
 from pose_inpaint.config import instantiate
 from pose_inpaint.config.schema import ReportSettings
@@ -32,10 +32,6 @@ from pose_inpaint.reporting.tables import (
 from pose_inpaint.tracking.files import CONTACT_SHEET, EXAMPLES
 from pose_inpaint.tracking.wandb_session import recorded
 from pose_inpaint.types import ImageKind, check_choice
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
 
 HEADLINE = (
     "mse_composite_whole", "mse_composite_hole", "psnr_composite_whole", "dssim_composite_whole",

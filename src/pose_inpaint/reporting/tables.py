@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from pose_inpaint.evaluation.scored_run import distinct_names
+from pose_inpaint.evaluation.scored_run import ScoredRun, distinct_names
 from pose_inpaint.metrics.score_names import WNJD_IN_WORDS, ScoreName, label
 from pose_inpaint.reporting.console import describe_bounds
 from pose_inpaint.reporting.cost_table import COST, cost_latex, cost_markdown, cost_row, escape_latex
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from pose_inpaint.evaluation.scored_run import ScoredRun
-    from pose_inpaint.reporting.paired_differences import Difference
+from pose_inpaint.reporting.paired_differences import Difference
 
 
 @dataclass(frozen=True)

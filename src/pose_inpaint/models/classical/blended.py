@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
 
 from pose_inpaint.data.images import from_arrays, to_arrays
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.optional import import_extra
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, UInt8
-    from torch import Tensor
-
-    from pose_inpaint.types import Inpainter, InpaintingOutput
+from pose_inpaint.types import Inpainter, InpaintingOutput
 
 MARGIN = 4  # pixels repeated around the image: OpenCV leaves out a hole's outermost pixels at the image's edge
 

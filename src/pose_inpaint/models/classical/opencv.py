@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from pose_inpaint.data.images import from_arrays, to_arrays
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.optional import import_extra
 from pose_inpaint.types import InpaintingOutput, check_choice
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
 
 Method = Literal["telea", "navier_stokes"]
 

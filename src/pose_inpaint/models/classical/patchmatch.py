@@ -6,10 +6,10 @@ section 4's hole filling after Wexler, Shechtman and Irani 2007. https://github.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
 
 from pose_inpaint.data.images import from_arrays, to_arrays
 from pose_inpaint.errors import InputError
@@ -18,10 +18,6 @@ from pose_inpaint.types import InpaintingOutput
 
 DEFAULT_SEED = 1212
 """The library's default seed, which is undocumented and was found by experiment."""
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, UInt8
-    from torch import Tensor
 
 
 class PatchMatchFill:

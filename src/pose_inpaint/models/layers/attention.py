@@ -5,16 +5,12 @@ https://arxiv.org/abs/1801.07892
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
 from torch.nn import functional as F
 
 from pose_inpaint.errors import InputError
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
-    from torch import Tensor
 
 PATCH = 3  # side of the compared patches
 RATE = 2  # features are compared at 1/RATE of their resolution and pasted at full resolution

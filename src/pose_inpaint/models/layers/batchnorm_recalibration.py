@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 import torch
 from torch import nn
 from torch.optim.swa_utils import update_bn
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from pose_inpaint.types import Batch
+from pose_inpaint.types import Batch
 
 
 class _OnBatches(nn.Module):

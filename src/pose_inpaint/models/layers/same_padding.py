@@ -7,14 +7,9 @@ the bottom and right, which `torch.nn.Conv2d` can't express for stride 2
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.nn import functional as F
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
 
 BATCHNORM_MOMENTUM = 0.01  # TensorFlow's decay 0.99 (authors' code)
 BATCHNORM_EPSILON = 1e-3  # authors' code

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from torch import Tensor
 
 from pose_inpaint.errors import InputError
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 
 def check_even_width(width: int, papers: int) -> None:

@@ -7,18 +7,14 @@ Convolutions follow the paper's figure 9 and the authors' code for arbitrary hol
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.types import InpaintingOutput
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-    from torch import Tensor
 
 FILL = (2 * 123 / 255 - 1, 2 * 117 / 255 - 1, 2 * 104 / 255 - 1)
 """Colour put into the holes: ImageNet's mean (red, green, blue), in [-1, 1]."""

@@ -7,10 +7,10 @@ the authors' code: https://github.com/JiahuiYu/generative_inpainting.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pose_inpaint.errors import InputError
@@ -20,10 +20,6 @@ from pose_inpaint.models.layers.mirror_padding import MirrorConv2d, elu_block, e
 from pose_inpaint.models.layers.same_padding import SameConv2d, initialise_xavier
 from pose_inpaint.models.layers.shape_checks import check_even_width, check_sides
 from pose_inpaint.types import InpaintingOutput
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-    from torch import Tensor
 
 DILATIONS = (2, 4, 8, 16)
 LEAK = 0.2  # negative slope of the discriminators' leaky ReLU (authors' code)

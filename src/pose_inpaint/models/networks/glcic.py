@@ -6,20 +6,16 @@ https://doi.org/10.1145/3072959.3073659, tables 1 (completion network) and 2 (di
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.layers.local_patch import crop
 from pose_inpaint.models.layers.same_padding import SameConv2d, conv_block, initialise_xavier, upsampling_block
 from pose_inpaint.models.layers.shape_checks import check_even_width, check_sides
 from pose_inpaint.types import InpaintingOutput
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-    from torch import Tensor
 
 DILATIONS = (2, 4, 8, 16)
 DISCRIMINATOR_WIDTHS = (64, 128, 256, 512, 512, 512)  # table 2a; the local discriminator (2b) has one layer less

@@ -7,19 +7,15 @@ agrees with the slides "Generative Image Inpainting for Person Pose Generation",
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.layers.same_padding import SameConv2d, conv_block, initialise_xavier, upsampling_block
 from pose_inpaint.models.layers.shape_checks import check_even_width, check_sides
 from pose_inpaint.types import InpaintingOutput
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
-    from torch import Tensor
 
 DILATIONS = (2, 4, 8, 16)
 """Rates of the dilated convolutions between encoder and decoder (authors' code)."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import VGG16_Weights
 from torchvision.models.detection import SSD300_VGG16_Weights
@@ -14,12 +16,6 @@ from torchvision.models.detection import SSD300_VGG16_Weights
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.optional import import_extra
 from pose_inpaint.types import check_choice
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from jaxtyping import Float
-    from torch import Tensor
 
 # Index of each convolution in torchvision's `vgg16().features`.
 CONVOLUTIONS = {

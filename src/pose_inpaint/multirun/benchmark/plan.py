@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from omegaconf import OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from pose_inpaint.config.command import one_line
 from pose_inpaint.config.overrides import as_value, changes, without_replaced
-from pose_inpaint.config.schema import EvaluateSettings, TrainSettings
+from pose_inpaint.config.schema import BenchmarkSettings, EvaluateSettings, MethodSettings, TrainSettings
 from pose_inpaint.config.settings import plain_config, read_settings
 from pose_inpaint.errors import InputError
 from pose_inpaint.training.checkpoint import read_checkpoint
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from omegaconf import DictConfig
-
-    from pose_inpaint.config.schema import BenchmarkSettings, MethodSettings
 
 REPORT = "report"  # folder of the report, so a method can't have this name
 SCORED_ON = ("data", "mask", "metric", "pose")

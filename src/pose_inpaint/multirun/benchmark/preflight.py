@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from pose_inpaint import build
+from pose_inpaint.config.schema import EvaluateSettings, TrainSettings
 from pose_inpaint.evaluation.candidates import choose_inpainter
 from pose_inpaint.evaluation.checks import build_scores, check_settings
-from pose_inpaint.multirun.benchmark.plan import named
+from pose_inpaint.multirun.benchmark.plan import Plan, named
 from pose_inpaint.runtime.devices import choose_device
 from pose_inpaint.training.factory import build_module
 from pose_inpaint.training.trainer import build_trainer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from pose_inpaint.config.schema import EvaluateSettings, TrainSettings
-    from pose_inpaint.multirun.benchmark.plan import Plan
 
 METHOD = ("name", "model")  # settings that need no separate check of the scoring
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from pose_inpaint.config.differences import describe_differences
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.files import written_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
 
 RECORD = "benchmark.json"
 

@@ -8,18 +8,15 @@ import sys
 import time
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pose_inpaint.config.overrides import as_value
 from pose_inpaint.config.settings import planned_epochs
 from pose_inpaint.errors import InputError
+from pose_inpaint.multirun.benchmark.plan import Plan
 from pose_inpaint.multirun.benchmark.record import stages_done, write_record
 from pose_inpaint.runtime.subprocesses import describe_status, last_lines, run_child
 from pose_inpaint.tracking.files import CHECKPOINTS, LAST, LOG
 from pose_inpaint.training.checkpoint import read_checkpoint
-
-if TYPE_CHECKING:
-    from pose_inpaint.multirun.benchmark.plan import Plan
 
 DOING = {"train": "training", "evaluate": "scoring"}
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from pose_inpaint.metrics.score_names import label
 from pose_inpaint.runtime.optional import import_extra
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 LOG_SPREAD = 10.0  # ratio of the largest to the smallest positive value from which an axis is logarithmic
 TICKS = 8  # maximum on a numeric axis

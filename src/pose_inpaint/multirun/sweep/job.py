@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
 
 from pose_inpaint.config.blocks import AUTO
 from pose_inpaint.config.overrides import as_value, training_command
@@ -27,11 +29,6 @@ from pose_inpaint.tracking.status import (
     read_status,
     write_status,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from omegaconf import DictConfig
 
 STOP = "stop"  # while this file is in the sweep's folder, no further job starts
 

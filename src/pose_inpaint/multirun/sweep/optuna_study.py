@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pose_inpaint.errors import InputError
+from pose_inpaint.multirun.sweep.plan import Plan
 from pose_inpaint.runtime.optional import import_extra
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from pose_inpaint.multirun.sweep.plan import Plan
 
 SQLITE = "sqlite:///"
 NEEDS = "sweep=optuna needs hydra-optuna-sweeper and Optuna 2"

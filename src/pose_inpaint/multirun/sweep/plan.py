@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep
+from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import ConfigCompositionException, MissingConfigException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
 from pose_inpaint.config.command import CONF
@@ -21,12 +22,6 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.metrics.score_names import higher_is_better
 from pose_inpaint.multirun.sweep.job import check_launcher
 from pose_inpaint.multirun.sweep.record import SweepRecord, continued_overrides, read_record
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from hydra.core.override_parser.types import Override
-    from omegaconf import DictConfig
 
 RESUME = "sweep.resume"
 ON_ERROR = ("continue", "stop")

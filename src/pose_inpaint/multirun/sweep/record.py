@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -11,10 +13,6 @@ from pose_inpaint.config.overrides import key_of
 from pose_inpaint.config.resolvers import RECORD
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.files import written_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
 
 FREE = ("hydra/launcher", "hydra.launcher", "hydra.sweeper.n_trials", "hydra.sweeper.n_jobs", "sweep.on_error")
 """What may change when a sweep goes on: how its jobs are run, not what they are."""

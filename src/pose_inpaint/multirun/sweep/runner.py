@@ -8,13 +8,16 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
+from omegaconf import DictConfig
+
+from pose_inpaint.config.command import Command
 from pose_inpaint.config.resolvers import RECORD
 from pose_inpaint.errors import InputError
 from pose_inpaint.multirun.sweep.job import STOP, as_job, mark_interrupted
 from pose_inpaint.multirun.sweep.optuna_study import enqueue_unfinished, study_arguments
-from pose_inpaint.multirun.sweep.plan import hydra_arguments, plan_sweep
+from pose_inpaint.multirun.sweep.plan import Plan, hydra_arguments, plan_sweep
 from pose_inpaint.multirun.sweep.record import read_record, replace_record, write_record
 from pose_inpaint.multirun.sweep.summary import job_folders, read_jobs, write_summary
 from pose_inpaint.runtime.ranks import rank_count
@@ -22,14 +25,6 @@ from pose_inpaint.runtime.signals import BY_CTRL_C, STOPPED, ending_by_exception
 from pose_inpaint.tracking.files import LOCK
 from pose_inpaint.tracking.lock import locked
 from pose_inpaint.tracking.status import FAILED, FINISHED, INTERRUPTED
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from omegaconf import DictConfig
-
-    from pose_inpaint.config.command import Command
-    from pose_inpaint.multirun.sweep.plan import Plan
 
 
 def run_sweep(

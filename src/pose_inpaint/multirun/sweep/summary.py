@@ -6,8 +6,10 @@ import csv
 import json
 import math
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -15,15 +17,9 @@ from pose_inpaint.config.overrides import key_of
 from pose_inpaint.evaluation.scores_file import ScoresFile
 from pose_inpaint.metrics.score_names import ScoreName
 from pose_inpaint.multirun.sweep.chart import draw_sweep, numbers
+from pose_inpaint.multirun.sweep.record import SweepRecord
 from pose_inpaint.tracking.files import CONFIG, RUN, SCORES, STATUS
-from pose_inpaint.tracking.status import FINISHED, read_status
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from pose_inpaint.multirun.sweep.record import SweepRecord
-    from pose_inpaint.tracking.status import Status
+from pose_inpaint.tracking.status import FINISHED, Status, read_status
 
 
 @dataclass(frozen=True)

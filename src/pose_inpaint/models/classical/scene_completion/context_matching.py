@@ -6,19 +6,15 @@ texture; large shifts are penalised.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
 
 from pose_inpaint.data.images import resize
 from pose_inpaint.models.classical.scene_completion.lab import matching_features
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from jaxtyping import Bool, Float
-    from torch import Tensor
 
 LEAST_COVERED = 0.5
 """Share of a context that the scene must cover for a placement to be considered."""

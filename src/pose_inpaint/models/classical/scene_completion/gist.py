@@ -10,17 +10,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from torch.nn import functional as F
 
 from pose_inpaint.data.images import resize
 from pose_inpaint.models.classical.scene_completion.lab import to_lab
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
 
 GRID = 4
 BLOCKS = GRID * GRID

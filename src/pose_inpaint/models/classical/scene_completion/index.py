@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
 from pose_inpaint.data.images import read_image, to_signed
 from pose_inpaint.errors import InputError
@@ -15,12 +18,6 @@ from pose_inpaint.models.classical.scene_completion.gist import BLOCKS, SceneFil
 from pose_inpaint.runtime.files import written_whole
 from pose_inpaint.runtime.hashing import file_digest
 from pose_inpaint.runtime.optional import import_extra
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from jaxtyping import Bool, Float, Int
-    from torch import Tensor
 
 FORMAT = "pose_inpaint scenes"
 VERSION = 1

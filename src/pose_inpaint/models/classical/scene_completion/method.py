@@ -6,11 +6,14 @@ Hays and Efros, Scene Completion Using Millions of Photographs, SIGGRAPH 2007
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
 
 from pose_inpaint.data.images import resize
 from pose_inpaint.errors import InputError
@@ -20,12 +23,6 @@ from pose_inpaint.models.classical.scene_completion.poisson import blend
 from pose_inpaint.models.classical.scene_completion.seam import choose_scene_pixels
 from pose_inpaint.runtime.optional import import_extra
 from pose_inpaint.types import InpaintingOutput, Source, check_choice
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from jaxtyping import Bool, Float
-    from torch import Tensor
 
 Seam = Literal["cut", "hole"]
 PAPER_SIDE = 1024

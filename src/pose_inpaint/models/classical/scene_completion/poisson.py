@@ -5,12 +5,8 @@ Perez, Gangnet and Blake 2003, equations 7 and 8 (https://doi.org/10.1145/882262
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float
 
 STEPS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 

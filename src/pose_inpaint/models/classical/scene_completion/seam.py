@@ -6,12 +6,8 @@ the difference of both images varies little, since blending removes a constant d
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float
 
 CAPACITY = 2**20  # SciPy's flows are integers, so costs are scaled to at most this
 LENGTH = 0.02
