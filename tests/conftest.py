@@ -17,6 +17,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import numpy as np
 import pytest
 import torch
+from forkserver import ForkServer
 from PIL import Image
 
 from pose_inpaint.data.joints import JOINTS
@@ -28,6 +29,8 @@ for name, default in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared"
+PATIENCE = 600.0
+"""Seconds after which what should have happened will not: an idle machine needs a few, a busy one many times more."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,14 @@ def command(capsys, monkeypatch):
         return Outcome(status, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def fork_server():
+    """Starts commands as processes of their own that need not import PyTorch again."""
+    server = ForkServer()
+    yield server
+    server.close()
 
 
 @contextmanager

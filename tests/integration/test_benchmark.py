@@ -1,9 +1,8 @@
 import csv
-import importlib
 import json
+import os
 import shlex
 import shutil
-import sys
 
 import pytest
 import torch
@@ -33,19 +32,15 @@ BAD = "+methods.bad={experiment: authors2018, overrides: ['optim.lr=1e30']}"
 
 
 @pytest.fixture(scope="session")
-def done(tmp_path_factory):
-    """A finished benchmark of three methods, and one whose training raised. Real commands: six seconds each."""
+def done(fork_server, tmp_path_factory):
+    """A finished benchmark of three methods, and one whose training raised; each stage is a process of its own."""
     root = tmp_path_factory.mktemp("benchmark")
     for place, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
         write_split(root / "data" / split, count, seed=place)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("POSE_INPAINT_CACHE", str(root / "cache"))
-        patch.setenv("OMP_NUM_THREADS", "1")
-        patch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)  # else each start compiles PyTorch anew: 20 seconds
-        patch.setattr(sys, "argv", ["benchmark", *arguments(root, root / "out", BAD)])
-        with pytest.raises(SystemExit) as stop:
-            importlib.import_module("pose_inpaint.benchmark").main()
-    assert stop.value.code == 1
+    environment = {**os.environ, "POSE_INPAINT_CACHE": str(root / "cache"), "OMP_NUM_THREADS": "1"}
+    process = fork_server.start("-m", "pose_inpaint.benchmark", *arguments(root, root / "out", BAD), env=environment)
+    out, err = process.communicate()
+    assert process.returncode == 1, err + out
     return root
 
 

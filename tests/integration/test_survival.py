@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY, held_by_another
+from conftest import PATIENCE, TINY, held_by_another
 
 from pose_inpaint.data.dataset import ImageDataset
 from pose_inpaint.runtime.signals import StopRequestedError
@@ -132,21 +132,24 @@ def test_draws_go_on_too(command, ask, tiny_data, tmp_path, experiment):
 
 
 @pytest.mark.parametrize("output", ["terminal", "pipe"])
-def test_a_run_whose_output_is_gone_saves_too(tiny_data, tmp_path, output):
+def test_a_run_whose_output_is_gone_saves_too(fork_server, tiny_data, tmp_path, output):
     read, write = pty.openpty() if output == "terminal" else os.pipe()
     number, status = (signal.SIGHUP, 75) if output == "terminal" else (signal.SIGINT, 130)
     more = ["trainer.enable_progress_bar=true", "schedule.phases.0.epochs=1000"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pose_inpaint.train", *arguments(tiny_data, tmp_path / "run", *more)],
-        stdin=subprocess.DEVNULL, stdout=write, stderr=write, start_new_session=True,
-    )  # fmt: skip
+    command = ["-m", "pose_inpaint.train", *arguments(tiny_data, tmp_path / "run", *more)]
+    if output == "terminal":  # the true command line
+        process = subprocess.Popen(
+            [sys.executable, *command], stdin=subprocess.DEVNULL, stdout=write, stderr=write, start_new_session=True
+        )
+    else:
+        process = fork_server.start(*command, stdout=write, stderr=write)
     os.close(write)
     try:
         while not (tmp_path / "run/checkpoints/last.ckpt").exists():
             os.read(read, 4096) if select.select([read], [], [], 0.05)[0] else None
         process.send_signal(number)
         os.close(read)
-        assert process.wait(60) == status
+        assert process.wait(PATIENCE) == status
     finally:
         process.kill()
     assert json.loads((tmp_path / "run/status.json").read_text())["state"] == "interrupted"
@@ -414,7 +417,7 @@ batches = iter(data.val_dataloader())
 next(batches)
 sys.exit(3)
 """
-    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 3
+    assert subprocess.run([sys.executable, "-c", code], timeout=PATIENCE, check=False).returncode == 3
 
 
 def test_weights_of_another_run_begin_a_run_and_are_not_taken_again(command, ask, tiny_run, tiny_checkpoint, tmp_path):
