@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -17,9 +18,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import numpy as np
 import pytest
 import torch
+import yaml
 from forkserver import ForkServer
+from hydra._internal.hydra import Hydra
 from PIL import Image
 
+from pose_inpaint.config.command import CONF
 from pose_inpaint.data.joints import JOINTS
 
 for name, default in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
@@ -48,6 +52,33 @@ def _own_folders(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("POSE_INPAINT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _composed_once():
+    """Hydra composes each configuration twice, and parses its files each time; here once is enough.
+
+    The first time is for `hydra.mode`, which no file of conf/ sets (tests/contracts/test_configuration.py).
+    """
+    parsed, parse, find_mode = {}, yaml.load, Hydra.get_mode
+    packaged = (str(CONF), str(Path(importlib.import_module("hydra").__file__).parent))
+
+    def load(stream, Loader):  # noqa: N803
+        name = str(getattr(stream, "name", ""))
+        if not name.startswith(packaged):
+            return parse(stream, Loader)
+        if name not in parsed:
+            parsed[name] = pickle.dumps(parse(stream, Loader))
+        return pickle.loads(parsed[name])
+
+    def get_mode(self, config_name, overrides):
+        named = any(override.startswith("hydra.mode") for override in overrides)
+        return find_mode(self, config_name, overrides) if named else None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yaml, "load", load)
+        patch.setattr(Hydra, "get_mode", get_mode)
+        yield
 
 
 @pytest.fixture
