@@ -21,6 +21,7 @@ import torch
 import yaml
 from forkserver import ForkServer
 from hydra._internal.hydra import Hydra
+from hydra.types import RunMode
 from PIL import Image
 
 from pose_inpaint.config.command import CONF
@@ -72,8 +73,10 @@ def _composed_once():
         return pickle.loads(parsed[name])
 
     def get_mode(self, config_name, overrides):
-        named = any(override.startswith("hydra.mode") for override in overrides)
-        return find_mode(self, config_name, overrides) if named else None
+        named = [override.partition("=")[2] for override in overrides if override.startswith("hydra.mode")]
+        if set(named) - set(RunMode.__members__):
+            return find_mode(self, config_name, overrides)
+        return RunMode[named[-1]] if named else None
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(yaml, "load", load)
@@ -112,7 +115,7 @@ def held_by_another(folder):
     """Another process that has a run's folder for itself meanwhile; gives its number."""
     code = (
         "import time, pathlib\nfrom pose_inpaint.tracking.lock import locked\n"
-        f"with locked(pathlib.Path({str(folder)!r})):\n    print('locked', flush=True)\n    time.sleep(100)"
+        f"with locked(pathlib.Path({str(folder)!r})):\n    print('locked', flush=True)\n    time.sleep({PATIENCE})"
     )
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:
@@ -180,6 +183,32 @@ def tiny_run(tmp_path_factory):
 def tiny_checkpoint(tiny_run):
     """A checkpoint of width 2."""
     return tiny_run / "checkpoints" / "last.ckpt"
+
+
+@pytest.fixture(scope="session")
+def _unbroken_runs(tmp_path_factory):
+    """A folder with the data of `tiny_data`, and the runs in it by their settings."""
+    root = tmp_path_factory.mktemp("unbroken")
+    for place, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
+        write_split(root / "data" / split, count, seed=place)
+    return root, {}
+
+
+@pytest.fixture
+def unbroken(command, _unbroken_runs):
+    """Trains authors2018 at its smallest with more settings, once for the same ones; returns its data and folder."""
+    root, runs = _unbroken_runs
+
+    def train(*more):
+        if more not in runs:
+            folder = root / f"run{len(runs)}"
+            tiny = ["+experiment=authors2018", f"data.root={root}/data", f"hydra.run.dir={folder}", *TINY]
+            outcome = command("train", *tiny, *more)
+            assert outcome.status == 0, outcome.err
+            runs[more] = folder
+        return root / "data", runs[more]
+
+    return train
 
 
 def add_joints(root, names=JOINTS):

@@ -89,19 +89,19 @@ def ask(monkeypatch):
         (11, ["ema.decay=0.9", "batchnorm.statistics=running"]),
     ],
 )
-def test_a_run_ended_inside_an_epoch_goes_on_as_if_unbroken(command, ask, tiny_data, tmp_path, batches, more):
-    assert command("train", *arguments(tiny_data, tmp_path / "whole", *more)).status == 0
+def test_a_run_ended_inside_an_epoch_goes_on_as_if_unbroken(command, ask, unbroken, tmp_path, batches, more):
+    data, whole = unbroken("mask=squares", *more)
     undo = ask(batches)
-    cut = command("train", *arguments(tiny_data, tmp_path / "cut", *more))
+    cut = command("train", *arguments(data, tmp_path / "cut", *more))
     undo()
     assert cut.status == 75
     assert cut.err.count("\n") == 1
     assert f"stopped by SIGTERM (epoch {batches // 3 + 1}, {batches % 3} of 3 batches)" in cut.err
     torch.rand(5)  # whatever happened meanwhile
-    rest = command("train", *arguments(tiny_data, tmp_path / "cut", *more, "resume=auto"))
+    rest = command("train", *arguments(data, tmp_path / "cut", *more, "resume=auto"))
     assert rest.status == 0, rest.err
     assert (f"{batches} batches in all" in rest.out) == (batches > 0)
-    assert_same_run(tmp_path / "cut", tmp_path / "whole")
+    assert_same_run(tmp_path / "cut", whole)
     assert json.loads((tmp_path / "cut/run.json").read_text())["resumed_at_batch"] == [batches] * (batches > 0)
 
 
@@ -178,21 +178,21 @@ def test_checkpoints_come_by_the_clock(command, tiny_data, tmp_path, monkeypatch
     assert len([path for path in saved if path.endswith("last.ckpt")]) == 3
 
 
-def test_scoring_that_was_cut_off_is_made_up_for(command, tiny_data, tmp_path, monkeypatch):
-    assert command("train", *arguments(tiny_data, tmp_path / "whole")).status == 0
+def test_scoring_that_was_cut_off_is_made_up_for(command, unbroken, tmp_path, monkeypatch):
+    data, whole = unbroken("mask=squares")
 
     def die(*_, **__):
         os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
         patch.setattr("pose_inpaint.evaluation.test_scores.score_split", die)
-        cut = command("train", *arguments(tiny_data, tmp_path / "cut"))
+        cut = command("train", *arguments(data, tmp_path / "cut"))
     assert cut.status == 75
     assert "outside the training" in cut.err
-    rest = command("train", *arguments(tiny_data, tmp_path / "cut", "resume=auto"))
+    rest = command("train", *arguments(data, tmp_path / "cut", "resume=auto"))
     assert rest.status == 0, rest.err
     assert "only the scoring is left" in rest.out
-    assert_same_run(tmp_path / "cut", tmp_path / "whole")
+    assert_same_run(tmp_path / "cut", whole)
 
 
 def test_auto_begins_where_there_is_nothing_to_resume(command, tiny_data, tmp_path):
