@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from forkserver import ForkServer
+from forkserver import ForkServer, TrueCommands
 from hydra._internal.hydra import Hydra
 from hydra.types import RunMode
 from PIL import Image
@@ -105,7 +105,7 @@ def command(capsys, monkeypatch):
 @pytest.fixture(scope="session")
 def fork_server():
     """Starts commands as processes of their own that need not import PyTorch again."""
-    server = ForkServer()
+    server = ForkServer() if sys.platform == "linux" else TrueCommands()
     yield server
     server.close()
 

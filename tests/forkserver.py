@@ -193,6 +193,20 @@ class Started:
         return tuple(file.read() for file in self._written)
 
 
+class TrueCommands:
+    """Starts commands as anybody does: for systems other than Linux."""
+
+    def start(self, *command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=None):
+        """Starts `python COMMAND` in the working folder, as the leader of a session."""
+        words, nothing = [sys.executable, *map(os.fspath, command)], subprocess.DEVNULL
+        return subprocess.Popen(
+            words, stdin=nothing, stdout=stdout, stderr=stderr, env=env, text=True, start_new_session=True
+        )
+
+    def close(self):
+        """Nothing is left to end."""
+
+
 class ForkServer:
     """A server for this process."""
 

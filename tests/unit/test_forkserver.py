@@ -2,9 +2,11 @@
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
+import pytest
 from conftest import PATIENCE
 
 
@@ -35,6 +37,7 @@ def test_a_forked_script_dies_of_signals_and_forks_its_own_commands(fork_server,
     assert (out, err, process.returncode) == ("True 0\n", "", -signal.SIGTERM)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system has a fork server")
 def test_a_process_that_nobody_waits_for_is_killed(fork_server, tmp_path):
     script = tmp_path / "script.py"
     script.write_text("import time\ntime.sleep(10000)")
