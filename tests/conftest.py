@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -17,8 +18,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 import numpy as np
 import pytest
 import torch
+import yaml
+from forkserver import ForkServer, TrueCommands
+from hydra._internal.hydra import Hydra
+from hydra.types import RunMode
 from PIL import Image
 
+from pose_inpaint.config.command import CONF
 from pose_inpaint.data.joints import JOINTS
 
 for name, default in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
@@ -28,6 +34,8 @@ for name, default in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.
 
 REPOSITORY = Path(__file__).parents[1]
 SHARED = REPOSITORY.parent / "shared"
+PATIENCE = 600.0
+"""Seconds after which what should have happened will not: an idle machine needs a few, a busy one many times more."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,35 @@ def _own_folders(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("POSE_INPAINT_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _composed_once():
+    """Hydra composes each configuration twice, and parses its files each time; here once is enough.
+
+    The first time is for `hydra.mode`, which no file of conf/ sets (tests/contracts/test_configuration.py).
+    """
+    parsed, parse, find_mode = {}, yaml.load, Hydra.get_mode
+    packaged = (str(CONF), str(Path(importlib.import_module("hydra").__file__).parent))
+
+    def load(stream, Loader):  # noqa: N803
+        name = str(getattr(stream, "name", ""))
+        if not name.startswith(packaged):
+            return parse(stream, Loader)
+        if name not in parsed:
+            parsed[name] = pickle.dumps(parse(stream, Loader))
+        return pickle.loads(parsed[name])
+
+    def get_mode(self, config_name, overrides):
+        named = [override.partition("=")[2] for override in overrides if override.startswith("hydra.mode")]
+        if set(named) - set(RunMode.__members__):
+            return find_mode(self, config_name, overrides)
+        return RunMode[named[-1]] if named else None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yaml, "load", load)
+        patch.setattr(Hydra, "get_mode", get_mode)
+        yield
 
 
 @pytest.fixture
@@ -65,12 +102,20 @@ def command(capsys, monkeypatch):
     return run
 
 
+@pytest.fixture(scope="session")
+def fork_server():
+    """Starts commands as processes of their own that need not import PyTorch again."""
+    server = ForkServer() if sys.platform == "linux" else TrueCommands()
+    yield server
+    server.close()
+
+
 @contextmanager
 def held_by_another(folder):
     """Another process that has a run's folder for itself meanwhile; gives its number."""
     code = (
         "import time, pathlib\nfrom pose_inpaint.tracking.lock import locked\n"
-        f"with locked(pathlib.Path({str(folder)!r})):\n    print('locked', flush=True)\n    time.sleep(100)"
+        f"with locked(pathlib.Path({str(folder)!r})):\n    print('locked', flush=True)\n    time.sleep({PATIENCE})"
     )
     other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:
@@ -138,6 +183,32 @@ def tiny_run(tmp_path_factory):
 def tiny_checkpoint(tiny_run):
     """A checkpoint of width 2."""
     return tiny_run / "checkpoints" / "last.ckpt"
+
+
+@pytest.fixture(scope="session")
+def _unbroken_runs(tmp_path_factory):
+    """A folder with the data of `tiny_data`, and the runs in it by their settings."""
+    root = tmp_path_factory.mktemp("unbroken")
+    for place, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
+        write_split(root / "data" / split, count, seed=place)
+    return root, {}
+
+
+@pytest.fixture
+def unbroken(command, _unbroken_runs):
+    """Trains authors2018 at its smallest with more settings, once for the same ones; returns its data and folder."""
+    root, runs = _unbroken_runs
+
+    def train(*more):
+        if more not in runs:
+            folder = root / f"run{len(runs)}"
+            tiny = ["+experiment=authors2018", f"data.root={root}/data", f"hydra.run.dir={folder}", *TINY]
+            outcome = command("train", *tiny, *more)
+            assert outcome.status == 0, outcome.err
+            runs[more] = folder
+        return root / "data", runs[more]
+
+    return train
 
 
 def add_joints(root, names=JOINTS):

@@ -68,7 +68,7 @@ class OfflineRun:
         return json.loads((self.folder / "files" / row[key]["path"]).read_text())
 
 
-def read_offline(folder, seconds=20):
+def read_offline(folder, seconds=300):
     """The offline run in a folder `offline-run-TIME-ID`, waiting for W&B's own process to end the file."""
     (path,) = folder.glob("run-*.wandb")
     found = read_file(path)

@@ -77,6 +77,11 @@ def test_schema_and_roots_name_the_same_keys():
         assert {key for key in set(fields) - keys if fields[key].default is not None} == set(), root
 
 
+def test_no_file_sets_hydras_mode():
+    for path in CONF.rglob("*.yaml"):
+        assert OmegaConf.select(OmegaConf.load(path), "hydra.mode") is None, path
+
+
 BENCHMARKS = [name for name in options("experiment") if "methods" in OmegaConf.load(CONF / f"experiment/{name}.yaml")]
 
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 import torch
-from conftest import TINY, write_split
+from conftest import PATIENCE, TINY, write_split
 
 PLAIN = (
     *(argument for argument in TINY if not argument.startswith(("data.batch", "trainer="))),
@@ -28,11 +28,19 @@ def people(tmp_path):
     return tmp_path / "people"
 
 
-def start(*arguments, by=(), **environment):
-    return subprocess.Popen(
-        [sys.executable, *by, "-m", "pose_inpaint.train", *map(str, arguments)], stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-    )  # fmt: skip
+@pytest.fixture
+def start(fork_server):
+    """Starts the command, or what starts it."""
+
+    def begin(*arguments, by=(), **environment):
+        command = [*by, "-m", "pose_inpaint.train", *map(str, arguments)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+        if not by:
+            return fork_server.start(*command, env=environment)
+        pipe = subprocess.PIPE
+        return subprocess.Popen([sys.executable, *command], stdout=pipe, stderr=pipe, text=True, env=environment)
+
+    return begin
 
 
 def rows(folder):
@@ -46,7 +54,7 @@ def weights(folder):
 
 def wait_for_batches(process, folder, count):
     """Until the run's checkpoint has so many batches."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         last = folder / "checkpoints/last.ckpt"
         if last.is_file() and int(weights(folder)["batches_seen"]) >= count:
@@ -56,12 +64,12 @@ def wait_for_batches(process, folder, count):
     raise TimeoutError(process.communicate()[1])
 
 
-def test_two_ranks_train_and_score_as_one_with_batches_twice_as_large(command, people, tmp_path):
+def test_two_ranks_train_and_score_as_one_with_batches_twice_as_large(command, start, people, tmp_path):
     data = [*PLAIN, f"data.root={people}"]
     two = start(*data, *TWO, "data.batch_size=6", "trainer.precision=64-true", f"hydra.run.dir={tmp_path}/two")
     alone = ["trainer=cpu", "trainer.precision=64-true", "data.batch_size=12", f"hydra.run.dir={tmp_path}/one"]
     one = command("train", *data, *alone)
-    out, err = two.communicate(timeout=200)
+    out, err = two.communicate(timeout=PATIENCE)
     assert (one.status, two.returncode) == (0, 0), one.err + err
     assert "2 devices x data.batch_size=6 = 12 images per step; optim.lr=0.001 x 1 = 0.001" in out
     assert out.count("Done:") == 1
@@ -80,7 +88,7 @@ def test_two_ranks_train_and_score_as_one_with_batches_twice_as_large(command, p
     assert names[0] == names[1]
 
 
-def test_a_killed_rank_ends_the_run_with_an_error_and_it_can_go_on(people, tmp_path):
+def test_a_killed_rank_ends_the_run_with_an_error_and_it_can_go_on(start, people, tmp_path):
     run = tmp_path / "run"
     data = [*PLAIN, f"data.root={people}", *TWO, "trainer.precision=64-true", "data.batch_size=2"]
     data += ["test.enabled=false", "checkpoint.every_minutes=0", f"hydra.run.dir={run}"]
@@ -92,7 +100,7 @@ def test_a_killed_rank_ends_the_run_with_an_error_and_it_can_go_on(people, tmp_p
         ).stdout.split()
         assert len(children) == 2
         os.kill(int(children[1]), signal.SIGKILL)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
     assert process.returncode == 1
@@ -106,7 +114,7 @@ def test_a_killed_rank_ends_the_run_with_an_error_and_it_can_go_on(people, tmp_p
     try:
         wait_for_batches(again, run, before + 2)
         again.send_signal(signal.SIGTERM)
-        out, err = again.communicate(timeout=60)
+        out, err = again.communicate(timeout=PATIENCE)
     finally:
         again.kill()
     assert again.returncode == 75, err
@@ -125,25 +133,25 @@ def slurm(rank):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("starter", ["torchrun", "slurm"])
-def test_ranks_that_others_start(people, tmp_path, starter):
+def test_ranks_that_others_start(start, people, tmp_path, starter):
     data = [*PLAIN, f"data.root={people}", "trainer=ddp_multinode", "trainer.accelerator=cpu", "trainer.devices=2"]
     data += ["trainer.num_nodes=1", "trainer.precision=64-true", "data.batch_size=6", f"hydra.run.dir={tmp_path}/run"]
     if starter == "torchrun":
         processes = [start(*data, by=["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"])]
     else:
         processes = [start(*data, **slurm(rank)) for rank in range(2)]
-    ends = [process.communicate(timeout=200) for process in processes]
+    ends = [process.communicate(timeout=PATIENCE) for process in processes]
     assert [process.returncode for process in processes] == [0] * len(processes), ends
     assert sum(out.count("Done:") for out, _ in ends) == 1
     assert int(weights(tmp_path / "run")["batches_seen"]) == 8
 
 
 @pytest.mark.slow
-def test_ranks_of_different_settings_do_not_train(people, tmp_path):
+def test_ranks_of_different_settings_do_not_train(start, people, tmp_path):
     data = [*PLAIN, f"data.root={people}", "trainer=ddp_multinode", "trainer.accelerator=cpu", "trainer.devices=2"]
     data += ["trainer.num_nodes=1", "trainer.precision=64-true", "data.batch_size=6", f"hydra.run.dir={tmp_path}/run"]
     processes = [start(*data, f"optim.lr={0.1 * (1 + rank)}", **slurm(rank)) for rank in range(2)]
-    ends = [process.communicate(timeout=200) for process in processes]
+    ends = [process.communicate(timeout=PATIENCE) for process in processes]
     assert [process.returncode for process in processes] == [2, 2], ends
     assert "optim.lr=0.2, rank 0 optim" in ends[0][1]
     assert not (tmp_path / "run/checkpoints").exists()

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 
 import pytest
@@ -10,14 +9,15 @@ from conftest import REPOSITORY, write_split
 
 
 @pytest.mark.parametrize(("ranks", "kills"), [(1, 2), pytest.param(2, 3, marks=pytest.mark.slow)])
-def test_killed_runs_end_as_unbroken_ones(tmp_path, ranks, kills):
+def test_killed_runs_end_as_unbroken_ones(fork_server, tmp_path, ranks, kills):
     for place, (split, count) in enumerate({"train": 48, "val": 4, "test": 4}.items()):
         write_split(tmp_path / "people" / split, count, seed=place)
-    command = ["scripts/soak.py", tmp_path / "people", tmp_path / "soak", "--batches=4", "--within=4"]
+    command = [REPOSITORY / "scripts/soak.py", tmp_path / "people", tmp_path / "soak", "--batches=4", "--within=4"]
     command += [f"--kills={kills}", f"--ranks={ranks}", "data.size=32", "model.width=2"]
     command += ["checkpoint.every_minutes=0", "schedule.phases.0.epochs=2"]
-    done = subprocess.run([sys.executable, *command], cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr + done.stdout
+    process = fork_server.start(*command)
+    out, err = process.communicate()
+    assert process.returncode == 0, err + out
     found = json.loads((tmp_path / "soak/soak.json").read_text())
     assert (found["kills"], found["differences"], found["hung"]) == (kills, [], 0)
 

@@ -1,9 +1,11 @@
 """What a command imports before it has something to do: counted, not timed."""
 
+import json
 import subprocess
 import sys
 
 import pytest
+from conftest import PATIENCE
 
 COMMANDS = ("train", "train_pose", "evaluate", "predict", "report", "benchmark", "verify", "index")
 HEAVY = ("torch", "torchvision", "torchmetrics", "lightning", "numpy", "PIL", "wandb")
@@ -21,7 +23,7 @@ print("imported", [name for name in HEAVY if name in sys.modules])
 def imported(command, *arguments):
     program = PROGRAM.replace("MODULE", repr(f"pose_inpaint.{command}")).replace("HEAVY", repr(HEAVY))
     ended = subprocess.run(
-        [sys.executable, "-c", program, "-", *arguments], capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, "-c", program, "-", *arguments], capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
@@ -44,3 +46,19 @@ def test_a_mistyped_key_is_answered_without_them():
     out = imported("train", "modle=unet2018")
     assert "imported []" in out
     assert "status 2" in out
+
+
+def test_a_command_line_scores(tiny_data, tmp_path):
+    """The true one; elsewhere in these tests processes are forked (tests/forkserver.py)."""
+    data = [
+        "data=chalearn",
+        f"data.root={tiny_data}",
+        "data.size=32",
+        "data.workers=0",
+        f"hydra.run.dir={tmp_path}/run",
+    ]
+    command = [sys.executable, "-m", "pose_inpaint.evaluate", "model=mean", *data]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "4 images" in ended.stdout
+    assert json.loads((tmp_path / "run/scores.json").read_text())["n"] == 4

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import TINY, held_by_another
+from conftest import PATIENCE, TINY, held_by_another
 
 from pose_inpaint.data.dataset import ImageDataset
 from pose_inpaint.runtime.signals import StopRequestedError
@@ -89,19 +89,19 @@ def ask(monkeypatch):
         (11, ["ema.decay=0.9", "batchnorm.statistics=running"]),
     ],
 )
-def test_a_run_ended_inside_an_epoch_goes_on_as_if_unbroken(command, ask, tiny_data, tmp_path, batches, more):
-    assert command("train", *arguments(tiny_data, tmp_path / "whole", *more)).status == 0
+def test_a_run_ended_inside_an_epoch_goes_on_as_if_unbroken(command, ask, unbroken, tmp_path, batches, more):
+    data, whole = unbroken("mask=squares", *more)
     undo = ask(batches)
-    cut = command("train", *arguments(tiny_data, tmp_path / "cut", *more))
+    cut = command("train", *arguments(data, tmp_path / "cut", *more))
     undo()
     assert cut.status == 75
     assert cut.err.count("\n") == 1
     assert f"stopped by SIGTERM (epoch {batches // 3 + 1}, {batches % 3} of 3 batches)" in cut.err
     torch.rand(5)  # whatever happened meanwhile
-    rest = command("train", *arguments(tiny_data, tmp_path / "cut", *more, "resume=auto"))
+    rest = command("train", *arguments(data, tmp_path / "cut", *more, "resume=auto"))
     assert rest.status == 0, rest.err
     assert (f"{batches} batches in all" in rest.out) == (batches > 0)
-    assert_same_run(tmp_path / "cut", tmp_path / "whole")
+    assert_same_run(tmp_path / "cut", whole)
     assert json.loads((tmp_path / "cut/run.json").read_text())["resumed_at_batch"] == [batches] * (batches > 0)
 
 
@@ -132,21 +132,24 @@ def test_draws_go_on_too(command, ask, tiny_data, tmp_path, experiment):
 
 
 @pytest.mark.parametrize("output", ["terminal", "pipe"])
-def test_a_run_whose_output_is_gone_saves_too(tiny_data, tmp_path, output):
+def test_a_run_whose_output_is_gone_saves_too(fork_server, tiny_data, tmp_path, output):
     read, write = pty.openpty() if output == "terminal" else os.pipe()
     number, status = (signal.SIGHUP, 75) if output == "terminal" else (signal.SIGINT, 130)
     more = ["trainer.enable_progress_bar=true", "schedule.phases.0.epochs=1000"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pose_inpaint.train", *arguments(tiny_data, tmp_path / "run", *more)],
-        stdin=subprocess.DEVNULL, stdout=write, stderr=write, start_new_session=True,
-    )  # fmt: skip
+    command = ["-m", "pose_inpaint.train", *arguments(tiny_data, tmp_path / "run", *more)]
+    if output == "terminal":  # the true command line
+        process = subprocess.Popen(
+            [sys.executable, *command], stdin=subprocess.DEVNULL, stdout=write, stderr=write, start_new_session=True
+        )
+    else:
+        process = fork_server.start(*command, stdout=write, stderr=write)
     os.close(write)
     try:
         while not (tmp_path / "run/checkpoints/last.ckpt").exists():
             os.read(read, 4096) if select.select([read], [], [], 0.05)[0] else None
         process.send_signal(number)
         os.close(read)
-        assert process.wait(60) == status
+        assert process.wait(PATIENCE) == status
     finally:
         process.kill()
     assert json.loads((tmp_path / "run/status.json").read_text())["state"] == "interrupted"
@@ -175,21 +178,21 @@ def test_checkpoints_come_by_the_clock(command, tiny_data, tmp_path, monkeypatch
     assert len([path for path in saved if path.endswith("last.ckpt")]) == 3
 
 
-def test_scoring_that_was_cut_off_is_made_up_for(command, tiny_data, tmp_path, monkeypatch):
-    assert command("train", *arguments(tiny_data, tmp_path / "whole")).status == 0
+def test_scoring_that_was_cut_off_is_made_up_for(command, unbroken, tmp_path, monkeypatch):
+    data, whole = unbroken("mask=squares")
 
     def die(*_, **__):
         os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
         patch.setattr("pose_inpaint.evaluation.after_training.score_mean_fill", die)
-        cut = command("train", *arguments(tiny_data, tmp_path / "cut"))
+        cut = command("train", *arguments(data, tmp_path / "cut"))
     assert cut.status == 75
     assert "outside the training" in cut.err
-    rest = command("train", *arguments(tiny_data, tmp_path / "cut", "resume=auto"))
+    rest = command("train", *arguments(data, tmp_path / "cut", "resume=auto"))
     assert rest.status == 0, rest.err
     assert "only the scoring is left" in rest.out
-    assert_same_run(tmp_path / "cut", tmp_path / "whole")
+    assert_same_run(tmp_path / "cut", whole)
 
 
 def test_auto_begins_where_there_is_nothing_to_resume(command, tiny_data, tmp_path):
@@ -414,7 +417,7 @@ batches = iter(data.val_dataloader())
 next(batches)
 sys.exit(3)
 """
-    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 3
+    assert subprocess.run([sys.executable, "-c", code], timeout=PATIENCE, check=False).returncode == 3
 
 
 def test_weights_of_another_run_begin_a_run_and_are_not_taken_again(command, ask, tiny_run, tiny_checkpoint, tmp_path):

@@ -76,23 +76,24 @@ def test_checkpoints_load_without_running_code_and_hold_all(tiny_checkpoint):
 
 @pytest.mark.parametrize("ema", ["null", "0.9"])
 @pytest.mark.parametrize("stop_after", [1, 3])
-def test_resuming_gives_the_weights_of_an_unbroken_run(command, tiny_data, tmp_path, stop_after, ema):
+def test_resuming_gives_the_weights_of_an_unbroken_run(command, unbroken, tmp_path, stop_after, ema):
     more = [f"ema.decay={ema}", "test.enabled=false", "mask=squares"]  # masks that vary by epoch, too
-    assert command("train", *arguments(tiny_data, tmp_path / "whole", *more)).status == 0
+    data, unbroken_run = unbroken(*more)
     cut = [f"trainer.max_epochs={stop_after}", *more]
-    assert command("train", *arguments(tiny_data, tmp_path / "cut", *cut)).status == 0
+    assert command("train", *arguments(data, tmp_path / "cut", *cut)).status == 0
     torch.rand(7)  # whatever happened meanwhile
     resumed = command(
-        "train", *arguments(tiny_data, tmp_path / "rest", f"resume={tmp_path}/cut/checkpoints/last.ckpt", *more)
+        "train", *arguments(data, tmp_path / "rest", f"resume={tmp_path}/cut/checkpoints/last.ckpt", *more)
     )
     assert resumed.status == 0, resumed.err
-    whole, rest = (torch.load(tmp_path / run / "checkpoints/last.ckpt", weights_only=True) for run in ("whole", "rest"))
+    runs = (unbroken_run, tmp_path / "rest")
+    whole, rest = (torch.load(run / "checkpoints/last.ckpt", weights_only=True) for run in runs)
     for key, value in whole["state_dict"].items():
         assert torch.equal(value, rest["state_dict"][key]), key
     for ours, theirs in zip(whole["optimizer_states"], rest["optimizer_states"], strict=True):
         for place, state in ours["state"].items():
             assert all(torch.equal(state[key], theirs["state"][place][key]) for key in state)
-    assert len(rows(tmp_path / "cut")) + len(rows(tmp_path / "rest")) == len(rows(tmp_path / "whole"))
+    assert len(rows(tmp_path / "cut")) + len(rows(tmp_path / "rest")) == len(rows(unbroken_run))
 
 
 def test_automatic_resumption_begins_anew_goes_on_or_finishes(command, tiny_data, tmp_path):
@@ -144,6 +145,7 @@ def test_running_statistics_are_left_alone_if_asked(command, tiny_data, tmp_path
 
 def test_random_features_are_named_in_the_records(command, tiny_data, tmp_path):
     more = ["loss.generator.perceptual.weight=1e-12", "loss.features.weights=random", "loss.features.layers=[conv1_1]"]
+    more += ["test.enabled=false"]
     assert command("train", *arguments(tiny_data, tmp_path / "run", *more)).status == 0
     assert json.loads((tmp_path / "run/run.json").read_text())["perceptual_weights"] == "random"
 

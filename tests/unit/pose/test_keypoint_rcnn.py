@@ -1,8 +1,11 @@
 import pytest
 import torch
+from torchvision.models.detection import KeypointRCNN as Network
 from torchvision.models.detection import keypointrcnn_resnet50_fpn
+from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
 from pose_inpaint.errors import InputError
+from pose_inpaint.pose import keypoint_rcnn
 from pose_inpaint.pose.estimator import Poses
 from pose_inpaint.pose.keypoint_rcnn import KeypointRCNN, choose_person, read_state
 
@@ -29,10 +32,30 @@ def test_no_confident_person_or_none_in_the_box_is_none():
     assert choose_person(BOXES, SCORES, 0.5, near(60, 60, 90, 90)) is None
 
 
-def test_the_network_itself_answers_in_our_form(tmp_path):
-    """Untrained weights: only the form of the output is tested."""
+def small_network(**_):
+    """torchvision's network on a smaller backbone, which sees images as small as they are and few places in them."""
+    few = {"rpn_post_nms_top_n_test": 20, "box_detections_per_img": 5}
+    backbone = resnet_fpn_backbone(backbone_name="resnet18", weights=None)
+    return Network(backbone, num_classes=2, num_keypoints=17, min_size=64, max_size=64, **few)
+
+
+def test_the_smaller_network_is_torchvisions_but_for_the_backbone():
+    """So that what is shown with the one below holds of the other."""
+    backbone = ("backbone.body", "backbone.fpn.inner_blocks")
+    shapes = []
+    with torch.device("meta"):
+        for network in (small_network(), keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None)):
+            state = network.state_dict()
+            shapes.append({name: value.shape for name, value in state.items() if not name.startswith(backbone)})
+    assert shapes[0] == shapes[1]
+    assert keypoint_rcnn.keypointrcnn_resnet50_fpn is keypointrcnn_resnet50_fpn
+
+
+def test_the_network_itself_answers_in_our_form(tmp_path, monkeypatch):
+    """Untrained weights: the form of the answer is claimed, not its truth."""
+    monkeypatch.setattr(keypoint_rcnn, "keypointrcnn_resnet50_fpn", small_network)
     torch.manual_seed(0)
-    torch.save(keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None).state_dict(), tmp_path / "w.pth")
+    torch.save(small_network().state_dict(), tmp_path / "w.pth")
     estimator = KeypointRCNN(str(tmp_path / "w.pth"), min_confidence=0.01)
     (tmp_path / "w.pth").unlink()
     found = estimator(torch.rand(2, 3, 64, 48))

@@ -5,6 +5,7 @@ import sys
 import time
 
 import pytest
+from conftest import PATIENCE
 
 from pose_inpaint.runtime.subprocesses import describe_status, last_lines, run_child
 
@@ -57,13 +58,13 @@ with ending_by_exception():
 def test_no_process_is_left_behind(tmp_path, number):
     log = tmp_path / "log.txt"
     parent = subprocess.Popen([*python(PARENT), GRANDCHILD, str(log)], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not (log.exists() and log.read_text().endswith("\n")):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     grandchild = int(log.read_text())
     parent.send_signal(number)
-    assert parent.wait(30) in (128 + number, -number)
+    assert parent.wait(PATIENCE) in (128 + number, -number)
     while alive(grandchild):
         assert time.monotonic() < deadline
         time.sleep(0.02)
