@@ -145,7 +145,7 @@ def test_the_average_follows_the_generator_by_its_decay():
     module, _, _ = train(Phase("warm", 1, terms=["l1"]), batches=2, ema_decay=0.25)
     assert int(module.ema.n_averaged) == 2
     assert not [name for name, _ in module.ema.named_parameters() if "discriminator" in name]
-    assert module.released is module.ema.module
+    assert module.inference_network is module.ema.module
 
 
 def test_gradient_norms_are_logged_as_they_are_before_clipping():

@@ -57,7 +57,7 @@ def test_a_discriminator_that_steps_first_has_no_fresh_pass_to_judge():
 
 
 def test_names_must_differ():
-    with pytest.raises(InputError, match="a name of its own"):
+    with pytest.raises(InputError, match="each a different name"):
         Schedule([*phases(1), *phases(2)])
     with pytest.raises(InputError, match="at least one phase"):
         Schedule([])
