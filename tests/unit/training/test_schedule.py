@@ -34,7 +34,7 @@ def test_a_phase_without_epochs_is_refused(epochs):
 def test_a_phase_that_trains_nothing_is_refused():
     with pytest.raises(InputError, match="trains nothing"):
         Phase("idle", 1, generator=False)
-    with pytest.raises(InputError, match="on no loss term"):
+    with pytest.raises(InputError, match="without a loss term"):
         Phase("aimless", 1)
 
 
