@@ -141,17 +141,11 @@ class InpaintingModule(LightningModule):
         return self._step(1, batch, lambda: loss(batch, judged, discriminator))
 
     def _step(self, which: int, batch: Batch, loss: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-        """Step one network on `loss`.
-
-        Args:
-            which: Index into `SIDES` and the optimizers.
-            batch: Batch, written to disk if the loss is not finite.
-            loss: Function that computes the named values, with "total" to minimise.
-        """
+        """Step one of the `SIDES` by its index; `loss` computes named values, of which "total" is minimised."""
         optimizers = self.optimizers()
         optimizer = optimizers[which] if isinstance(optimizers, list) else optimizers
-        # Toggling turns off requires_grad for all parameters of the other optimizer. The generator's gradient still
-        # flows through the discriminator, but leaves none in its parameters.
+        # Toggling turns off requires_grad for the other network's parameters. In the generator's step, the gradient still
+        # flows through the discriminator, but none accumulates in its weights.
         self.toggle_optimizer(optimizer)
         # Computed here and not by the caller: the loss must see the toggled parameters, and the discriminator after
         # its own step. A graph built before that step would hold weights that were then changed in place.

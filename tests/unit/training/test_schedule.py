@@ -8,7 +8,7 @@ from pose_inpaint.training.schedule import Schedule
 
 
 def phases(*epochs):
-    return [Phase(f"phase{place}", count, terms=["l1"]) for place, count in enumerate(epochs)]
+    return [Phase(f"phase{i}", count, terms=["l1"]) for i, count in enumerate(epochs)]
 
 
 def test_truth_table_of_two_phases():
@@ -20,9 +20,9 @@ def test_truth_table_of_two_phases():
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=5))
 def test_each_phase_has_its_epochs(counts):
     schedule = Schedule(phases(*counts))
-    found = [schedule.at(epoch).name for epoch in range(schedule.epochs)]
-    assert [found.count(f"phase{place}") for place in range(len(counts))] == counts
-    assert found == sorted(found)
+    names = [schedule.at(epoch).name for epoch in range(schedule.epochs)]
+    assert [names.count(f"phase{i}") for i in range(len(counts))] == counts
+    assert names == sorted(names)
 
 
 @pytest.mark.parametrize("epochs", [0, -3])
