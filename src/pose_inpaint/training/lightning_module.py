@@ -144,8 +144,8 @@ class InpaintingModule(LightningModule):
         """Step one of the `SIDES` by its index; `loss` computes named values, of which "total" is minimised."""
         optimizers = self.optimizers()
         optimizer = optimizers[which] if isinstance(optimizers, list) else optimizers
-        # Toggling turns off requires_grad for the other network's parameters. In the generator's step, the gradient still
-        # flows through the discriminator, but none accumulates in its weights.
+        # Toggling turns off requires_grad for the other network's parameters. In the generator's step, gradients still
+        # flow through the discriminator, but none accumulate in its weights.
         self.toggle_optimizer(optimizer)
         # Computed here and not by the caller: the loss must see the toggled parameters, and the discriminator after
         # its own step. A graph built before that step would hold weights that were then changed in place.
