@@ -74,7 +74,7 @@ class ProgressKeeper(Callback):
     ) -> None:
         """Stop if asked to, on a single device: other ranks would wait for this one."""
         if self._request is not None and trainer.world_size == 1:
-            done = f"epoch {trainer.current_epoch + 1}, in its validation"
+            done = f"during the validation of epoch {trainer.current_epoch + 1}"
             raise StopRequestedError(self._request, self.path, done)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -85,7 +85,7 @@ class ProgressKeeper(Callback):
 
     def _ask(self, number: int, _: FrameType | None) -> None:
         if number == signal.SIGINT and self._request is not None:
-            raise StopRequestedError(number, self.path, "asked twice, so the batch was not waited for")
+            raise StopRequestedError(number, self.path, "asked twice, so without waiting for the batch")
         self._request = number
         let_go_of_closed_outputs()
 
