@@ -1,4 +1,4 @@
-"""`python -m pose_inpaint.benchmark +experiment=slides_methods output=DIR`: trains and scores methods, and reports."""
+"""`python -m pose_inpaint.benchmark +experiment=slides_methods output=DIR`: trains, scores and compares methods."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """The command; exits with 1 if a method failed."""
+    """Run the command; exit with status 1 if a method failed."""
     run_command("benchmark", run)
 
 
 def run(config: DictConfig) -> None:
-    """Trains, scores and reports as configured, and leaves out what is done already.
+    """Train, score and report as configured, skipping what is done already.
 
     Raises:
-        InputError: something that the user gave can't be used; nothing is written then.
+        InputError: A setting or an input file can't be used; nothing is written.
     """
     from pose_inpaint.multirun.benchmark.plan import make_plans
     from pose_inpaint.multirun.benchmark.preflight import check_plans
@@ -40,31 +40,31 @@ def run(config: DictConfig) -> None:
     output = Path(settings.output)
     check_plans([plan for plan in plans if is_left(plan, output, redo=plan.name in settings.redo)])
     reporting = compose_report(settings)
-    faults = {}
+    errors = {}
     try:
         with ending_by_exception():
-            for place, plan in enumerate(plans, 1):
-                label = f"[{place}/{len(plans)}] {plan.name}"
-                fault = complete_method(plan, output, label, redo=plan.name in settings.redo)
-                if fault is not None:
-                    faults[plan.name] = fault
+            for i, plan in enumerate(plans, 1):
+                label = f"[{i}/{len(plans)}] {plan.name}"
+                error = complete_method(plan, output, label, redo=plan.name in settings.redo)
+                if error is not None:
+                    errors[plan.name] = error
     except KeyboardInterrupt:
-        print("stopped; the same command goes on with what is not done", file=sys.stderr)
+        print("stopped; run the same command again to do the rest", file=sys.stderr)
         raise SystemExit(BY_CTRL_C) from None
-    scored = [output / plan.name / "evaluate" for plan in plans if plan.name not in faults]
+    scored = [output / plan.name / "evaluate" for plan in plans if plan.name not in errors]
     complete = write_report(reporting, scored)
     print(f"{len(scored)} of {len(plans)} methods scored: {output}")
-    for name, fault in faults.items():
-        print(f"failed: {name}: {fault}", file=sys.stderr)
-    if faults or not complete:
+    for name, error in errors.items():
+        print(f"failed: {name}: {error}", file=sys.stderr)
+    if errors or not complete:
         raise SystemExit(1)
 
 
 def is_left(plan: Plan, output: Path, *, redo: bool) -> bool:
-    """Whether anything of a method is still to be done.
+    """Whether any stage of a method is left to do.
 
     Raises:
-        InputError: its folder holds something else, which `redo` doesn't remove, or other settings.
+        InputError: Its folder holds other settings, or something else, which `redo` doesn't remove.
     """
     from pose_inpaint.multirun.benchmark.record import check_ours, stages_done
 
@@ -74,10 +74,10 @@ def is_left(plan: Plan, output: Path, *, redo: bool) -> bool:
 
 
 def compose_report(settings: BenchmarkSettings) -> DictConfig:
-    """The report's configuration, without its runs.
+    """Compose the report's configuration, without its runs.
 
     Raises:
-        InputError: `report` holds a setting that it has not.
+        InputError: `report` contains an invalid setting.
     """
     from hydra import compose
 
@@ -91,7 +91,7 @@ def compose_report(settings: BenchmarkSettings) -> DictConfig:
 
 
 def write_report(config: DictConfig, folders: list[Path]) -> bool:
-    """Compares the methods that are scored; whether all of it could be done."""
+    """Compare the scored methods; return whether no run had to be left out."""
     from pose_inpaint.reporting.report import report
 
     if not folders:

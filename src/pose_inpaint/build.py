@@ -1,4 +1,4 @@
-"""From plain settings to real objects: data, models, metrics, pose estimators."""
+"""Builds data, models, metrics and pose estimators from settings."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 def build_inpainter(model: Mapping[str, Any]) -> Inpainter:
-    """A method that inpaints images."""
+    """Build the model."""
     return cast("Inpainter", build("model", model))
 
 
 def build_postprocess(block: Mapping[str, Any], inpainter: Inpainter) -> Inpainter:
-    """The method with what comes after it, if anything does."""
+    """Wrap the model in its post-processing, if there is one."""
     if not block.get("_target_"):
         return inpainter
     try:
@@ -42,17 +42,17 @@ def build_postprocess(block: Mapping[str, Any], inpainter: Inpainter) -> Inpaint
 
 
 def build_data(data: DataSettings, mask: Mapping[str, Any], seed: int) -> InpaintingData:
-    """Images and masks."""
+    """Build the data module of images and masks."""
     masks: Masks = build("mask", mask)
     source: Source = build("data.source", data.source)
     return InpaintingData(source, masks, data.size, data.batch_size, data.workers, seed, data.limit, data.names)
 
 
 def build_metric(name: str, blocks: Mapping[str, Any], **arguments: Any) -> ImageMetric:
-    """A score by its full name METRIC_IMAGE_REGION, such as `mse_composite_hole`.
+    """Build a score by its full name METRIC_IMAGE_REGION, such as `mse_composite_hole`.
 
     Raises:
-        InputError: there is no such metric, image or region.
+        InputError: The metric, image or region does not exist.
     """
     score = ScoreName.parse(name)
     if score.metric not in blocks:
@@ -65,27 +65,27 @@ def build_metric(name: str, blocks: Mapping[str, Any], **arguments: Any) -> Imag
 def build_metrics(
     blocks: Mapping[str, Any], images: Sequence[str], regions: Sequence[str], **arguments: Any
 ) -> dict[str, Metric]:
-    """Every score of every image and region asked for that it has values for, by its full name.
+    """Build every metric for the given images and for those regions that it is defined on, by full name.
 
     Raises:
-        InputError: a score can't be built.
+        InputError: A score can't be built.
     """
-    found: dict[str, Metric] = {}
+    metrics: dict[str, Metric] = {}
     for metric, block in blocks.items():
         kind = find_class(f"metric.{metric}", block)
         for image in images:
             for region in regions:
                 if region in getattr(kind, "regions", REGIONS):
                     name = str(ScoreName(metric, image, region))
-                    found[name] = build_metric(name, blocks, **arguments)
-    return found
+                    metrics[name] = build_metric(name, blocks, **arguments)
+    return metrics
 
 
 def build_judge(pose: PoseSettings, device: torch.device) -> PoseJudge | None:
-    """The pose estimator with its reference, or None where no poses are scored.
+    """Build the pose estimator with its reference, or return None if poses are not scored.
 
     Raises:
-        InputError: the estimator can't be built.
+        InputError: The estimator can't be built.
     """
     if pose.estimator is None:
         return None

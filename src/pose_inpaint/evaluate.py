@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     run_command("evaluate", run)
 
 
 def run(config: DictConfig) -> None:
-    """Scores as configured.
+    """Score as configured.
 
     Raises:
-        InputError: something that the user gave can't be used; nothing is written then.
+        InputError: A setting or an input file can't be used; nothing is written.
     """
     from pose_inpaint import build
     from pose_inpaint.evaluation.candidates import choose_method, read_predictions

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """The command; exits with 1 if a run had to be left out."""
+    """Run the command; exit with status 1 if a run had to be left out."""
     run_command("report", run)
 
 

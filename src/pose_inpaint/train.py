@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from pose_inpaint.config.command import Command
     from pose_inpaint.config.schema import TrainSettings
 
-# Imports of what needs PyTorch wait until Hydra has composed, so that --help and --cfg answer at once.
+# Modules that need PyTorch are imported after Hydra has composed, so that --help and --cfg are fast.
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     run_command("train", run, sweep=sweep)
 
 
 def sweep(arguments: list[str], command: Command, launch: Callable[[list[str], Command], None]) -> None:
-    """A multirun of the command."""
+    """Run a multirun of the command."""
     from pose_inpaint.multirun.sweep.runner import run_sweep
     from pose_inpaint.training.setup import read_checked
 
@@ -38,7 +38,7 @@ def run(config: DictConfig) -> float:
     """Train as configured and return the optimized metric at the best epoch of the last phase (for sweeps).
 
     Raises:
-        InputError: something that the user gave can't be used (nothing is written then), or the metric is not finite.
+        InputError: A setting or an input file can't be used (then nothing is written), or the metric is not finite.
     """
     from pose_inpaint.config.settings import plain_config
     from pose_inpaint.runtime.devices import check_devices
@@ -65,11 +65,11 @@ def run(config: DictConfig) -> float:
         ):
             return _train(settings, plain_config(config))
     except OSError as error:
-        raise InputError(f"hydra.run.dir={folder}: {error}; once that is mended, go on with resume=auto") from error
+        raise InputError(f"hydra.run.dir={folder}: {error}; fix that, then continue with resume=auto") from error
 
 
 def _train_in_ranks(settings: TrainSettings, folder: Path) -> float:
-    """Start a process for each device, each with the settings of this one, and wait for their end."""
+    """Start one process per device with the same settings, and wait for them."""
     from hydra.core.hydra_config import HydraConfig
 
     from pose_inpaint.config.overrides import training_command
@@ -98,7 +98,7 @@ def _train(settings: TrainSettings, config: dict[str, Any]) -> float:
 
     finished = finished_status(settings, config)
     if finished is not None and finished.value is not None:
-        print(f"{settings.run_dir}: finished, nothing is left to do; {finished.metric} {finished.value:g}")
+        print(f"{settings.run_dir}: finished, nothing left to do; {finished.metric} {finished.value:g}")
         return finished.value
     training = prepare(settings, config)
     trainer = training.trainer

@@ -1,4 +1,4 @@
-"""`python -m pose_inpaint.train_pose data=...`: trains a stacked hourglass on any data set with joints."""
+"""`python -m pose_inpaint.train_pose data=...`: trains a stacked hourglass on a data set with joints."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     run_command("train_pose", run)
 
 
 def run(config: DictConfig) -> float:
-    """Trains as configured and returns the best PCK@0.2 of validation.
+    """Train as configured and return the best validation PCK@0.2, in [0, 1].
 
     Raises:
-        InputError: something that the user gave can't be used; nothing is written then.
+        InputError: A setting or an input file can't be used; nothing is written.
     """
     import lightning.pytorch as pl
     import torch
@@ -59,7 +59,9 @@ def run(config: DictConfig) -> float:
     inspections = data.inspect(*splits)
     network = StackedHourglass(len(JOINTS), **vars(settings.network))
     with torch.no_grad():
-        network.eval()(torch.zeros(1, 3, settings.data.size, settings.data.size))  # refuses a size that does not halve
+        network.eval()(
+            torch.zeros(1, 3, settings.data.size, settings.data.size)
+        )  # refuses an image size that can't be halved so often
     data.check_batch_size()
     module = PoseModule(network.train(), settings.lr, settings.weight_decay, vars(settings.network), plain)
     best = ModelCheckpoint(folder / CHECKPOINTS, "best", monitor="val/pck", mode="max", save_top_k=1, save_last=True)
@@ -85,16 +87,18 @@ def _check(settings: TrainPoseSettings) -> None:
     from pose_inpaint.runtime.ranks import devices_wanted, rank_count
 
     if devices_wanted(settings.trainer) > 1 or rank_count() > 1:
-        raise InputError(f"trainer.devices={settings.trainer.get('devices')}: poses are trained on one device; give 1")
+        raise InputError(
+            f"trainer.devices={settings.trainer.get('devices')}: pose estimators are trained on one device; set it to 1"
+        )
 
 
 def _check_joints(data: InpaintingData, split: str) -> None:
-    """Raises `InputError`, before anything is trained, unless every image has joints."""
+    """Raise `InputError` unless every image has joints."""
     lacking = [record.name for record in data.images(split).records if record.joints is None]
     if lacking:
         raise InputError(
             f"{split}: {lacking[0]} and {len(lacking) - 1} more images have no joints; list them in joints.json, or "
-            "leave them out with data.names=PATTERN"
+            "exclude them with data.names=PATTERN"
         )
 
 

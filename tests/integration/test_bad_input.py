@@ -98,7 +98,7 @@ def test_a_model_that_does_not_learn_is_not_trained(command, tiny_data, tmp_path
         f"hydra.run.dir={tmp_path}/run",
         "data.workers=0",
     ]
-    refused(command("train", "data=chalearn", *more), "MeanFill does not learn", "evaluate")
+    refused(command("train", "data=chalearn", *more), "MeanFill has nothing to train", "evaluate")
 
 
 def damage_truncate(data):

@@ -254,7 +254,7 @@ def test_ctrl_c_exits_with_130(command, done, tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark_stages, "run_child", interrupt)
     outcome = command("benchmark", *arguments(done, tmp_path / "out"))
     assert outcome.status == 130
-    assert outcome.err.splitlines() == ["stopped; the same command goes on with what is not done"]
+    assert outcome.err.splitlines() == ["stopped; run the same command again to do the rest"]
 
 
 def test_trainings_get_data_and_masks_and_scorings_scores_too(command, done, tmp_path, started):

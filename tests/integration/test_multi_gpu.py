@@ -118,7 +118,7 @@ def test_a_killed_rank_ends_the_run_with_an_error_and_it_can_go_on(start, people
     finally:
         again.kill()
     assert again.returncode == 75, err
-    assert f"{before} batches in all" in out
+    assert f"{before} batches in total" in out
     assert err.count("stopped by SIGTERM") == 1
 
 

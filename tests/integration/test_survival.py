@@ -100,7 +100,7 @@ def test_a_run_ended_inside_an_epoch_goes_on_as_if_unbroken(command, ask, unbrok
     torch.rand(5)  # whatever happened meanwhile
     rest = command("train", *arguments(data, tmp_path / "cut", *more, "resume=auto"))
     assert rest.status == 0, rest.err
-    assert (f"{batches} batches in all" in rest.out) == (batches > 0)
+    assert (f"{batches} batches in total" in rest.out) == (batches > 0)
     assert_same_run(tmp_path / "cut", whole)
     assert json.loads((tmp_path / "cut/run.json").read_text())["resumed_at_batch"] == [batches] * (batches > 0)
 
@@ -191,7 +191,7 @@ def test_scoring_that_was_cut_off_is_made_up_for(command, unbroken, tmp_path, mo
     assert "outside the training" in cut.err
     rest = command("train", *arguments(data, tmp_path / "cut", "resume=auto"))
     assert rest.status == 0, rest.err
-    assert "only the scoring is left" in rest.out
+    assert "only scoring is left" in rest.out
     assert_same_run(tmp_path / "cut", whole)
 
 
@@ -252,7 +252,7 @@ def test_a_damaged_checkpoint_is_refused_by_name(command, ask, tiny_data, tmp_pa
         assert outcome.status == 2
         assert outcome.err.count("\n") == 1
         assert str(path) in outcome.err
-        assert "not a whole PyTorch checkpoint" in outcome.err
+        assert "not a PyTorch checkpoint, or a damaged one" in outcome.err
 
 
 def test_resuming_names_every_setting_that_differs(command, tiny_run, tmp_path):
@@ -335,7 +335,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(command, ask, tiny_data, tmp_p
     assert outcome.status == 2
     assert outcome.err.count("\n") == 1
     assert "can't be written" in outcome.err
-    assert "the one before it is whole" in outcome.err
+    assert "the previous one is intact" in outcome.err
     assert path.read_bytes() == before
     assert {file.name for file in path.parent.iterdir()} == {"last.ckpt", "best-reconstruction.ckpt"}
     assert command("train", *arguments(tiny_data, tmp_path / "run", "resume=auto")).status == 0
@@ -379,7 +379,7 @@ def test_a_reading_process_that_is_killed_ends_the_run_with_a_line(command, tiny
         patch.setattr(ImageDataset, "__getitem__", die)
         outcome = command("train", *arguments(tiny_data, tmp_path / "run", *more))
     assert outcome.status == 2
-    assert outcome.err.splitlines()[-1].startswith("error: data.workers: a process that reads images was ended")
+    assert outcome.err.splitlines()[-1].startswith("error: data.workers: a process that reads images was killed")
     assert command("train", *arguments(tiny_data, tmp_path / "run", *more, "resume=auto")).status == 0
 
 
@@ -446,7 +446,7 @@ def test_a_request_after_the_last_batch_is_heeded_before_the_scoring(command, ti
     assert not (tmp_path / "run/scores.json").exists()
     rest = command("train", *arguments(tiny_data, tmp_path / "run", "resume=auto"))
     assert rest.status == 0, rest.err
-    assert "only the scoring is left" in rest.out
+    assert "only scoring is left" in rest.out
 
 
 def test_a_request_travels_between_processes():

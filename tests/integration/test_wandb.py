@@ -268,9 +268,7 @@ def test_nobody_logged_in_is_said_before_anything_is_done(command, tiny_data, tm
     wandb.teardown()
     assert outcome.status == 2
     (line,) = outcome.err.splitlines()
-    assert line.startswith(
-        f"error: {(more or ['logger=wandb'])[0]}: nobody is logged in to W&B here; run `wandb login`"
-    )
+    assert line.startswith(f"error: {(more or ['logger=wandb'])[0]}: not logged in to W&B; run `wandb login`")
     assert not (tmp_path / "run").exists()
 
 

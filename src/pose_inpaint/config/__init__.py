@@ -1,1 +1,1 @@
-"""From the command line to checked settings."""
+"""Configuration: command line, overrides, checked settings."""

@@ -1,8 +1,8 @@
-"""Blocks of the configuration that several commands share: types, defaults, and the range of each value.
+"""Blocks of the configuration shared by several commands: types, defaults and ranges.
 
-OmegaConf checks types and names. `__post_init__` checks what one value alone decides, before anything is read or
-written; what two blocks decide together is checked where objects are built. Blocks with a `_target_`
-(`dict[str, Any]`) are checked by the constructor that they name.
+OmegaConf checks names and types, and `__post_init__` the range of single values, before anything is read or written.
+What depends on two blocks is checked where objects are built. Blocks with a `_target_` (`dict[str, Any]`) are checked
+by the constructor they name.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ AUTO = "auto"
 """Value of `resume`: resume from the run's own last checkpoint, if there is one."""
 SPLITS = ("train", "val", "test")
 JOINTS = {"all": ("whole",), "masked": ("hole",), "both": ("whole", "hole")}
-"""Values of `pose.joints`, and the regions of pose scores that they stand for."""
+"""Regions of pose scores for each value of `pose.joints`."""
 
 # OmegaConf reads these annotations, and understands Optional[...] in every version.
 # ruff: noqa: UP045
 
 
 def check_value(key: str, value: object, must: str, *, valid: bool) -> None:
-    """Raise `InputError` that names the key, the value and what it must be, unless `valid`."""
+    """Raise `InputError` with the key, the value and the requirement `must`, unless `valid`."""
     if not valid:
         shown = f"{value:g}" if isinstance(value, float) else value  # -1, not -1.0, as it was typed
         raise InputError(f"{key}={shown}: {must}")
 
 
 def check_at_least(least: float, **values: float | None) -> None:
-    """Raise `InputError` if a value is below `least`; __ in a name stands for a dot, None is not checked."""
+    """Raise `InputError` if a value is below `least`; None is not checked, and __ in a name stands for a dot."""
     for name, value in values.items():
         valid = value is None or value >= least
         check_value(name.replace("__", "."), value, f"must be at least {least:g}", valid=valid)
@@ -44,7 +44,7 @@ def check_one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
 
 @dataclass
 class DataSettings:
-    """`data`: a source of images and how they come in batches."""
+    """`data`: a source of images, their size and batches."""
 
     size: int
     batch_size: int
@@ -62,7 +62,7 @@ class DataSettings:
 
 @dataclass
 class FeatureSettings:
-    """`loss.features`: VGG16 of the perceptual term."""
+    """`loss.features`: the VGG16 network of the perceptual term."""
 
     weights: str
     channels: str
@@ -71,7 +71,7 @@ class FeatureSettings:
 
 @dataclass
 class LossSettings:
-    """`loss`: the slides' alpha and beta, the generator's terms, the discriminator's loss."""
+    """`loss`: terms of the generator, loss of the discriminator, and the slides' alpha and beta."""
 
     generator: dict[str, Any]
     alpha: float = 0.0
@@ -87,20 +87,19 @@ class LossSettings:
 
 @dataclass
 class Phase:
-    """An entry of `schedule.phases`: a stretch of epochs.
+    """Entry of `schedule.phases`: a number of epochs with the same steps and loss terms.
 
     Attributes:
         name: Name of the phase in logs and checkpoints.
         epochs: Number of epochs, at least 1.
-        terms: Loss terms of the generator that count, by their keys in `loss.generator`.
+        terms: Loss terms of the generator, by their keys in `loss.generator`.
         generator: Whether the generator steps.
         discriminator: Whether the discriminator steps.
-        fresh_output: Whether the discriminator sees a new forward pass, taken after the generator's step (the authors'
-            code), or the pass that the generator was trained on.
-        discriminator_first: Whether the discriminator steps before the generator, on the generator's pass (Iizuka et
+        fresh_output: Whether the discriminator sees a new forward pass after the generator's step (the authors' code),
+            or the pass that the generator was trained on.
+        discriminator_first: Whether the discriminator steps before the generator, on the same forward pass (Iizuka et
             al. 2017, algorithm 1; Yu et al. 2018, algorithm 1), or after it.
-        discriminator_steps: Number of batches the discriminator steps on for each one that the generator steps on (Yu
-            et al. 2018: 5).
+        discriminator_steps: Number of discriminator steps per generator step, each on a new batch (Yu et al. 2018: 5).
     """
 
     name: str
@@ -115,25 +114,25 @@ class Phase:
     def __post_init__(self) -> None:
         where = f"schedule.phases: phase {self.name!r}"
         if self.epochs < 1:
-            raise InputError(f"{where} has epochs={self.epochs}: give at least 1 or leave it out")
+            raise InputError(f"{where} has epochs={self.epochs}: give at least 1, or remove the phase")
         if not self.generator and not self.discriminator:
             raise InputError(f"{where} trains nothing: set generator or discriminator to true")
         if self.generator and not self.terms:
-            raise InputError(f"{where} trains the generator on no loss term: list some in terms")
+            raise InputError(f"{where} trains the generator without a loss term: list some in terms")
         both = self.generator and self.discriminator
         if self.discriminator_steps < 1 or (self.discriminator_steps > 1 and not both):
             raise InputError(
                 f"{where} has discriminator_steps={self.discriminator_steps}: give at least 1, and more than 1 only "
-                "where both networks step"
+                "if both networks step"
             )
         if self.fresh_output and self.discriminator_first:
             raise InputError(
-                f"{where} has fresh_output and discriminator_first: a new pass after the generator's step comes too "
-                "late for a discriminator that steps first; choose one"
+                f"{where} has fresh_output and discriminator_first: a discriminator that steps first can't see a pass "
+                "after the generator's step; choose one"
             )
 
     def generator_steps(self, batch: int) -> bool:
-        """Whether the generator steps on a batch, counted from 0 over all of training."""
+        """Whether the generator steps on a batch, counted from 0 over the whole training."""
         return self.generator and (batch + 1) % self.discriminator_steps == 0
 
 
@@ -146,7 +145,7 @@ class ScheduleSettings:
 
 @dataclass
 class OptimSettings:
-    """`optim`: the generator's optimizer, and the discriminator's if it has one of another kind or rate."""
+    """`optim`: optimizer of both networks, or of the generator if the discriminator has its own."""
 
     lr: float
     optimizer: dict[str, Any]
@@ -163,7 +162,7 @@ class OptimSettings:
 
 @dataclass
 class EmaSettings:
-    """`ema`: the moving average of the generator's weights."""
+    """`ema`: exponential moving average of the generator's weights."""
 
     decay: Optional[float] = None
 
@@ -174,7 +173,7 @@ class EmaSettings:
 
 @dataclass
 class BatchnormSettings:
-    """`batchnorm`: which statistics scores and checkpoints have."""
+    """`batchnorm`: batch-norm statistics for validation and checkpoints."""
 
     statistics: str
     batches: int
@@ -186,7 +185,7 @@ class BatchnormSettings:
 
 @dataclass
 class CheckpointSettings:
-    """`checkpoint`: what makes one the best of its phase, and how often one is written inside an epoch."""
+    """`checkpoint`: score that selects the best one, and minutes between those inside an epoch."""
 
     monitor: str
     every_minutes: Optional[float]
@@ -199,7 +198,7 @@ class CheckpointSettings:
 
 @dataclass
 class TestSettings:
-    """`test`: the scoring at the end of training."""
+    """`test`: scoring at the end of training."""
 
     enabled: bool
     checkpoint: str
@@ -210,7 +209,7 @@ class TestSettings:
 
 @dataclass
 class SampleSettings:
-    """`samples`: the contact sheet that training draws."""
+    """`samples`: contact sheet drawn during training."""
 
     count: int
 
@@ -220,7 +219,7 @@ class SampleSettings:
 
 @dataclass
 class SweepSettings:
-    """`sweep`: what a multirun does about jobs that fail, and which one it resumes."""
+    """`sweep`: treatment of failed jobs, and sweep to resume."""
 
     on_error: str
     resume: Optional[str] = None
@@ -228,7 +227,7 @@ class SweepSettings:
 
 @dataclass
 class GuardSettings:
-    """`guard`: when to warn that the adversarial game has stopped; `CollapseGuard` says what the keys mean."""
+    """`guard`: thresholds of the warning that adversarial training has collapsed; see `CollapseGuard`."""
 
     batches: int
     discriminator_loss: Optional[float] = None
@@ -239,12 +238,12 @@ class GuardSettings:
         for key in ("discriminator_loss", "generator_gradient"):
             value = getattr(self, key)
             valid = value is None or value > 0
-            check_value(f"guard.{key}", value, "must be positive, or null not to look", valid=valid)
+            check_value(f"guard.{key}", value, "must be positive, or null not to check", valid=valid)
 
 
 @dataclass
 class ContactSheetSettings:
-    """`contact_sheet`: the best, median and worst images."""
+    """`contact_sheet`: best, median and worst images."""
 
     rank_by: str
     each: int
@@ -255,7 +254,7 @@ class ContactSheetSettings:
 
 @dataclass
 class PoseSettings:
-    """`pose`: an estimator of joints, and what its answers are compared with."""
+    """`pose`: pose estimator, and the reference for its joints."""
 
     reference: str
     joints: str

@@ -1,4 +1,4 @@
-"""How every command starts: Hydra composes the configuration; a fault of the user's is one line and an exit status."""
+"""Entry point of every command: Hydra composes the configuration; an invalid input is one line and an exit status."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHOWING = {"-h", "--help", "--hydra-help", "-c", "--cfg", "-i", "--info", "-sc",
 
 PACKAGED = Path(__file__).parents[1] / "conf"
 CONF = PACKAGED if PACKAGED.is_dir() else Path(__file__).parents[3] / "conf"
-"""The configuration: inside a wheel, or beside src/ in a clone."""
+"""Folder of the configuration: inside the package in a wheel, beside src/ in a clone."""
 
 register_resolvers()
 
@@ -41,16 +41,16 @@ def run_command(
     short: Mapping[str, str] | None = None,
     sweep: Callable[[list[str], Command, Callable[[list[str], Command], None]], None] | None = None,
 ) -> None:
-    """Runs a command with the arguments of the command line.
+    """Run a command with the arguments of the command line.
 
     Args:
-        name: of the root configuration, `conf/NAME.yaml`.
-        run: the command.
-        short: keys that may be given by a shorter name that Hydra would take for something else.
-        sweep: a multirun of the command; gets the arguments, the command, and what launches jobs by Hydra.
+        name: Name of the root configuration, `conf/NAME.yaml`.
+        run: Function that runs the command.
+        short: Full key for each short one that Hydra would read as another key.
+        sweep: Function that runs a multirun, called with the arguments, the command, and a launcher of Hydra jobs.
     """
     traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors of its own and exits before they can be put shortly
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # otherwise Hydra prints its long errors and exits
     arguments = sys.argv
     sys.argv = [arguments[0], *(_expand(argument, short or {}) for argument in arguments[1:])]
     started = False
@@ -83,12 +83,12 @@ def run_command(
             sweep(sys.argv[1:], run, launch)
         else:
             launch(sys.argv[1:], guarded)
-    except InputError as error:  # of a sweep, before its first job; one of a run is in `guarded`'s hands
+    except InputError as error:  # of a sweep before its first job; `guarded` handles those of a run
         if traceback or started:
             raise
         _fail(str(error))
     except (HydraException, OmegaConfBaseException, OSError, ValueError) as error:
-        ours = started and isinstance(error, ValueError)  # Hydra composes before it starts us
+        ours = started and isinstance(error, ValueError)  # Hydra composes before it calls us
         if traceback or ours:
             raise
         _fail(one_line(error))
@@ -99,7 +99,7 @@ def run_command(
 
 
 def is_multirun(arguments: Iterable[str]) -> bool:
-    """Whether Hydra's arguments ask for several jobs, and not only to show something."""
+    """Whether Hydra's arguments ask for several jobs, and not only for output such as --help."""
     given = set(arguments)
     return bool(given & {"-m", "--multirun", "hydra.mode=MULTIRUN"}) and not given & SHOWING
 
@@ -110,29 +110,29 @@ def _expand(argument: str, short: Mapping[str, str]) -> str:
 
 
 def _check_null_choices(arguments: Iterable[str]) -> None:
-    """Says which key `discriminator=null` and the like are about; Hydra does not."""
+    """Refuse `discriminator=null` and the like by key, which Hydra's message does not name."""
     for argument in arguments:
         key, _, value = argument.partition("=")
         if value == "null" and (CONF / key).is_dir():
             options = ", ".join(sorted(path.stem for path in (CONF / key).glob("*.yaml")))
-            _fail(f"{argument}: {key} is a choice between files, and null is none of them: {options}")
+            _fail(f"{argument}: null is not an option of {key}; choose one of {options}")
 
 
 def _leave_no_trace() -> None:
-    """Removes the run's folder if nothing is in it."""
+    """Remove the run's folder if it is empty."""
     folder = Path(HydraConfig.get().runtime.output_dir)
     if folder.is_dir() and folder != Path.cwd() and not any(folder.iterdir()):
         folder.rmdir()
 
 
 def one_line(error: Exception) -> str:
-    """Hydra's errors say the same in several lines; the first ones name key and value."""
+    """Shorten an error of Hydra's to its first lines, which name key and value."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if isinstance(error, OverrideParseException):
         return f"{error.override}: can't be read as KEY=VALUE; write $HOME for ~ and quote other marks: 'KEY=\"VALUE\"'"
     if isinstance(error, MissingConfigException):
         end = lines.index("Config search path:") if "Config search path:" in lines else len(lines)
-        return f"{lines[0]}; there are {', '.join(lines[2:end])}" if lines[2:end] else lines[0]
+        return f"{lines[0]}; choose one of {', '.join(lines[2:end])}" if lines[2:end] else lines[0]
     cause = error.__cause__
     if isinstance(error, OmegaConfBaseException) or cause is None:
         return "; ".join(lines[:2])

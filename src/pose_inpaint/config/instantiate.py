@@ -1,4 +1,4 @@
-"""From a block with a `_target_` to its object: the one place that calls Hydra's `instantiate`."""
+"""Instantiation of blocks with a `_target_`: the only place that calls Hydra's `instantiate`."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def build(key: str, block: Mapping[str, Any], **arguments: Any) -> Any:
-    """The object that a block's `_target_` names.
+    """Build the object that a block's `_target_` names.
 
     Raises:
-        InputError: there is no such target, or it refuses its arguments; the message starts with `key`.
+        InputError: The target does not exist, or refuses its arguments.
     """
     if not block.get("_target_"):
         raise InputError(f"{key}: the block has no _target_; choose one of conf/{key.split('.')[0]}/")
@@ -32,16 +32,16 @@ def build(key: str, block: Mapping[str, Any], **arguments: Any) -> Any:
 
 
 def build_network(model: Mapping[str, Any]) -> nn.Module:
-    """The network of a checkpoint's configuration; nothing but a network class is called, whatever the file says.
+    """Build the network of a checkpoint's configuration; the file can't make it call anything but a network class.
 
     Raises:
-        InputError: the target is no network, or refuses its arguments.
+        InputError: The target is not a network class, or refuses its arguments.
     """
     arguments = {key: value for key, value in model.items() if key != "_target_"}
     try:
         network = get_class(str(model.get("_target_")))
         if not issubclass(network, nn.Module):
-            raise TypeError(f"{network.__name__} is no network")
+            raise TypeError(f"{network.__name__} is not a network")
         return network(**arguments)
     except InputError:
         raise
@@ -50,10 +50,10 @@ def build_network(model: Mapping[str, Any]) -> nn.Module:
 
 
 def find_class(key: str, block: Mapping[str, Any]) -> type:
-    """The class that a block's `_target_` names.
+    """Find the class that a block's `_target_` names.
 
     Raises:
-        InputError: there is no such class.
+        InputError: The class does not exist.
     """
     try:
         return get_class(str(block.get("_target_")))

@@ -1,4 +1,4 @@
-"""What differs between configurations, written as Hydra's command line reads it."""
+"""Overrides in the syntax of Hydra's command line."""
 
 from __future__ import annotations
 
@@ -13,38 +13,35 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from pose_inpaint.config.command import CONF
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 PLAIN = re.compile(r"[A-Za-z_/][\w/.\-]*")
-WORDS = ("null", "true", "false", "nan", "inf")  # mean something else where they are not quoted
+WORDS = ("null", "true", "false", "nan", "inf")  # not strings unless they are quoted
 
 
 def changes(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The overrides that make the block `key` out of an older one.
+    """Return the overrides that turn an old block into a new one.
 
     Args:
-        key: the block's path.
-        old: plain data, interpolations unresolved.
-        new: likewise.
+        key: Key of the block.
+        old: Old block as plain data, with interpolations unresolved.
+        new: New block in the same form.
     """
-    found = [f"~{key}.{name}" for name in old if name not in new]
+    overrides = [f"~{key}.{name}" for name in old if name not in new]
     for name, value in new.items():
         path = f"{key}.{name}"
         before = old.get(name)
         if name not in old:
-            found.append(f"+{path}={as_value(value)}")
+            overrides.append(f"+{path}={as_value(value)}")
         elif isinstance(before, dict) and isinstance(value, dict):
-            found += changes(path, before, value)
+            overrides += changes(path, before, value)
         elif before != value:
-            found.append(f"{path}={as_value(value)}")
-    return found
+            overrides.append(f"{path}={as_value(value)}")
+    return overrides
 
 
 def as_value(value: Any) -> str:
-    """Plain data as the right side of an override."""
+    """Write plain data as the value of an override."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -59,9 +56,9 @@ def as_value(value: Any) -> str:
 
 
 def without_replaced(overrides: Iterable[str]) -> list[str]:
-    """Overrides, later ones before earlier ones: the choice of a group takes back what was said of it before.
+    """Drop the overrides of a config group that come before a later choice for it.
 
-    Without this `mask=folder mask.root=DIR mask=squares` would ask squares for a root.
+    Otherwise `mask=folder mask.root=DIR mask=squares` would set `root` in squares, which has none.
     """
     kept: list[str] = []
     for override in overrides:
@@ -73,16 +70,16 @@ def without_replaced(overrides: Iterable[str]) -> list[str]:
 
 
 def key_of(override: str) -> str:
-    """The key that an override is about."""
+    """Return the key of an override."""
     return override.partition("=")[0].lstrip("+~")
 
 
 def training_command(folder: Path, overrides: Sequence[str]) -> list[str]:
-    """The command that trains as this one was asked to, in a process of its own.
+    """Return the command line that trains with the same configuration in a new process.
 
     Args:
-        folder: of the run.
-        overrides: of its configuration.
+        folder: Folder of the run.
+        overrides: Overrides of the configuration.
     """
     searchpath = [override for override in HydraConfig.get().overrides.hydra if override.startswith("hydra.searchpath")]
     run_dir = f"hydra.run.dir={as_value(str(folder))}"

@@ -1,4 +1,4 @@
-"""Keys and choices that earlier versions called by another name."""
+"""Keys and choices that had other names in earlier versions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RENAMED = {
     "sheet": "contact_sheet",
     "systems": "methods",
 }
-"""Old names of single parts of a key, such as `critic_optimizer` in `optim.critic_optimizer.lr`, and their new ones."""
+"""New name of each renamed part of a key, such as `critic_optimizer` in `optim.critic_optimizer.lr`."""
 
 RENAMED_VALUES = {
     ("experiment", "slides_systems"): "slides_methods",
@@ -46,7 +46,7 @@ def check_renamed(overrides: Iterable[str]) -> None:
             continue
         key, value = matched.groups()
         check_renamed_key(key)
-        # Phases and other blocks are often given whole: schedule.phases=[{..., critic_steps: 2}]
+        # Phases and other blocks are often given as a whole: schedule.phases=[{..., critic_steps: 2}]
         for inner in re.findall(r"[{,\s](\w+)\s*:", value or ""):
             if inner in RENAMED:
                 raise InputError(f"{key}: {inner} is now called {RENAMED[inner]}")

@@ -1,4 +1,4 @@
-"""What a job is called where it is logged: resolvers for `conf/logger/wandb.yaml`, which ask Hydra about this one."""
+"""OmegaConf resolvers that name a job for `conf/logger/wandb.yaml` and sweeps."""
 
 from __future__ import annotations
 
@@ -12,18 +12,14 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from collections.abc import Callable, Iterable
 
 RECORD = "sweep.yaml"
-"""In a sweep's folder, beside those of its jobs."""
+"""File in the folder of a sweep, beside the folders of its jobs."""
 
 
 def register_resolvers() -> None:
-    """Makes `${job_group:NAME}`, `${job_name:}` and `${job_kind:}` known; again does no harm."""
+    """Register `${job_group:NAME}`, `${job_name:}` and `${job_kind:}`; may be called again."""
     resolvers: dict[str, Callable[..., str | None]] = {
         "job_group": job_group,
         "job_name": job_name,
@@ -34,7 +30,7 @@ def register_resolvers() -> None:
 
 
 def job_group(experiment: str) -> str | None:
-    """The sweep's folder for a job of a Hydra sweep, else the experiment; a W&B agent groups its runs by itself."""
+    """Return the folder of the Hydra sweep, or else the experiment; None for a W&B agent, which groups its runs."""
     if _of_agent():
         return None
     job = _job_of_sweep()
@@ -42,24 +38,24 @@ def job_group(experiment: str) -> str | None:
 
 
 def job_name() -> str | None:
-    """The folder of a job of a Hydra sweep; None leaves the name to W&B."""
+    """Return the folder of a job of a Hydra sweep; None leaves the name to W&B."""
     job = _job_of_sweep()
     return job[1].name if job and not _of_agent() else None
 
 
 def job_kind() -> str | None:
-    """The command: train, train_pose, report."""
+    """Return the name of the command: train, train_pose, report."""
     return str(HydraConfig.get().job.config_name) if HydraConfig.initialized() else None
 
 
 def _job_of_sweep() -> tuple[Path, Path] | None:
-    """The folders of the sweep and the job, if it is one of a sweep's: launched by it, or a command of its own."""
+    """Return the folders of sweep and job, whether Hydra launched the job or it is a command of its own."""
     if not HydraConfig.initialized():
         return None
     hydra = HydraConfig.get()
     if hydra.mode == RunMode.MULTIRUN:
         return Path(hydra.sweep.dir), Path(hydra.sweep.subdir)
-    if OmegaConf.is_missing(hydra.runtime, "output_dir"):  # composed, but no job runs
+    if OmegaConf.is_missing(hydra.runtime, "output_dir"):  # composed only: no job runs
         return None
     folder = Path(hydra.runtime.output_dir)
     return (folder.parent, folder) if (folder.parent / RECORD).is_file() else None
@@ -70,6 +66,6 @@ def _of_agent() -> bool:
 
 
 def job_digest(overrides: Iterable[str]) -> str:
-    """A name that the jobs of a sweep can't share: ten hexadecimal digits of SHA-256 of a job's overrides."""
+    """Return a name unique in a sweep: the first 10 hexadecimal digits of SHA-256 of the job's overrides."""
     own = sorted(override for override in overrides if not override.startswith(("sweep=", "sweep.")))
     return hashlib.sha256("\n".join(own).encode()).hexdigest()[:10]

@@ -1,4 +1,4 @@
-"""The root configuration of each command, `conf/COMMAND.yaml`: a misspelt key or a wrong type fails here, by name."""
+"""Schema of each command's root configuration, `conf/COMMAND.yaml`; refuses misspelt keys and wrong types."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ class ReportSettings:
 
 @dataclass
 class MethodSettings:
-    """An entry of `methods`: a model that needs no training, an experiment to train, or a checkpoint."""
+    """Entry of `methods`: a model that needs no training, an experiment to train, or a checkpoint."""
 
     model: Optional[str] = None
     experiment: Optional[str] = None

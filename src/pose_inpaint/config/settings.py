@@ -1,4 +1,4 @@
-"""From the composed configuration to checked settings."""
+"""Checked settings from the composed configuration."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ Settings = TypeVar("Settings")
 
 
 def read_settings(config: DictConfig, schema: type[Settings]) -> Settings:
-    """Checks a composed configuration against its schema and returns it as plain, resolved objects.
+    """Check a composed configuration against its schema and return it as plain, resolved objects.
 
     Raises:
-        InputError: a key is unknown, missing, or has a value of another type.
+        InputError: A key is unknown or missing, or its value has the wrong type.
     """
     if "methods" in config and schema is not BenchmarkSettings:
-        raise InputError(
-            "methods: settings of a benchmark; run them with python -m pose_inpaint.benchmark +experiment=NAME"
-        )
+        raise InputError("methods: is a setting of benchmarks; run python -m pose_inpaint.benchmark +experiment=NAME")
     try:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
         settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), plain))
@@ -38,12 +36,12 @@ def read_settings(config: DictConfig, schema: type[Settings]) -> Settings:
 
 
 def planned_epochs(settings: TrainSettings) -> int:
-    """How many epochs a training has: its phases', or fewer by `trainer.max_epochs`."""
+    """Return the number of epochs of all phases, limited by `trainer.max_epochs`."""
     epochs = sum(phase.epochs for phase in settings.schedule.phases)
     return min(epochs, settings.trainer.get("max_epochs") or epochs)
 
 
 def plain_config(config: DictConfig) -> dict[str, Any]:
-    """The resolved configuration as plain data, for records and checkpoints."""
+    """Return the resolved configuration as plain data, for records and checkpoints."""
     plain = OmegaConf.to_container(config, resolve=True)
     return {str(key): value for key, value in plain.items()} if isinstance(plain, dict) else {}

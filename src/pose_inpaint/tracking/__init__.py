@@ -1,1 +1,1 @@
-"""What a run leaves: lock, status, history, provenance, checkpoint files, W&B."""
+"""Records of a run: lock, status, history, provenance, checkpoint files, W&B."""

@@ -1,4 +1,4 @@
-"""Checkpoint files: written whole or not at all, and read only if they are whole."""
+"""Checkpoint files, written atomically and checked when read."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ if TYPE_CHECKING:
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
-    """Writes under another name, waits for the disk, then renames: whenever a process dies, the file is whole."""
+    """Writes to a temporary file, syncs and renames it, so that a killed process leaves a complete checkpoint."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
-        """Writes a checkpoint.
+        """Write a checkpoint.
 
         Raises:
-            InputError: the disk is full, or the folder can't be written to; the file is as it was.
+            InputError: The disk is full, or the folder can't be written to; the file is unchanged.
         """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with written_whole(path, synced=True) as part:
                 torch.save(checkpoint, part)
-        except (OSError, RuntimeError) as error:  # PyTorch's writer says RuntimeError for a full disk
-            if "DataLoader worker" in str(error):  # comes by a signal, wherever the process is just then
+        except (OSError, RuntimeError) as error:  # PyTorch raises RuntimeError for a full disk
+            if "DataLoader worker" in str(error):  # raised by a signal handler, wherever the process is
                 raise
-            older = "the one before it is whole; " if path.is_file() else ""
+            older = "the previous one is intact; " if path.is_file() else ""
             cause = str(error).splitlines()[0]
             raise InputError(
-                f"{path}: can't be written ({cause}); {older}free space there, then give resume=auto"
+                f"{path}: can't be written ({cause}); {older}free space there, then continue with resume=auto"
             ) from error
 
     def load_checkpoint(
         self, path: str | Path, map_location: Callable[..., Any] | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Reads a checkpoint without running code from it."""
+        """Read a checkpoint without running code from it."""
         return read_whole(Path(path), "resume")
 
 
 def read_whole(path: Path, key: str) -> dict[str, Any]:
-    """What a checkpoint file holds, on the CPU; no code from it is run.
+    """Load a checkpoint file to the CPU without running code from it.
 
-    PyTorch itself does not look at the checksums that its archives carry.
+    Checksums are verified, which PyTorch does not do.
 
     Args:
-        path: the file.
-        key: the setting that named it, for messages.
+        path: Path of the file.
+        key: Setting that named the file, for messages.
 
     Raises:
-        InputError: there is no such file, or it was cut short or changed.
+        InputError: The file does not exist, or is truncated or damaged.
     """
     if not path.is_file():
         raise InputError(f"{key}={path}: no such file; give a checkpoint (*.ckpt) of a run")
@@ -69,6 +69,6 @@ def read_whole(path: Path, key: str) -> dict[str, Any]:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, zipfile.BadZipFile, ValueError) as error:
         raise InputError(
-            f"{key}={path}: not a whole PyTorch checkpoint ({str(error).splitlines()[0][:120]})"
+            f"{key}={path}: not a PyTorch checkpoint, or a damaged one ({str(error).splitlines()[0][:120]})"
         ) from error
     return content

@@ -1,4 +1,4 @@
-"""What a run folder keeps so that the run can be repeated: configuration, versions, commit, data digests."""
+"""Records that make a run repeatable: configuration, versions, commit, data digests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PACKAGES = (
 
 
 def versions() -> dict[str, str | None]:
-    """Version of Python and of each package the results depend on; None for one that is not installed."""
+    """Return the version of Python and of each package the results depend on, None if not installed."""
     return {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
 
 
@@ -40,7 +40,7 @@ def _version(name: str) -> str | None:
 
 
 def commit() -> str | None:
-    """The commit of the code, with "-dirty" if files differ from it; None outside a clone."""
+    """Return the commit of the code, with "-dirty" if files differ from it; None outside a clone."""
     here = Path(__file__).parent
     try:
         described = subprocess.run(
@@ -55,13 +55,13 @@ def commit() -> str | None:
     tracked = subprocess.run(
         ["git", "ls-files", "--error-unmatch", __file__], cwd=here, capture_output=True, check=False
     )
-    return described if tracked.returncode == 0 else None  # else the repository is somebody else's
+    return described if tracked.returncode == 0 else None  # otherwise it is the repository of another project
 
 
 def describe_run(
     config: dict[str, Any], inspections: Sequence[Inspection], device: str, features: str | None
 ) -> dict[str, Any]:
-    """Everything about a run that its configuration does not say."""
+    """Collect what the configuration of a run does not say."""
     return {
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "commit": commit(),
@@ -70,12 +70,12 @@ def describe_run(
         "threads": torch.get_num_threads(),
         "seed": config["seed"],
         "perceptual_weights": features,
-        "data": [{"split": found.split, "images": found.images, "sha256": found.digest} for found in inspections],
+        "data": [{"split": each.split, "images": each.images, "sha256": each.digest} for each in inspections],
     }
 
 
 def write_records(folder: Path, config: dict[str, Any], run: dict[str, Any]) -> None:
-    """Writes `config.yaml` (resolved) and `run.json`."""
+    """Write `config.yaml` (resolved) and `run.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     with written_whole(folder / CONFIG) as part:
         part.write_text(OmegaConf.to_yaml(OmegaConf.create(config)), encoding="utf-8")
@@ -83,7 +83,7 @@ def write_records(folder: Path, config: dict[str, Any], run: dict[str, Any]) -> 
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Writes JSON; numbers that are not finite become null, which JSON can hold."""
+    """Write JSON, with null for NaN and infinities, which JSON does not have."""
     with written_whole(path) as part:
         part.write_text(json.dumps(_finite(content), indent=2) + "\n", encoding="utf-8")
 

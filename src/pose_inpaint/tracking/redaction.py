@@ -1,4 +1,4 @@
-"""What may leave this machine: text without its owner's home folder, the machine's name or a W&B key."""
+"""Redaction of home folder, host name and W&B key in whatever is sent elsewhere."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 NAMES_NOBODY = ("", "localhost")
-"""Machine names that tell nothing, and may be meant when they are written."""
+"""Host names that identify no machine."""
 
 
 def redact(content: Any) -> Any:
-    """Plain data with `~` for the home folder, `HOST` for this machine's name and `KEY` for the W&B key.
+    """Replace the home folder by `~`, the host name by `HOST` and the W&B key by `KEY`.
 
     Args:
-        content: text, other plain values and tensors, and lists, tuples and dictionaries of them, keys included.
+        content: Strings, other plain values and tensors, in any nesting of lists, tuples and dictionaries (whose keys
+            are redacted too).
     """
     return _replace(content, _patterns())
 
@@ -33,12 +34,12 @@ def _replace(content: Any, patterns: list[tuple[re.Pattern[str], str]]) -> Any:
 
 
 def _patterns() -> list[tuple[re.Pattern[str], str]]:
-    """What to look for and what to write in its place; whole names only, so that /root leaves /data/root alone."""
+    """Build the patterns and their replacements; they match whole names, so that /root does not match in /data/root."""
     key = os.environ.get("WANDB_API_KEY")
     homes = {str(Path.home()), str(Path.home().resolve())} - {"/"}
     host = socket.gethostname()
     hosts = {host, host.partition(".")[0]} - set(NAMES_NOBODY)
-    found = [(re.escape(key), "KEY")] if key else []
-    found += [(rf"(?<![\w.-]){re.escape(home)}(?![\w-])", "~") for home in sorted(homes, key=len, reverse=True)]
-    found += [(rf"(?<!\w){re.escape(name)}(?!\w)", "HOST") for name in sorted(hosts, key=len, reverse=True)]
-    return [(re.compile(pattern), name) for pattern, name in found]
+    texts = [(re.escape(key), "KEY")] if key else []
+    texts += [(rf"(?<![\w.-]){re.escape(home)}(?![\w-])", "~") for home in sorted(homes, key=len, reverse=True)]
+    texts += [(rf"(?<!\w){re.escape(name)}(?!\w)", "HOST") for name in sorted(hosts, key=len, reverse=True)]
+    return [(re.compile(pattern), name) for pattern, name in texts]

@@ -1,4 +1,4 @@
-"""What became of a run: `status.json` in its folder, so that a sweep can go on and its table can be made again."""
+"""Status of a run in `status.json`, from which a sweep is resumed and its table built."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "inter
 
 @dataclass(frozen=True)
 class Status:
-    """What became of a run.
+    """Status of a run.
 
     Attributes:
-        state: running (or killed so that it could not say more), finished, failed or interrupted.
-        overrides: of the run's configuration.
-        metric: the optimized metric, METRIC_IMAGE_REGION.
-        value: of the metric, finite; None unless the run finished.
-        scores: of the validation at which `value` was taken.
-        error: a line that says what failed.
-        exception: its type.
-        traceback: its lines, where the fault was not the user's.
-        starts: times at which the run was started or went on, ISO 8601.
-        seconds: that all starts took together, but for those that were killed.
+        state: One of running (or killed), finished, failed and interrupted.
+        overrides: Overrides of the configuration.
+        metric: Optimized metric, METRIC_IMAGE_REGION.
+        value: Value of the metric, finite; None unless the run finished.
+        scores: Validation scores of the epoch of `value`.
+        error: Message in one line.
+        exception: Type of the exception.
+        traceback: Lines of the traceback, except for an `InputError`.
+        starts: Times at which the run was started or resumed, ISO 8601.
+        seconds: Total duration of all starts, except for those that were killed.
     """
 
     state: str
@@ -52,17 +52,17 @@ class Status:
 
 @dataclass
 class Result:
-    """What a run that is being recorded fills in: the optimized metric's value and the scores beside it."""
+    """Value of the optimized metric and the scores with it, filled in by the run."""
 
     value: float | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_status(folder: Path) -> Status | None:
-    """What became of the run in a folder, None where none began.
+    """Read the status of the run in a folder, or return None if there is none.
 
     Raises:
-        InputError: the file is not one of ours.
+        InputError: The file is not a status file.
     """
     path = folder / STATUS
     if not path.is_file():
@@ -70,25 +70,25 @@ def read_status(folder: Path) -> Status | None:
     try:
         return Status(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: no status of a run ({error}); remove the folder, or restore the file") from error
+        raise InputError(f"{path}: not a status file ({error}); remove the folder, or restore the file") from error
 
 
 def write_status(folder: Path, status: Status) -> None:
-    """Writes `status.json`, whole or not at all."""
+    """Write `status.json` atomically."""
     folder.mkdir(parents=True, exist_ok=True)
     with written_whole(folder / STATUS) as path:
         path.write_text(json.dumps(asdict(status), indent=2) + "\n", encoding="utf-8")
 
 
 def begin_status(folder: Path, overrides: list[str], metric: str | None) -> Status:
-    """The status of a run that starts, or goes on, now."""
+    """Return the status of a run that starts or resumes now."""
     before = read_status(folder)
     starts = [*(before.starts if before else []), datetime.now(UTC).isoformat(timespec="milliseconds")]
     return Status(RUNNING, overrides, metric, starts=starts, seconds=before.seconds if before else None)
 
 
 def failed(status: Status, error: Exception, seconds: float) -> Status:
-    """The same run, after an error so many seconds after its last start."""
+    """Return the status of a run that failed, `seconds` after its last start."""
     lines = None if isinstance(error, InputError) else traceback.format_exception(error)
     return replace(
         status,
@@ -101,37 +101,37 @@ def failed(status: Status, error: Exception, seconds: float) -> Status:
 
 
 def describe_error(error: Exception) -> str:
-    """An error in one line."""
+    """Describe an error in one line."""
     text = " ".join(str(error).split())
     return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"
 
 
 @contextmanager
 def recorded_status(folder: Path, overrides: list[str], metric: str, *, writes: bool = True) -> Iterator[Result]:
-    """Records that a run goes on, and how it ended.
+    """Record that a run is running, and how it ends.
 
     Args:
-        folder: of the run.
-        overrides: of its configuration.
-        metric: the optimized metric.
-        writes: whether this process is the one of the run's that writes.
+        folder: Folder of the run.
+        overrides: Overrides of the configuration.
+        metric: Optimized metric.
+        writes: Whether this process writes the status, which only one rank does.
     """
     result = Result()
     status = begin_status(folder, overrides, metric)
     began = time.monotonic()
 
-    def say(status: Status) -> None:
+    def record(status: Status) -> None:
         if writes:
             write_status(folder, status)
 
-    say(status)
+    record(status)
     try:
         yield result
     except Exception as error:
-        say(failed(status, error, time.monotonic() - began))
+        record(failed(status, error, time.monotonic() - began))
         raise
-    except BaseException:  # Ctrl-C, or a request to end
-        say(replace(status, state=INTERRUPTED, seconds=(status.seconds or 0) + time.monotonic() - began))
+    except BaseException:  # Ctrl-C, or a request to stop
+        record(replace(status, state=INTERRUPTED, seconds=(status.seconds or 0) + time.monotonic() - began))
         raise
     seconds = (status.seconds or 0) + time.monotonic() - began
-    say(replace(status, state=FINISHED, value=result.value, scores=dict(result.scores), seconds=seconds))
+    record(replace(status, state=FINISHED, value=result.value, scores=dict(result.scores), seconds=seconds))

@@ -1,4 +1,4 @@
-"""What a W&B run is given as files and artifacts, each without what is nobody's business."""
+"""Files and artifacts sent to W&B, redacted."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ RECORDED = "recorded"
 
 
 def send_record(run: Any, record: dict[str, Any]) -> None:
-    """Sends the package's source, the configuration and the run's record, as files under `recorded/`.
+    """Send the package's source, the configuration and the content of `run.json`, as files under `recorded/`.
 
-    Files and not an artifact: they wait in the run's own folder, which can be moved before it is sent.
+    Files instead of an artifact, since an offline run keeps them in its own folder, which may move before the upload.
 
     Args:
-        run: W&B's.
-        record: the configuration, redacted, which may hold the run's record as "run".
+        run: W&B run.
+        record: Redacted configuration, which may have the content of `run.json` under "run".
     """
     folder = Path(run.dir) / RECORDED
     write_records(folder, {key: value for key, value in record.items() if key != "run"}, record.get("run", {}))
@@ -33,7 +33,7 @@ def send_record(run: Any, record: dict[str, Any]) -> None:
 
 
 def _zip_source(path: Path) -> None:
-    """Writes the package's modules into a zip file, the same bytes for the same source."""
+    """Write the package's modules to a zip file, with the same bytes for the same source."""
     source = Path(__file__).parents[1]
     with zipfile.ZipFile(path, "w") as archive:
         for module in sorted(source.rglob("*.py")):
@@ -42,10 +42,10 @@ def _zip_source(path: Path) -> None:
 
 
 def send_checkpoint(run: Any, path: Path, callback: ModelCheckpoint) -> None:
-    """Sends a checkpoint as an artifact named by run and file, with phase, monitored score and its value.
+    """Send a checkpoint as an artifact named by run and file, with its phase and monitored score.
 
-    Lightning's own way names all of a run's checkpoints alike, so that neither phase nor file could be told. What is
-    sent is a copy, since a checkpoint holds the configuration with its paths.
+    Lightning gives all checkpoints of a run the same name. A redacted copy is sent, since a checkpoint contains the
+    configuration with its paths.
     """
     import wandb
 

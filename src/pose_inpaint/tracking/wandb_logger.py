@@ -1,4 +1,4 @@
-"""The logger of `logger=wandb`: one run a job, over the count of batches, without what is nobody's business."""
+"""Logger of `logger=wandb`: one W&B run per job, over the number of batches seen, redacted."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 
 Mode = Literal["online", "offline"]
 KEPT = "wandb.json"
-"""In the run's folder: which W&B run it is."""
+"""File in the run's folder with the id of the W&B run."""
 
 
 class RunLogger(WandbLogger):
-    """Logs a job to a W&B run of its own, which a job that goes on in the same folder goes on with.
+    """Logs a job to its own W&B run, which is continued when the job is resumed in the same folder.
 
     Args:
-        save_dir: the run's folder.
-        project: of W&B.
-        entity: user or team; None: the one logged in.
-        group: of runs; None for none.
-        name: of the run; None: W&B makes one up.
-        job_type: the command.
+        save_dir: Folder of the run.
+        project: W&B project.
+        entity: User or team, or None for the one logged in.
+        group: Group of runs, or None.
+        name: Name of the run, or None for one that W&B makes up.
+        job_type: Name of the command.
         mode: "online", "offline", or None for W&B's own setting.
-        log_model: checkpoints as artifacts: False: none; True: the best of each phase and the last, when training is
-            done; "all": each whenever it is written.
-        log_code: whether the package's source, the resolved configuration and the run's record are sent as files.
-        settings: further settings of `wandb.init`.
+        log_model: Checkpoints to send as artifacts: False for none, True for the best of each phase and the last at the
+            end of training, "all" for each one when it is written.
+        log_code: Whether to send the package's source, the resolved configuration and `run.json` as files.
+        settings: Further settings of `wandb.init`.
 
     Raises:
-        InputError: an argument is none of the choices, or W&B is online and nobody is logged in.
+        InputError: An argument has an unknown value, or W&B is online and no user is logged in.
     """
 
     def __init__(
@@ -70,29 +70,29 @@ class RunLogger(WandbLogger):
             redact(name), save_dir, id=_kept_id(Path(save_dir)), project=project, entity=entity, group=redact(group),
             job_type=job_type, mode=mode, settings=settings,
         )  # fmt: skip
-        self._wandb_init.pop("anonymous", None)  # Lightning passes it always, and W&B warns of it always
+        self._wandb_init.pop("anonymous", None)  # Lightning always passes it, and W&B then warns
         self.folder, self.sends, self.log_code = Path(save_dir), log_model, log_code
         self._batch: int | None = None
         self._checkpoints: dict[int, ModelCheckpoint] = {}
-        self._sent: dict[Path, int] = {}  # when each checkpoint that was sent had been written
+        self._sent: dict[Path, int] = {}  # modification time of each checkpoint when it was sent
 
     @rank_zero_only
     def begin(self, record: dict[str, Any]) -> None:
-        """Starts the run with `record`, a configuration that may hold the run's record as "run"."""
+        """Start the run with `record`, a configuration that may have the content of `run.json` under "run"."""
         self.folder.mkdir(parents=True, exist_ok=True)
         record = redact(record)
         self.log_hyperparams(record)
         run = self.experiment
-        run.define_metric("*", step_metric="batch", step_sync=True)  # in place of Lightning's count
+        run.define_metric("*", step_metric="batch", step_sync=True)  # instead of Lightning's step
         write_json(self.folder / KEPT, {"id": run.id, "project": run.project, "group": run.group, "name": run.name})
         if self.log_code:
             send_record(run, record)
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Logs over the count of batches seen; what has no step of its own stands where the last did.
+        """Log over the number of batches seen, or, without a step, at the last one logged.
 
-        Lightning's `step` of a logger counts batches from 0, not the optimizers' steps.
+        The `step` that Lightning passes to loggers counts batches from 0, not the optimizers' steps.
         """
         if step is not None:
             self._batch = step + 1
@@ -101,24 +101,24 @@ class RunLogger(WandbLogger):
 
     @rank_zero_only
     def log_image(self, key: str, images: list[Any], step: int | None = None, **each: Any) -> None:
-        """Logs images; `each` holds lists such as `caption`."""
+        """Log images; `each` holds lists such as `caption`."""
         super().log_image(key, images, step, **redact(each))
 
     def after_save_checkpoint(self, checkpoint_callback: ModelCheckpoint) -> None:
-        """Sends a checkpoint that was just written, or remembers to when training is done."""
+        """Send a checkpoint that was just written, or note it for the end of training."""
         self._checkpoints[id(checkpoint_callback)] = checkpoint_callback
         if self.sends == "all":
             self._send_checkpoints()
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Sends the checkpoints of a training that reached its end."""
+        """Send the checkpoints if the training has succeeded."""
         if status == "success" and self.sends:
             self._send_checkpoints()
 
     @rank_zero_only
     def _send_checkpoints(self) -> None:
-        """Sends each file that is new since it was last sent."""
+        """Send each checkpoint file that has changed since it was last sent."""
         for callback in self._checkpoints.values():
             for name in dict.fromkeys((callback.best_model_path, callback.last_model_path)):
                 path = Path(name)
@@ -128,46 +128,45 @@ class RunLogger(WandbLogger):
 
 
 def check_login(entity: str | None, mode: str | None) -> None:
-    """Looks for a login before anything is computed or written.
+    """Check that W&B can log in, before anything is computed or written.
 
     Raises:
-        InputError: W&B is online and knows no key here, nor a terminal to ask for one.
+        InputError: W&B is online, and has neither a key nor a terminal to ask for one.
     """
     import wandb
 
     if mode == "offline" or wandb.setup().settings.mode != "online":
         return
     try:
-        found = wandb.login()
+        logged_in = wandb.login()
     except wandb.errors.Error:
-        found = False
-    if not found:
+        logged_in = False
+    if not logged_in:
         key = "logger=wandb" if entity is None else f"logger.entity={entity}"
         raise InputError(
-            f"{key}: nobody is logged in to W&B here; run `wandb login` first, set WANDB_API_KEY, or give "
-            "logger.mode=offline"
+            f"{key}: not logged in to W&B; run `wandb login` first, set WANDB_API_KEY, or give logger.mode=offline"
         )
 
 
 def check_settings(settings: dict[str, Any]) -> None:
-    """Looks whether W&B knows the settings.
+    """Check the settings by W&B's own schema.
 
     Raises:
-        InputError: it doesn't know one, or not with this value.
+        InputError: A setting is unknown, or has an invalid value.
     """
     import wandb
 
     try:
         wandb.Settings(**settings)
     except ValueError as error:
-        _, key, fault, *_ = str(error).splitlines()  # a heading, then each key and what is wrong with it
-        raise InputError(f"logger.settings.{key}: {fault.strip()}; wandb.Settings says what there is") from error
+        _, key, reason, *_ = str(error).splitlines()  # a heading, then each key and the reason on lines of their own
+        raise InputError(f"logger.settings.{key}: {reason.strip()}; see wandb.Settings for valid ones") from error
 
 
 def _kept_id(folder: Path) -> str | None:
-    """The id of the W&B run of a training that goes on in its own folder, or None.
+    """Return the id of the W&B run to continue, or None for a new one.
 
-    Commands refuse a folder with checkpoints in it unless they go on from one of them.
+    Commands use a folder that has checkpoints only to resume from one of them.
     """
     if not (folder / KEPT).is_file() or not (folder / CHECKPOINTS).is_dir():
         return None

@@ -1,4 +1,4 @@
-"""Loggers around a run: what W&B is told at its start, and that it is closed whatever happens; less noise."""
+"""W&B session of a run: starts it with the run's records, and ends it whatever happens."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ STAGING = "WANDB_DATA_DIR"
 
 @contextmanager
 def recorded(loggers: Sequence[Logger], record: dict[str, Any]) -> Iterator[None]:
-    """Sends `record` to W&B where that is logged to, and ends its run with the right state.
+    """Send `record` to W&B if it is among the loggers, and end its run with the right state.
 
-    A second logger in one process would go on with the first one's run if that were not ended
+    Otherwise a second logger in the same process would continue the first one's run
     (https://github.com/wandb/wandb/issues/1314).
 
     Raises:
-        InputError: W&B can't be logged to.
+        InputError: W&B can't start a run.
     """
     online = [logger for logger in loggers if isinstance(logger, RunLogger)]
     if not online:
         yield
         return
-    import wandb  # not there on every machine, and needed by nobody else
+    import wandb  # slow to import, and needed here only
 
     with _staged(online[0].folder / "wandb"):
         failed = True
@@ -56,7 +56,7 @@ def _begin(logger: RunLogger, record: dict[str, Any]) -> None:
 
 @contextmanager
 def _staged(folder: Path) -> Iterator[None]:
-    """Keeps what waits to be sent (tables, checkpoints) in the run's folder, which then is whole, not in the home."""
+    """Stage tables and checkpoints in the run's folder instead of the home folder, so that it is self-contained."""
     if STAGING in os.environ:
         yield
         return

@@ -52,7 +52,7 @@ class Checkpoint:
         return int(self.state["batches_seen"])
 
     @property
-    def released(self) -> dict[str, Tensor]:
+    def inference_weights(self) -> dict[str, Tensor]:
         """Weights for inference: the generator's moving average, or the generator's own without one."""
         prefix = EMA_PREFIX if any(key.startswith(EMA_PREFIX) for key in self.state) else GENERATOR_PREFIX
         return {key.removeprefix(prefix): value for key, value in self.state.items() if key.startswith(prefix)}
@@ -101,7 +101,7 @@ def load_generator(checkpoint: Checkpoint) -> nn.Module:
     """Build the network of a checkpoint with its inference weights, in evaluation mode."""
     generator = build_network(checkpoint.config["model"])
     try:
-        generator.load_state_dict(checkpoint.released)
+        generator.load_state_dict(checkpoint.inference_weights)
     except RuntimeError as error:
         raise InputError(
             f"checkpoint={checkpoint.path}: its weights don't fit its model: {str(error).splitlines()[-1]}"
@@ -134,9 +134,9 @@ def check_same_settings(
 
 def load_weights(module: InpaintingModule, checkpoint: Checkpoint) -> None:
     """Load the generator's weights and, where both discriminators have the same settings, the discriminator's."""
-    module.generator.load_state_dict(checkpoint.released)
+    module.generator.load_state_dict(checkpoint.inference_weights)
     if module.ema is not None:
-        module.ema.module.load_state_dict(checkpoint.released)
+        module.ema.module.load_state_dict(checkpoint.inference_weights)
     discriminator = {
         key.removeprefix("discriminator."): v for key, v in checkpoint.state.items() if key.startswith("discriminator.")
     }

@@ -1,4 +1,4 @@
-"""From checked settings to everything that trains: networks, losses, schedule, optimizers."""
+"""Builds what trains from checked settings: networks, losses, schedule, optimizers."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 
 def build_generator_loss(loss: LossSettings, phases: Sequence[Phase]) -> GeneratorLoss:
-    """The generator's terms; one whose weight is 0 is left out, and its own parts (VGG16, say) are not loaded.
+    """Build the generator's loss from the terms in use; a term of weight 0 loads nothing (VGG16, say).
 
     Raises:
-        InputError: a phase names a term that `loss.generator` has not, or only terms of weight 0.
+        InputError: A phase names a term that is not in `loss.generator`, or only terms of weight 0.
     """
     blocks = {name: block for name, block in loss.generator.items() if block is not None}
     for phase in phases:
@@ -47,15 +47,15 @@ def build_generator_loss(loss: LossSettings, phases: Sequence[Phase]) -> Generat
 
 
 def build_module(settings: TrainSettings, data: InpaintingData, config: dict[str, Any]) -> InpaintingModule:
-    """Everything that trains.
+    """Build the Lightning module of a training.
 
     Raises:
-        InputError: the settings don't fit together.
+        InputError: The settings don't fit together.
     """
     generator = build_inpainter(settings.model)
     if not isinstance(generator, nn.Module):
         raise InputError(
-            f"model: {settings.model['_target_']} does not learn; score it with python -m pose_inpaint.evaluate"
+            f"model: {settings.model['_target_']} has nothing to train; score it with python -m pose_inpaint.evaluate"
         )
     discriminator = build_discriminator(settings.discriminator, data.size)
     schedule = Schedule(settings.schedule.phases)
@@ -90,24 +90,27 @@ def build_module(settings: TrainSettings, data: InpaintingData, config: dict[str
 
 
 def build_discriminator(block: Mapping[str, Any] | None, size: int) -> nn.Module | None:
-    """The discriminator, or None where a method has none.
+    """Build the discriminator, or return None if the method has none.
 
     Raises:
-        InputError: it is made for images of another size.
+        InputError: It is configured for another image size.
     """
     if not block or not block.get("_target_"):
         return None
     if block.get("size", size) != size:
-        raise InputError(f"discriminator.size={block['size']}: but data.size={size}; leave it out, so that it follows")
+        raise InputError(
+            f"discriminator.size={block['size']}: differs from data.size={size}; leave it out to use data.size"
+        )
     return cast("nn.Module", build("discriminator", block))
 
 
 def check_game(terms: Mapping[str, Any], judge: DiscriminatorLoss, discriminator: nn.Module, batch_size: int) -> None:
-    """Whether the two sides of the adversarial game fit together.
+    """Check that the generator's and the discriminator's loss fit together.
 
     Raises:
-        InputError: they don't.
+        InputError: They don't.
     """
+    # A Wasserstein or hinge discriminator returns unbounded scores; the other forms expect logits.
     linear = judge.form in ("wasserstein", "hinge")
     for name, term in terms.items():
         form = (term or {}).get("form")
@@ -120,8 +123,8 @@ def check_game(terms: Mapping[str, Any], judge: DiscriminatorLoss, discriminator
     if normalised and any(isinstance(penalty, GradientPenalty) for penalty in judge.penalties.values()):
         raise InputError(
             "loss.discriminator.penalties: a gradient penalty needs a discriminator without batch normalisation, "
-            "which makes "
-            "an image's score depend on the others; choose discriminator=contextual_attention, or another penalty"
+            "which makes the score of an image depend on the rest of its batch; choose "
+            "discriminator=contextual_attention, or another penalty"
         )
     if judge.real_views == "other" and batch_size < 2:
         raise InputError(f"data.batch_size={batch_size}: loss.discriminator.real_views=other needs at least 2")

@@ -1,4 +1,4 @@
-"""Fits a prepared training, and the value that it returns to a sweep."""
+"""Fitting of a prepared training, and the value it returns to a sweep."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def fit(training: Training) -> BestOfPhase:
-    """Train, and return the callback that kept the best checkpoint of the last phase that was reached.
+    """Train and return the callback that kept the best checkpoint of the last phase reached.
 
     Raises:
-        InputError: a process that reads images was ended.
-        LostRankError: another rank ended.
+        InputError: A process that reads images was killed.
+        LostRankError: Another rank ended.
     """
     trainer, resumption = training.trainer, training.resumption
     checkpoint = str(resumption.checkpoint.path) if resumption is not None else None
@@ -31,8 +31,8 @@ def fit(training: Training) -> BestOfPhase:
     except RuntimeError as error:
         if "DataLoader worker" in str(error):
             raise InputError(
-                f"data.workers: a process that reads images was ended ({str(error).splitlines()[-1].strip()}); if "
-                "for want of memory, give fewer; go on with resume=auto"
+                f"data.workers: a process that reads images was killed ({str(error).splitlines()[-1].strip()}); if "
+                "memory ran out, use fewer; continue with resume=auto"
             ) from error
         lost = isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
         if trainer.world_size > 1 and lost:
@@ -43,10 +43,10 @@ def fit(training: Training) -> BestOfPhase:
 
 
 def check_finite(metric: str, scores: Mapping[str, float]) -> float:
-    """Return a metric's value; raise `InputError` if it is missing or not finite."""
+    """Return the value of a metric; raise `InputError` if it is missing or not finite."""
     value = scores.get(metric, math.nan)
     if not math.isfinite(value):
         raise InputError(
-            f"optimized_metric={metric}: {value} at the best epoch; look at metrics.csv, try a smaller optim.lr"
+            f"optimized_metric={metric}: {value} at the best epoch; see metrics.csv, and try a smaller optim.lr"
         )
     return value

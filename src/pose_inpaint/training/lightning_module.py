@@ -1,4 +1,4 @@
-"""The Lightning module for every method that learns: generator, discriminator, losses, phases."""
+"""Lightning module of every trained method: generator, discriminator, losses, phases."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ SIDES = ("generator", "discriminator")
 
 
 class InpaintingModule(LightningModule):
-    """Trains a generator, with a discriminator in the phases that ask for one, by manual optimisation.
+    """Trains a generator, and a discriminator in the phases that have one, by manual optimisation.
 
     Args:
-        generator: an `Inpainter` network.
-        discriminator: a `pose_inpaint.types.Discriminator`, or None.
-        generator_loss: the generator's terms.
-        discriminator_loss: the discriminator's loss, or None.
-        schedule: who steps, and on which terms, in which epoch.
-        optimizer: makes the generator's optimizer of its parameters.
-        metrics: scores of validation, by name.
-        discriminator_optimizer: makes the discriminator's optimizer, or None for the generator's kind.
-        clip_norm: largest norm of a network's gradient, or None.
-        ema_decay: decay of an exponential moving average of the generator's weights, or None for none. With one, it is
-            the average that is validated and released.
-        calibration_batches: makes the training batches over which batch normalisation's statistics are taken anew
-            before each validation, or None to leave the running ones, as the authors did.
-        config: the resolved configuration as plain data, stored in every checkpoint.
-        lr_factor: what learning rates are multiplied by, where many devices make a batch larger.
+        generator: Network that is an `Inpainter`.
+        discriminator: Network that is a `pose_inpaint.types.Discriminator`, or None.
+        generator_loss: Weighted terms of the generator's loss.
+        discriminator_loss: Loss of the discriminator, or None.
+        schedule: Phases, which say what steps on which terms in which epoch.
+        optimizer: Factory of the generator's optimizer, called with its parameters.
+        metrics: Validation scores, by name.
+        discriminator_optimizer: Factory of the discriminator's optimizer, or None for `optimizer`.
+        clip_norm: Largest L2 norm of a network's gradient, or None not to clip.
+        ema_decay: Decay, in (0, 1), of an exponential moving average (EMA) of the generator's weights, or None for no
+            average. Validation and inference use the EMA.
+        calibration_batches: Factory of the training batches on which batch-norm statistics are recalibrated before
+            each validation, or None to keep the running ones, as the authors' code does.
+        config: Resolved configuration as plain data, stored in every checkpoint.
+        lr_factor: Factor of all learning rates, for the larger batch of several devices.
     """
 
     def __init__(
@@ -88,16 +88,16 @@ class InpaintingModule(LightningModule):
 
     @property
     def phase(self) -> Phase:
-        """The phase of the current epoch."""
+        """Phase of the current epoch."""
         return self.schedule.at(self.current_epoch)
 
     @property
-    def released(self) -> nn.Module:
-        """The generator that is validated, scored and used: the average if there is one."""
+    def inference_network(self) -> nn.Module:
+        """Generator for validation and inference: with the EMA weights if there are any."""
         return self.generator if self.ema is None else self.ema.module
 
     def configure_optimizers(self) -> list[Optimizer]:
-        """One optimizer for the generator and, with a discriminator, one for it."""
+        """Build an optimizer for the generator and, if there is one, another for the discriminator."""
         optimizers = [self.optimizer(self.generator.parameters())]
         if self.discriminator is not None:
             optimizers.append(self.discriminator_optimizer(self.discriminator.parameters()))
@@ -107,18 +107,20 @@ class InpaintingModule(LightningModule):
         return optimizers
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        """One step of each network that the phase trains, in its order; what came of each, by its logged name."""
-        found: dict[str, Tensor] = {}
+        """Step each network that the phase trains, in its order; return the logged values by name."""
+        logged: dict[str, Tensor] = {}
         if self.trainer._results is not None:
-            self.trainer._results.reset(fx="training_step")  # else a network that rests would be logged as it last was
+            # Otherwise Lightning would log the last values of a network that does not step on this batch.
+            self.trainer._results.reset(fx="training_step")
         phase = self.phase
         generates = phase.generator_steps(int(self.batches_seen)) if phase.discriminator_steps > 1 else phase.generator
         with torch.set_grad_enabled(generates):
             output: InpaintingOutput = self.generator(batch.known, batch.mask)
+        # One forward pass serves both networks: the generator needs its graph, the discriminator gets it detached.
         if phase.discriminator and phase.discriminator_first:
-            found |= self._step_discriminator(batch, output.detach())
+            logged |= self._step_discriminator(batch, output.detach())
         if generates:
-            found |= self._step(0, batch, lambda: self.generator_loss(batch, output, self.discriminator, phase.terms))
+            logged |= self._step(0, batch, lambda: self.generator_loss(batch, output, self.discriminator, phase.terms))
             if self.ema is not None:
                 self.ema.update_parameters(self.generator)
         if phase.discriminator and not phase.discriminator_first:
@@ -126,23 +128,27 @@ class InpaintingModule(LightningModule):
             if phase.fresh_output:
                 with torch.no_grad():
                     judged = self.generator(batch.known, batch.mask)
-            found |= self._step_discriminator(batch, judged)
+            logged |= self._step_discriminator(batch, judged)
         self.batches_seen += 1
         self.log("batch", self.batches_seen.float())
-        return found
+        return logged
 
     def _step_discriminator(self, batch: Batch, judged: InpaintingOutput) -> dict[str, Tensor]:
-        """Steps the discriminator on an output without a graph."""
+        """Step the discriminator on a detached output; do nothing without a discriminator."""
         discriminator, loss = self.discriminator, self.discriminator_loss
         if discriminator is None or loss is None:
             return {}
         return self._step(1, batch, lambda: loss(batch, judged, discriminator))
 
     def _step(self, which: int, batch: Batch, loss: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
-        """Steps one network on `loss`, fenced: no other network's parameters get a gradient from it."""
+        """Step one of the `SIDES` by its index; `loss` computes named values, of which "total" is minimised."""
         optimizers = self.optimizers()
         optimizer = optimizers[which] if isinstance(optimizers, list) else optimizers
+        # Toggling turns off requires_grad for the other network's parameters. In the generator's step, gradients still
+        # flow through the discriminator, but none accumulate in its weights.
         self.toggle_optimizer(optimizer)
+        # Computed here and not by the caller: the loss must see the toggled parameters, and the discriminator after
+        # its own step. A graph built before that step would hold weights that were then changed in place.
         values = loss()
         if not all_finite(values):
             folder = self.trainer.default_root_dir
@@ -156,44 +162,46 @@ class InpaintingModule(LightningModule):
         optimizer.step()
         self.untoggle_optimizer(optimizer)
         shown = {**values, "gradient_norm": norm}  # before clipping
-        found = {f"train/{SIDES[which]}/{name}": value.detach() for name, value in shown.items()}
-        self.log_dict(found)
+        logged = {f"train/{SIDES[which]}/{name}": value.detach() for name, value in shown.items()}
+        self.log_dict(logged)
         self.log(SIDES[which], values["total"].detach(), prog_bar=True, logger=False)
-        return found
+        return logged
 
     def on_fit_start(self) -> None:
-        """Refuses to train with ranks that have other settings."""
+        """Check that all ranks have the same settings."""
         if self.trainer.world_size > 1:
             check_same_config(self.config)
 
     def on_train_start(self) -> None:
-        """Back to the random state of the checkpoint, once everything else is in place; or a state for each rank."""
+        """Restore the checkpoint's random state, last of all, or give each rank of a new run its own seed."""
         if len(self._random_states) == self.trainer.world_size:
             restore_random_state(self._random_states[self.global_rank])
         elif self.global_rank > 0:
-            torch.manual_seed(torch.initial_seed() + self.global_rank)  # else ranks drop out and mix alike
+            torch.manual_seed(torch.initial_seed() + self.global_rank)  # otherwise ranks draw the same dropout
         self._random_states = []
 
     def on_validation_start(self) -> None:
-        """Takes batch normalisation's statistics anew, so that scores and checkpoints don't carry stale ones."""
+        """Recalibrate batch-norm statistics, so that scores and checkpoints don't carry stale ones."""
         if self.trainer.world_size > 1:
-            for buffer in self.released.buffers():  # running statistics are each rank's own, of its own images
+            # DDP averages gradients, not buffers: each rank has running statistics of its own images. All must validate
+            # the network that rank 0 saves.
+            for buffer in self.inference_network.buffers():
                 torch.distributed.broadcast(buffer, src=0)
         if self.calibration_batches is not None and not self.trainer.sanity_checking:
-            convert = self.trainer.precision_plugin.convert_input  # Lightning does it for its own loaders only
-            recalibrate(self.released, map(convert, self.calibration_batches()), self.device)
+            convert = self.trainer.precision_plugin.convert_input  # Lightning converts its own loaders only
+            recalibrate(self.inference_network, map(convert, self.calibration_batches()), self.device)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Scores a batch."""
-        self.metrics.update(batch, self.released(batch.known, batch.mask))
+        """Update the scores with a batch."""
+        self.metrics.update(batch, self.inference_network(batch.known, batch.mask))
 
     def on_validation_epoch_end(self) -> None:
-        """Logs the scores."""
+        """Log the scores."""
         self.log_dict({f"val/{name}": value.float() for name, value in self.metrics.compute().items()})
         self.metrics.reset()
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Adds what rebuilding and resuming need, as plain data that loads with `weights_only=True`."""
+        """Add what rebuilding and resuming need, as plain data that loads with `weights_only=True`."""
         checkpoint["pose_inpaint"] = {
             "format": CHECKPOINT_FORMAT,
             "config": self.config,
@@ -203,12 +211,12 @@ class InpaintingModule(LightningModule):
         }
 
     def _take_random_states(self) -> list[dict[str, Any]]:
-        """Each rank's, for a checkpoint is made by all ranks and written by one."""
+        """Gather the random state of every rank: all ranks make a checkpoint, one writes it."""
         states = [take_random_state()] * self.trainer.world_size
         if self.trainer.world_size > 1:
             torch.distributed.all_gather_object(states, take_random_state())
         return states
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keeps the random states until training starts."""
+        """Keep the random states until training starts."""
         self._random_states = checkpoint["pose_inpaint"]["random_states"]

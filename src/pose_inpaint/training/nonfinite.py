@@ -1,4 +1,4 @@
-"""What is kept of a batch on which a loss was no finite number."""
+"""Report of a batch whose loss is not finite."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 class NonFiniteLossError(InputError):
-    """A loss became NaN or infinite: the settings, or the images, can't be trained on."""
+    """Loss that is NaN or infinite, because of the settings or the images."""
 
 
 def report_nonfinite(
     batch: Batch, values: Mapping[str, Tensor], side: str, folder: str, batches_seen: int, rank: int = 0
 ) -> NoReturn:
-    """Writes the batch as `nonfinite.pt` and `nonfinite.png` into `folder` and raises `NonFiniteLossError`."""
+    """Write the batch to `nonfinite.pt` and `nonfinite.png` in `folder`, and raise `NonFiniteLossError`."""
     numbers = {name: float(value.detach()) for name, value in values.items()}
     dump = Path(folder) / (f"nonfinite-rank{rank}.pt" if rank else "nonfinite.pt")
     contents = {"names": list(batch.names), "values": numbers, "target": batch.target.cpu(), "mask": batch.mask.cpu()}

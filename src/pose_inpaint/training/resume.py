@@ -1,4 +1,4 @@
-"""Going on with a run: from which checkpoint, whether it is the same run, and what is said about it."""
+"""Resuming: the checkpoint to resume from, and the check that it belongs to the same run."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ SAME = (
 )  # fmt: skip
 PRECISIONS = {"64": "64-true", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}  # as Lightning takes them
 FREE = ("data.workers", "data.batch_size", "data.root", "data.source.root", "data.source.cache", "mask.root")
-"""Keys that leave the run what it was: a data folder may move, and batches are compared over all devices together."""
+"""Keys that may change: a data folder may move, and the batch size is compared as a total over all devices."""
 
 
 @dataclass(frozen=True)
 class Resumption:
-    """A checkpoint to go on from.
+    """Checkpoint to resume from.
 
     Attributes:
-        checkpoint: the checkpoint.
-        same_folder: whether the run goes on in the folder that it began in.
-        epochs: that there are to train.
+        checkpoint: Checkpoint, read and checked.
+        same_folder: Whether the run continues in the folder of the checkpoint.
+        epochs: Number of epochs of the whole training.
     """
 
     checkpoint: Checkpoint
@@ -41,34 +41,34 @@ class Resumption:
 
     @property
     def done(self) -> bool:
-        """Whether all epochs are trained, so that at most the scoring is left."""
+        """Whether all epochs are trained; scoring may be left."""
         return self.checkpoint.epoch >= self.epochs
 
     def describe(self) -> str:
-        """What is resumed from where, in a line."""
-        found = self.checkpoint
-        place = f", {found.batches} batches into the next" if found.batches else ""
-        left = "only the scoring is left" if self.done else f"phase {found.phase}"
+        """Describe in one line what is resumed, and how much is left."""
+        checkpoint = self.checkpoint
+        partial = f", {checkpoint.batches} batches into the next" if checkpoint.batches else ""
+        left = "only scoring is left" if self.done else f"phase {checkpoint.phase}"
         return (
-            f"Resumed from {found.path}: {found.epoch} of {self.epochs} epochs done{place}, "
-            f"{found.batches_seen} batches in all; {left}."
+            f"Resumed from {checkpoint.path}: {checkpoint.epoch} of {self.epochs} epochs done{partial}, "
+            f"{checkpoint.batches_seen} batches in total; {left}."
         )
 
 
 def find_resumption(
     resume: str | None, folder: Path, config: dict[str, Any], epochs: int, *, finished: bool
 ) -> Resumption | None:
-    """What to go on from, or None for a run that begins.
+    """Find the checkpoint to resume from, or return None for a new run.
 
     Args:
-        resume: a checkpoint; AUTO for the newest of `folder` if it has one; None.
-        folder: of the run.
-        config: the resolved configuration.
-        epochs: that there are to train.
-        finished: whether the folder's run ended well.
+        resume: Path of a checkpoint, AUTO for the last one of `folder` if there is one, or None.
+        folder: Folder of the run.
+        config: Resolved configuration.
+        epochs: Number of epochs of the whole training.
+        finished: Whether the run in the folder has finished.
 
     Raises:
-        InputError: the folder holds another run, or the checkpoint is of one with other settings, or done with.
+        InputError: The folder holds another run, the checkpoint has other settings, or nothing is left to train.
     """
     last = folder / CHECKPOINTS / LAST
     automatic = resume == AUTO
@@ -76,7 +76,7 @@ def find_resumption(
         resume = str(last) if last.is_file() else None
     elif (folder / CHECKPOINTS).exists() and (resume is None or folder.resolve() not in Path(resume).resolve().parents):
         raise InputError(
-            f"hydra.run.dir={folder}: holds a run already; choose another folder, or go on with resume=auto"
+            f"hydra.run.dir={folder}: holds a run already; choose another folder, or continue with resume=auto"
         )
     if resume is None:
         return None
@@ -88,50 +88,53 @@ def find_resumption(
     if checkpoint.images not in (None, batch * ranks):
         raise InputError(
             f"resume={resume}: trained with {checkpoint.images} images per step, but data.batch_size={batch} on "
-            f"{ranks} devices makes {batch * ranks}; give the same"
+            f"{ranks} devices makes {batch * ranks}; use the same number"
         )
-    found = Resumption(checkpoint, folder.resolve() in Path(resume).resolve().parents, epochs)
-    if found.done and not automatic and (finished or not found.same_folder):
+    resumption = Resumption(checkpoint, folder.resolve() in Path(resume).resolve().parents, epochs)
+    # All epochs trained but not scored yet: resuming in the same folder catches up on the scoring. resume=auto may be
+    # repeated after the end, since jobs that are put back into a queue do that.
+    if resumption.done and not automatic and (finished or not resumption.same_folder):
         raise InputError(
             f"resume={resume}: all {checkpoint.epoch} epochs are done; give the last phase of "
             "schedule.phases, or trainer.max_epochs, more epochs"
         )
-    return found
+    return resumption
 
 
 def _comparable(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration with what can be written in several ways written in one."""
+    """Normalise the settings that can be written in several ways."""
     trainer = dict(config["trainer"])
     trainer["precision"] = PRECISIONS.get(str(trainer.get("precision")), trainer.get("precision"))
     if isinstance(trainer.get("limit_train_batches"), float) and trainer["limit_train_batches"] == 1:
-        del trainer["limit_train_batches"]  # all; the number 1 would be one batch
+        del trainer["limit_train_batches"]  # 1.0 is the whole epoch, the default; the integer 1 is one batch
     return {**config, "trainer": trainer}
 
 
 def _check_same_past(checkpoint: Checkpoint, config: dict[str, Any]) -> None:
-    """Compares the phases that have begun: the last of them may have more epochs or fewer, and no other change.
+    """Compare the phases that have begun; only the epochs of the current one may change.
 
     Raises:
-        InputError: another schedule led to the checkpoint; the message names a key.
+        InputError: Another schedule led to the checkpoint.
     """
-    begun = checkpoint.epoch + (checkpoint.batches > 0)  # epochs
+    left = checkpoint.epoch + (checkpoint.batches > 0)  # epochs begun that the phases below have not accounted for
     try:
-        old, new = ([Phase(**phase) for phase in found["schedule"]["phases"]] for found in (checkpoint.config, config))
+        old, new = ([Phase(**phase) for phase in each["schedule"]["phases"]] for each in (checkpoint.config, config))
     except TypeError as error:
         raise InputError(
-            f"resume={checkpoint.path}: its schedule.phases are of another version ({error}); go on with that"
+            f"resume={checkpoint.path}: its schedule.phases are of another version ({error}); resume with that version"
         ) from error
-    for place, (before, now) in enumerate(zip_longest(old, new)):
-        if begun <= 0 or before is None:
+    for index, (before, now) in enumerate(zip_longest(old, new)):
+        if left <= 0 or before is None:
             return
-        if now is not None and begun <= min(before.epochs, now.epochs):  # the last that has begun
+        # The checkpoint is inside this phase under both schedules, so its length has had no effect yet.
+        if now is not None and left <= min(before.epochs, now.epochs):
             now = replace(now, epochs=before.epochs)
         theirs, ours = asdict(before), asdict(now) if now is not None else {}
         differing = [name for name in theirs if theirs[name] != ours.get(name)]
         if differing:
             name = differing[0]
             raise InputError(
-                f"resume={checkpoint.path}: made with schedule.phases.{place}.{name}={theirs[name]}, but this run has "
-                f"{ours.get(name)}; change only phases that are to come, or the epochs of the one under way"
+                f"resume={checkpoint.path}: made with schedule.phases.{index}.{name}={theirs[name]}, but this run has "
+                f"{ours.get(name)}; change only later phases, or the number of epochs of the current one"
             )
-        begun -= before.epochs
+        left -= before.epochs

@@ -1,4 +1,4 @@
-"""What doesn't fit together shows before anything is written."""
+"""Checks that networks, losses and images fit together, before anything is written."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def rehearse(module: InpaintingModule, data: InpaintingData) -> None:
-    """Takes every phase's losses once, on two validation images.
+    """Compute the losses of every phase once, on two validation images, and build the optimizers.
 
     Raises:
-        InputError: networks, losses and images don't fit together.
+        InputError: Networks, losses and images don't fit together.
     """
     images = data.images("val")
     batch = collate([images[i] for i in range(min(2, len(images)))])
@@ -41,13 +41,13 @@ def rehearse(module: InpaintingModule, data: InpaintingData) -> None:
 
 
 def check_local_patches(module: InpaintingModule, data: InpaintingData) -> None:
-    """Looks whether a discriminator with a local patch finds hole and context in every training image.
+    """Check that the discriminator's local patch, if it has one, contains known pixels in every training image.
 
-    Only where the holes are the same in each epoch: of holes that are drawn anew, a rare one that fills the view has
-    its view moved to the nearest known pixel.
+    Masks that vary from epoch to epoch are not checked: a patch that a random hole happens to cover is moved to the
+    nearest known pixel.
 
     Raises:
-        InputError: an image has no hole, or one that covers the whole view.
+        InputError: An image has no hole, or one that covers the whole patch.
     """
     if module.discriminator is None or data.masks.varies:
         return
@@ -56,8 +56,8 @@ def check_local_patches(module: InpaintingModule, data: InpaintingData) -> None:
         return
     for record in data.images("train").records:
         masked = data.masks.mask(record, image_size(record.path), data.size, epoch=0)
-        (views,) = hole_patches(masked[None, None].float(), patch, [record.name])
-        if all(covered for _, covered in views):
+        (patches,) = hole_patches(masked[None, None].float(), patch, [record.name])
+        if all(covered for _, covered in patches):
             raise InputError(
                 f"{record.name}: a hole covers the discriminator's whole local patch of {patch}x{patch} pixels; give a "
                 "larger discriminator.patch, leave the image out, or draw the holes with mask=challenge or "

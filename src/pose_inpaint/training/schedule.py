@@ -1,4 +1,4 @@
-"""Which networks step, and which loss terms count, in which epoch: a pure function of the epoch."""
+"""Schedule of training phases: networks that step and loss terms, as a pure function of the epoch."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ if TYPE_CHECKING:
 
 
 class Schedule:
-    """Phases, one after the other.
+    """Sequence of phases.
 
     Args:
-        phases: at least one, with names of their own.
+        phases: One or more phases with distinct names.
 
     Raises:
-        InputError: there is no phase, or two share a name.
+        InputError: There is no phase, or two share a name.
     """
 
     def __init__(self, phases: list[Phase]) -> None:
         names = [phase.name for phase in phases]
         if not phases or len(set(names)) < len(names):
-            raise InputError(f"schedule.phases={names}: give at least one phase, each with a name of its own")
+            raise InputError(f"schedule.phases={names}: give at least one phase, and each a different name")
         self.phases = tuple(phases)
 
     @property
     def epochs(self) -> int:
-        """Epochs of all phases together."""
+        """Total number of epochs."""
         return sum(phase.epochs for phase in self.phases)
 
     def at(self, epoch: int) -> Phase:
-        """The phase of an epoch, counted from 0; past the end it is the last one."""
+        """Return the phase of an epoch, counted from 0; the last phase beyond the end."""
         for phase in self.phases:
             if epoch < phase.epochs:
                 return phase

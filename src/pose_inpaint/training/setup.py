@@ -1,4 +1,4 @@
-"""Prepares a training: everything is read, checked and built before anything is written."""
+"""Preparation of a training: everything is read, checked and built before anything is written."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Training:
-    """A training that is ready to begin.
+    """Training that is ready to start.
 
     Attributes:
         settings: Checked settings.
-        config: The resolved configuration as plain data.
+        config: Resolved configuration as plain data.
         folder: Folder of the run.
         data: Images and masks.
         module: Networks, losses and schedule.
-        trainer: Lightning's trainer with callbacks and loggers.
-        inspections: What each split holds.
+        trainer: Lightning trainer with callbacks and loggers.
+        inspections: Image count and digest of each split.
         resumption: Checkpoint to resume from, or None for a new run.
     """
 
@@ -70,15 +70,15 @@ class Training:
 
     @property
     def is_scored(self) -> bool:
-        """Whether there is a test split with originals to score, and it is to be scored."""
-        return any(found.split == "test" and not found.blind for found in self.inspections)
+        """Whether the test split is to be scored and has originals."""
+        return any(each.split == "test" and not each.blind for each in self.inspections)
 
 
 def finished_status(settings: TrainSettings, config: dict[str, Any]) -> Status | None:
     """Return the status of a run that is finished and has nothing left to do, else None.
 
     Raises:
-        InputError: the run can't be resumed with these settings.
+        InputError: The run can't be resumed with these settings.
     """
     folder = Path(settings.run_dir)
     status = read_status(folder)
@@ -89,14 +89,14 @@ def finished_status(settings: TrainSettings, config: dict[str, Any]) -> Status |
 
 
 def prepare(settings: TrainSettings, plain: dict[str, Any]) -> Training:
-    """Check and build a training; nothing is written.
+    """Check and build a training, without writing anything.
 
     Args:
         settings: Checked settings.
-        plain: The resolved configuration as plain data.
+        plain: Resolved configuration as plain data.
 
     Raises:
-        InputError: something that the user gave can't be used.
+        InputError: A setting or an input file can't be used.
     """
     folder = Path(settings.run_dir)
     pl.seed_everything(settings.seed, workers=True, verbose=False)
@@ -119,10 +119,10 @@ def prepare(settings: TrainSettings, plain: dict[str, Any]) -> Training:
 
 
 def read_checked(config: DictConfig) -> TrainSettings:
-    """The settings of a training. Refuses also what is used late in a run only, and what can't be together.
+    """Read the settings of a training; check also those that a run uses late, and combinations.
 
     Raises:
-        InputError: a setting can't be used.
+        InputError: A setting can't be used.
     """
     settings = read_settings(config, TrainSettings)
     _check(settings)
@@ -132,7 +132,7 @@ def read_checked(config: DictConfig) -> TrainSettings:
 def _check(settings: TrainSettings) -> None:
     if settings.resume not in (None, AUTO) and settings.init_from is not None:
         raise InputError(
-            "resume and init_from are both given; resume takes everything, init_from only weights: choose one"
+            "resume and init_from are both given; resume restores everything, init_from only weights: choose one"
         )
     for key, name in (
         ("checkpoint.monitor", settings.checkpoint.monitor),
@@ -141,7 +141,7 @@ def _check(settings: TrainSettings) -> None:
         if name not in settings.validation:
             raise InputError(f"{key}={name}: not one of validation's {settings.validation}")
     if settings.sweep.resume is not None:
-        raise InputError(f"sweep.resume={settings.sweep.resume}: only a multirun goes on with a sweep; add -m")
+        raise InputError(f"sweep.resume={settings.sweep.resume}: only a multirun can resume a sweep; add -m")
 
 
 def make_trainer(
@@ -151,7 +151,7 @@ def make_trainer(
     folder: Path,
     resumption: Resumption | None,
 ) -> Trainer:
-    """Lightning's trainer with all that a training writes; of one that goes on, the history is cut back already."""
+    """Build the trainer with its callbacks and loggers, and cut the history of a resumed run back to its checkpoint."""
     images = data.images("val")
     samples = collate([images[i] for i in range(min(settings.samples.count, len(images)))])
     phases = [phase.name for phase in module.schedule.phases]
@@ -170,14 +170,11 @@ def make_trainer(
 
 
 def describe_training(training: Training) -> dict[str, Any]:
-    """What `run.json` holds of a run: all that `config.yaml` does not say.
-
-    Of a run that is resumed also after how many batches it was, each time that it was in its own folder.
-    """
+    """Build `run.json`: what `config.yaml` does not say, and the batch counts at which the run was resumed."""
     settings, module, trainer, resumption = training.settings, training.module, training.trainer, training.resumption
     features = settings.loss.features
-    counts = features is not None and "perceptual" in module.generator_loss.terms
-    weights = features.weights if features is not None and counts else None
+    used = features is not None and "perceptual" in module.generator_loss.terms
+    weights = features.weights if features is not None and used else None
     batch = {
         "devices": trainer.world_size,
         "images_per_step": trainer.world_size * settings.data.batch_size,
@@ -194,10 +191,10 @@ def describe_training(training: Training) -> dict[str, Any]:
 
 
 def write_training(training: Training, run: dict[str, Any]) -> None:
-    """Write what repeats a run, and say what many devices make of a step and what is resumed from where.
+    """Write `config.yaml` and `run.json`; print the batch size of several devices and the checkpoint resumed from.
 
     Args:
-        training: The training.
+        training: Training that is about to start.
         run: Content of `run.json`.
     """
     batch, optim = run["batch"], training.settings.optim

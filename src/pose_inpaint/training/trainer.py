@@ -1,4 +1,4 @@
-"""Lightning's trainer, set up for two networks that step by turns."""
+"""Lightning trainer, set up for two networks that step alternately."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ if TYPE_CHECKING:
 def build_trainer(
     trainer: Mapping[str, Any], run_dir: str, epochs: int, callbacks: list[Callback], loggers: list[Logger]
 ) -> Trainer:
-    """Lightning's trainer, limited by epochs (its steps count every optimizer's).
+    """Build the trainer, limited by epochs, since Lightning's step count adds up the steps of all optimizers.
 
     Raises:
-        InputError: the trainer's settings can't be used.
+        InputError: A setting of the trainer can't be used.
     """
     check_devices(trainer)
     limit = trainer.get("max_epochs")
     if limit is not None and not (isinstance(limit, int) and limit >= 1):
-        raise InputError(f"trainer.max_epochs={limit}: must be at least 1, or null for as many as the schedule has")
+        raise InputError(f"trainer.max_epochs={limit}: must be at least 1, or null for all epochs of the schedule")
     block = {
         **trainer,
         "max_epochs": epochs if limit is None else min(limit, epochs),
         "default_root_dir": run_dir,
         "callbacks": callbacks,
         "logger": loggers,
-        "use_distributed_sampler": False,  # the data module partitions the images itself
+        "use_distributed_sampler": False,  # the data module splits the images among the ranks
         "strategy": _strategy(str(trainer.get("strategy", "auto"))),
         "plugins": [WholeCheckpointIO(), *_environment()],
     }
@@ -53,33 +53,33 @@ def build_trainer(
 
 
 def _strategy(name: str) -> Strategy | str:
-    """How devices work together.
+    """Choose how devices work together.
 
     Raises:
-        InputError: in a way that two networks which step by turns were not tried in.
+        InputError: The strategy is untested with two networks that step alternately.
     """
     if name not in ("auto", "ddp"):
         raise InputError(
-            f"trainer.strategy={name}: generator and discriminator step by turns, tried with ddp only; give ddp"
+            f"trainer.strategy={name}: generator and discriminator step alternately, tested with ddp only; use ddp"
         )
     if name == "auto" and rank_count() == 1:
         return name
-    # While one network steps, the other's parameters get no gradient. Buffers are sent before validation instead of
-    # with every batch, of which ranks may have unequal numbers then.
+    # While one network steps, the other's parameters get no gradient. Buffers are broadcast once before validation and
+    # not with every batch: ranks may validate unequal numbers of batches, and would wait for each other forever.
     return DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
 
 
 def _environment() -> list[ClusterEnvironment]:
-    """Who started the ranks, where Lightning would take it for somebody else."""
+    """Name what started the ranks, where Lightning would guess wrong."""
     if rank_count() == 1 or started_here():
-        return [LightningEnvironment()]  # also within a job of Slurm
+        return [LightningEnvironment()]  # also inside a Slurm job
     if "LOCAL_RANK" not in os.environ:
         return [SLURMEnvironment(auto_requeue=False)]  # our own handlers save; the batch script asks for more time
-    return []  # torchrun, which Lightning knows
+    return []  # torchrun, which Lightning detects
 
 
 def quieten() -> None:
-    """Leaves out what Lightning says of every run like ours."""
+    """Silence what Lightning prints in every run of ours."""
     for logger in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(logger).setLevel(logging.WARNING)
     for text in (
@@ -89,20 +89,20 @@ def quieten() -> None:
         ".*smaller than the logging interval.*",
         "Experiment logs directory .* exists and is not empty.*",
         "The dirpath has changed from .*",
-        "It is recommended to use `self.log.*sync_dist.*",  # scores are of all ranks already
-        "`broadcast_buffers` is deprecated.*",  # what replaces it came with PyTorch 2.15
-        "You're resuming from a checkpoint that ended before the epoch ended .*",  # our sampler goes on inside it
+        "It is recommended to use `self.log.*sync_dist.*",  # scores are reduced over the ranks already
+        "`broadcast_buffers` is deprecated.*",  # its replacement needs PyTorch 2.15
+        "You're resuming from a checkpoint that ended before the epoch ended .*",  # our sampler resumes inside it
     ):
         warnings.filterwarnings("ignore", message=text)
 
 
 def learning_rate_factor(rule: str, ranks: int) -> float:
-    """What learning rates are multiplied by when `ranks` devices make each step's batch that much larger.
+    """Return the factor of the learning rates when several devices enlarge the batch of a step.
 
     Args:
-        rule: "none"; "linear", times the ranks (Goyal et al. 2017, https://arxiv.org/abs/1706.02677, section 2.1);
-            "sqrt", times their root (Krizhevsky 2014, https://arxiv.org/abs/1404.5997, section 5).
-        ranks: how many devices train together.
+        rule: "none" (factor 1), "linear" (number of ranks; Goyal et al. 2017, https://arxiv.org/abs/1706.02677, section
+            2.1) or "sqrt" (its square root; Krizhevsky 2014, https://arxiv.org/abs/1404.5997, section 5).
+        ranks: Number of devices that train together.
     """
     rules = {"none": 1.0, "linear": float(ranks), "sqrt": math.sqrt(ranks)}
     return rules[rule]

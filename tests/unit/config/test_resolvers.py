@@ -9,7 +9,7 @@ from pose_inpaint.multirun.sweep.record import SweepRecord, write_record
 
 @pytest.fixture
 def running(monkeypatch):
-    """Makes Hydra say that it runs a job."""
+    """Make Hydra report that it runs a job."""
 
     def start(mode, folder="runs/x/now"):
         hydra = {"mode": mode, "sweep": {"dir": "runs/x/today_sweep", "subdir": "3"}, "job": {"config_name": "train"}}

@@ -1,4 +1,4 @@
-"""The training step: whose parameters move, on whose gradients, and what the discriminator is shown."""
+"""Training step: parameters that change, their gradients, and the inputs of the discriminator."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ from pose_inpaint.types import Batch
 
 
 class Watched(InpaintingModule):
-    """Keeps each step's gradients of both networks, and each image that the discriminator judges."""
+    """Keeps the gradients of both networks at each step, and each input of the discriminator."""
 
     def configure_optimizers(self):
         self.seen, self.judged, self.before = [], [], []
@@ -145,7 +145,7 @@ def test_the_average_follows_the_generator_by_its_decay():
     module, _, _ = train(Phase("warm", 1, terms=["l1"]), batches=2, ema_decay=0.25)
     assert int(module.ema.n_averaged) == 2
     assert not [name for name, _ in module.ema.named_parameters() if "discriminator" in name]
-    assert module.released is module.ema.module
+    assert module.inference_network is module.ema.module
 
 
 def test_gradient_norms_are_logged_as_they_are_before_clipping():
@@ -153,8 +153,8 @@ def test_gradient_norms_are_logged_as_they_are_before_clipping():
     clipped, _, _ = train(Phase("gan", 1, **BOTH), clip_norm=1e-3)
     for which, side in enumerate(("generator", "discriminator")):
         norms = [module.trainer.callback_metrics[f"train/{side}/gradient_norm"] for module in (free, clipped)]
-        gradients = free.seen[which][which]  # what the side's own step was made on
+        gradients = free.seen[which][which]  # at the network's own step
         by_hand = sum(gradient.double().square().sum() for gradient in gradients if gradient is not None).sqrt()
         assert norms[0].item() == pytest.approx(by_hand.item(), rel=1e-5)
-        if side == "generator":  # the first to step: all before it is the same in both runs
+        if side == "generator":  # steps first, so both runs are the same up to here
             assert norms[1].item() == norms[0].item() > 1e-3

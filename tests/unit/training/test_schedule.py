@@ -8,7 +8,7 @@ from pose_inpaint.training.schedule import Schedule
 
 
 def phases(*epochs):
-    return [Phase(f"phase{place}", count, terms=["l1"]) for place, count in enumerate(epochs)]
+    return [Phase(f"phase{i}", count, terms=["l1"]) for i, count in enumerate(epochs)]
 
 
 def test_truth_table_of_two_phases():
@@ -20,9 +20,9 @@ def test_truth_table_of_two_phases():
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=5))
 def test_each_phase_has_its_epochs(counts):
     schedule = Schedule(phases(*counts))
-    found = [schedule.at(epoch).name for epoch in range(schedule.epochs)]
-    assert [found.count(f"phase{place}") for place in range(len(counts))] == counts
-    assert found == sorted(found)
+    names = [schedule.at(epoch).name for epoch in range(schedule.epochs)]
+    assert [names.count(f"phase{i}") for i in range(len(counts))] == counts
+    assert names == sorted(names)
 
 
 @pytest.mark.parametrize("epochs", [0, -3])
@@ -34,7 +34,7 @@ def test_a_phase_without_epochs_is_refused(epochs):
 def test_a_phase_that_trains_nothing_is_refused():
     with pytest.raises(InputError, match="trains nothing"):
         Phase("idle", 1, generator=False)
-    with pytest.raises(InputError, match="on no loss term"):
+    with pytest.raises(InputError, match="without a loss term"):
         Phase("aimless", 1)
 
 
@@ -57,7 +57,7 @@ def test_a_discriminator_that_steps_first_has_no_fresh_pass_to_judge():
 
 
 def test_names_must_differ():
-    with pytest.raises(InputError, match="a name of its own"):
+    with pytest.raises(InputError, match="each a different name"):
         Schedule([*phases(1), *phases(2)])
     with pytest.raises(InputError, match="at least one phase"):
         Schedule([])

@@ -1,1 +1,1 @@
-"""What happens around training: checkpoints, sample images."""
+"""Lightning callbacks: checkpoints, sample images, collapse warnings."""

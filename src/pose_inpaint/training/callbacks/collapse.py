@@ -1,4 +1,4 @@
-"""A warning when the discriminator's loss, or the generator's gradient, stays near zero."""
+"""Warning when the discriminator's loss, or the generator's gradient, stays near zero."""
 
 from __future__ import annotations
 
@@ -12,30 +12,29 @@ if TYPE_CHECKING:
 
 ADVICE = {
     "discriminator_loss": (
-        "the discriminator always tells outputs from originals, and the generator has little to learn from "
-        "it; try a smaller rate for it (optim.discriminator_optimizer), fewer of its steps (schedule.phases: "
-        "discriminator_steps), another form of loss (loss.discriminator.form=hinge with "
-        "loss.generator.adversarial.form=linear), or a larger "
+        "the discriminator always tells outputs from originals, and the generator learns little from it; try a lower "
+        "learning rate for it (optim.discriminator_optimizer), fewer discriminator_steps in schedule.phases, another "
+        "loss (loss.discriminator.form=hinge with loss.generator.adversarial.form=linear), or a larger "
         "loss.generator.adversarial.weight"
     ),
     "generator_gradient": (
-        "the generator hardly moves any more; try larger weights in loss.generator, "
-        "loss.generator.adversarial.form=non_saturating where it is saturating, or a discriminator that wins less: a "
-        "smaller rate for it (optim.discriminator_optimizer) or another form of loss (loss.discriminator.form=hinge)"
+        "the generator hardly changes any more; try larger weights in loss.generator, "
+        "loss.generator.adversarial.form=non_saturating instead of saturating, or a weaker discriminator: a lower "
+        "learning rate for it (optim.discriminator_optimizer) or another loss (loss.discriminator.form=hinge)"
     ),
 }
 
 
 class CollapseGuard(Callback):
-    """Warn when a value has stayed under its threshold; training goes on.
+    """Warns when a value stays below its threshold, without stopping the training.
 
     Values are read at the logging interval (`trainer.log_every_n_steps`), since reading one waits for the device.
 
     Args:
-        batches: Number of batches for which every value read must be under the threshold.
-        discriminator_loss: Threshold of the discriminator's loss, or None not to look. A Wasserstein critic's loss is
-            near zero when it knows nothing, so that one is never looked at.
-        generator_gradient: Threshold of the norm of the generator's gradient, or None not to look.
+        batches: Number of batches for which every value read must be below the threshold.
+        discriminator_loss: Threshold of the discriminator's loss, or None not to check it. The loss of a Wasserstein
+            critic is near zero when it has learned nothing, so it is never checked.
+        generator_gradient: Threshold of the norm of the generator's gradient, or None not to check it.
     """
 
     def __init__(self, batches: int, discriminator_loss: float | None, generator_gradient: float | None) -> None:
@@ -48,7 +47,7 @@ class CollapseGuard(Callback):
         self.batches_low = dict.fromkeys(self.watched, 0)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave a Wasserstein critic alone."""
+        """Ignore the loss of a Wasserstein critic."""
         loss = pl_module.discriminator_loss
         if loss is not None and loss.form == "wasserstein":  # type: ignore[union-attr]
             self.watched.pop("discriminator_loss", None)
@@ -56,7 +55,7 @@ class CollapseGuard(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Count the batches for which a value has been low, and warn once when they are enough."""
+        """Count the batches for which a value has been low, and warn once when `batches` is reached."""
         interval = trainer.log_every_n_steps  # type: ignore[attr-defined]
         if (batch_idx + 1) % interval:
             return

@@ -1,4 +1,4 @@
-"""The same few images after every validation, so that progress can be seen."""
+"""Contact sheet of the same few images after every validation."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 
 class SampleSheet(Callback):
-    """Writes `samples.png` (input, raw, composite, original) and sends it to W&B where that is logged to.
+    """Writes `samples.png` (input, raw, composite, original), and sends it to W&B if that is a logger.
 
     Args:
-        folder: where to write.
-        batch: the images.
+        folder: Folder to write to.
+        batch: Images to inpaint.
     """
 
     def __init__(self, folder: Path, batch: Batch) -> None:
         self.folder, self.batch = folder, batch
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Inpaints the images and draws the sheet."""
+        """Inpaint the images and draw the contact sheet."""
         if not trainer.is_global_zero:
             return
         batch = trainer.precision_plugin.convert_input(self.batch.to(pl_module.device))
         with torch.no_grad():
-            output = pl_module.released(batch.known, batch.mask)  # type: ignore[operator]
+            output = pl_module.inference_network(batch.known, batch.mask)  # type: ignore[operator]
         sheet = draw_contact_sheet(panels(batch, output))
         sheet.save(self.folder / SAMPLES)
         for logger in trainer.loggers:

@@ -1,4 +1,4 @@
-"""Checkpoints inside an epoch: every so many minutes, and when the process is asked to end."""
+"""Checkpoints inside an epoch: at an interval of minutes, and when the process is asked to stop."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 
 class ProgressKeeper(Callback):
-    """Writes `last.ckpt` between two batches, so that a run loses minutes at most, and ends it when asked to.
+    """Writes `last.ckpt` between two batches, so that a run loses minutes at most, and stops the run on request.
 
-    A request is heeded between two batches of training. During a validation on one device it is heeded at once, without
-    a checkpoint of that moment: the last one and what follows from it give the same again. Several devices have unequal
-    numbers of batches there, so they end after it, together.
+    A request takes effect between two training batches. During validation, one device stops at once without a new
+    checkpoint, since resuming from the last one repeats the validation. Several devices have unequal numbers of
+    validation batches, so they stop together afterwards.
 
     Args:
-        path: the checkpoint.
-        minutes: between two checkpoints; 0 for one before every batch, None for none but at a request.
+        path: Path of the checkpoint.
+        minutes: Minutes between two checkpoints; 0 for one before every batch, None for one on request only.
     """
 
     def __init__(self, path: Path, minutes: float | None) -> None:
@@ -41,20 +41,20 @@ class ProgressKeeper(Callback):
         self._before: dict[int, Any] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Listens from here on: before this, Lightning set handlers of its own, which end a run at an epoch's end."""
+        """Install signal handlers in place of Lightning's, set just before, which stop a run at the end of an epoch."""
         self._saved = time.monotonic()
         self._before = handle_requests(self._ask)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """No longer listens. After an exception Lightning itself puts back the handlers that it found."""
+        """Restore the signal handlers; after an exception Lightning restores the ones it found."""
         restore_handlers(self._before)
         self._before = {}
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
-        """Saves if it is time, and ends if asked; all ranks alike."""
+        """Save if it is time, and stop if asked to, on all ranks together."""
         due = self.minutes is not None and time.monotonic() - self._saved >= 60 * self.minutes
         request, due = self._agree(trainer, due=due)
-        if (due or request) and batch_idx > 0:  # at an epoch's first batch the checkpoint of the last one's end is new
+        if (due or request) and batch_idx > 0:  # batch 0: the checkpoint of the last epoch's end is new
             with _between_batches(trainer):
                 trainer.save_checkpoint(self.path)
             self._saved = time.monotonic()
@@ -65,32 +65,32 @@ class ProgressKeeper(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        """Keeps the progress bar, which comes next, from failing where a request took our output away."""
+        """Keep the progress bar, which prints next, from failing if the terminal is gone."""
         if self._request is not None:
             let_go_of_closed_outputs()
 
     def on_validation_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        """Ends if asked, where no other rank would wait for this one."""
+        """Stop if asked to, on a single device: other ranks would wait for this one."""
         if self._request is not None and trainer.world_size == 1:
-            done = f"epoch {trainer.current_epoch + 1}, in its validation"
+            done = f"during the validation of epoch {trainer.current_epoch + 1}"
             raise StopRequestedError(self._request, self.path, done)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Ends if asked after the last batch: the epoch's end is saved, and the scoring can be made up for."""
+        """Stop if asked to after the last batch; the checkpoint is written, and resuming does the scoring."""
         request, _ = self._agree(trainer, due=False)
         if request:
             raise StopRequestedError(request, self.path, "trained, not yet scored")
 
     def _ask(self, number: int, _: FrameType | None) -> None:
         if number == signal.SIGINT and self._request is not None:
-            raise StopRequestedError(number, self.path, "asked twice, so the batch was not waited for")
+            raise StopRequestedError(number, self.path, "asked twice, so without waiting for the batch")
         self._request = number
         let_go_of_closed_outputs()
 
     def _agree(self, trainer: Trainer, *, due: bool) -> tuple[int, bool]:
-        """What any rank was asked to do, since a checkpoint is every rank's work."""
+        """Share what any rank was asked to do, since all ranks take part in a checkpoint."""
         if trainer.world_size == 1:
             return self._request or 0, due
         wishes = torch.tensor([self._request or 0, int(due)], device=trainer.strategy.root_device)
@@ -100,9 +100,9 @@ class ProgressKeeper(Callback):
 
 @contextmanager
 def _between_batches(trainer: Trainer) -> Iterator[None]:
-    """Has Lightning's counters say that the batch just fetched was not, since it will be fetched anew.
+    """Take the batch just fetched out of Lightning's counters while a checkpoint is written.
 
-    They would otherwise tell of a batch begun, and a resumed run would count one too many from then on.
+    A resumed run fetches that batch again, and would otherwise count one too many from then on.
     """
     progress = trainer.fit_loop.epoch_loop.batch_progress
     last = progress.is_last_batch

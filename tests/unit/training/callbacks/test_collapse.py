@@ -1,4 +1,4 @@
-"""When the guard warns: by hand, and beside a plain count."""
+"""Warnings of the collapse guard: hand-made cases, and comparison with a plain count."""
 
 import warnings
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ DISCRIMINATOR, GENERATOR = "train/discriminator/total", "train/generator/gradien
 
 
 def run(guard, outputs, form="logistic", every=1):
-    """The guard's warnings over the outputs of some batches, each with the batch that it came after."""
+    """Return the guard's warnings for a sequence of batch outputs, each with the number of its batch."""
     module = SimpleNamespace(discriminator_loss=SimpleNamespace(form=form), batches_seen=torch.tensor(0))
     trainer = SimpleNamespace(log_every_n_steps=every)
     messages = []
@@ -29,7 +29,7 @@ def run(guard, outputs, form="logistic", every=1):
 
 
 def warned(values, batches, every=1):
-    """The batches after which the guard warns of a loss under 1."""
+    """Return the batches after which the guard warns of a loss below 1."""
     outputs = [{DISCRIMINATOR: float(value)} for value in values]
     return [batch for batch, _ in run(CollapseGuard(batches, 1.0, None), outputs, every=every)]
 

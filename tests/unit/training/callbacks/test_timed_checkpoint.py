@@ -1,4 +1,4 @@
-"""Requests to end: one device heeds them at once, several together."""
+"""Requests to stop: one device stops at once, several stop together."""
 
 from types import SimpleNamespace
 
