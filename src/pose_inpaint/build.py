@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import torch
+from torchmetrics import Metric
 
+from pose_inpaint.config.blocks import DataSettings, PoseSettings
 from pose_inpaint.config.instantiate import build, find_class
 from pose_inpaint.data.datamodule import InpaintingData
+from pose_inpaint.data.masks import Masks
+from pose_inpaint.data.sources import Source
 from pose_inpaint.errors import InputError
+from pose_inpaint.metrics import ImageMetric
 from pose_inpaint.metrics.per_image import REGIONS
 from pose_inpaint.metrics.score_names import ScoreName
-from pose_inpaint.pose.comparison import PoseJudge
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from torchmetrics import Metric
-
-    from pose_inpaint.config.blocks import DataSettings, PoseSettings
-    from pose_inpaint.data.masks import Masks
-    from pose_inpaint.data.sources import Source
-    from pose_inpaint.metrics import ImageMetric
-    from pose_inpaint.pose.comparison import ReferenceKind
-    from pose_inpaint.types import Inpainter
+from pose_inpaint.pose.comparison import PoseJudge, ReferenceKind
+from pose_inpaint.types import Inpainter
 
 
 def build_inpainter(model: Mapping[str, Any]) -> Inpainter:

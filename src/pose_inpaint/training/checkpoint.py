@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from torch import Tensor, nn
 
 from pose_inpaint.config.differences import differing_keys, flat
 from pose_inpaint.config.instantiate import build_network
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.hashing import file_digest
 from pose_inpaint.tracking.checkpoint_file import read_whole
-from pose_inpaint.training.lightning_module import CHECKPOINT_FORMAT
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor, nn
-
-    from pose_inpaint.training.lightning_module import InpaintingModule
+from pose_inpaint.training.lightning_module import CHECKPOINT_FORMAT, InpaintingModule
 
 EMA_PREFIX = "ema.module."
 GENERATOR_PREFIX = "generator."

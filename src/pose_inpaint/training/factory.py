@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from torch import nn
 
 from pose_inpaint.build import build_inpainter, build_metric
+from pose_inpaint.config.blocks import LossSettings, Phase
 from pose_inpaint.config.instantiate import build
+from pose_inpaint.config.schema import TrainSettings
+from pose_inpaint.data.datamodule import InpaintingData
 from pose_inpaint.errors import InputError
 from pose_inpaint.losses import DiscriminatorLoss, GeneratorLoss, GradientPenalty
 from pose_inpaint.runtime.ranks import rank_count
 from pose_inpaint.training.lightning_module import InpaintingModule
 from pose_inpaint.training.schedule import Schedule
 from pose_inpaint.training.trainer import learning_rate_factor
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from pose_inpaint.config.blocks import LossSettings, Phase
-    from pose_inpaint.config.schema import TrainSettings
-    from pose_inpaint.data.datamodule import InpaintingData
 
 
 def build_generator_loss(loss: LossSettings, phases: Sequence[Phase]) -> GeneratorLoss:

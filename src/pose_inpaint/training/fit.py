@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import torch
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.ranks import LostRankError
 from pose_inpaint.training.callbacks.checkpoints import BestOfPhase
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from pose_inpaint.training.setup import Training
+from pose_inpaint.training.setup import Training
 
 
 def fit(training: Training) -> BestOfPhase:

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import nn
+from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from pose_inpaint.config.blocks import Phase
 from pose_inpaint.config.differences import check_same_config
+from pose_inpaint.losses import DiscriminatorLoss, GeneratorLoss
 from pose_inpaint.losses.base import all_finite
+from pose_inpaint.metrics import ImageMetric
 from pose_inpaint.metrics.per_image import collect
 from pose_inpaint.models.layers.batchnorm_recalibration import recalibrate
 from pose_inpaint.runtime.rng_state import restore_random_state, take_random_state
 from pose_inpaint.training.nonfinite import report_nonfinite
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from torch import Tensor
-    from torch.optim import Optimizer
-
-    from pose_inpaint.config.blocks import Phase
-    from pose_inpaint.losses import DiscriminatorLoss, GeneratorLoss
-    from pose_inpaint.metrics import ImageMetric
-    from pose_inpaint.training.schedule import Schedule
-    from pose_inpaint.types import Batch, InpaintingOutput
+from pose_inpaint.training.schedule import Schedule
+from pose_inpaint.types import Batch, InpaintingOutput
 
 CHECKPOINT_FORMAT = 3
 SIDES = ("generator", "discriminator")

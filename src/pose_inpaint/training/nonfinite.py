@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import torch
+from torch import Tensor
 
 from pose_inpaint.data.contact_sheet import draw_contact_sheet
 from pose_inpaint.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torch import Tensor
-
-    from pose_inpaint.types import Batch
+from pose_inpaint.types import Batch
 
 
 class NonFiniteLossError(InputError):

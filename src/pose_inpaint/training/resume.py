@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pose_inpaint.config.blocks import AUTO, Phase
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.ranks import rank_count
 from pose_inpaint.tracking.files import CHECKPOINTS, LAST
-from pose_inpaint.training.checkpoint import check_same_settings, read_checkpoint
-
-if TYPE_CHECKING:
-    from pose_inpaint.training.checkpoint import Checkpoint
+from pose_inpaint.training.checkpoint import Checkpoint, check_same_settings, read_checkpoint
 
 SAME = (
     "model", "discriminator", "ema", "optim", "loss", "mask", "batchnorm", "seed", "data",

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 
+from pose_inpaint.data.datamodule import InpaintingData
 from pose_inpaint.data.dataset import collate
 from pose_inpaint.data.images import image_size
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.layers.local_patch import hole_patches
-
-if TYPE_CHECKING:
-    from pose_inpaint.data.datamodule import InpaintingData
-    from pose_inpaint.training.lightning_module import InpaintingModule
-    from pose_inpaint.types import Discriminator
+from pose_inpaint.training.lightning_module import InpaintingModule
+from pose_inpaint.types import Discriminator
 
 
 def rehearse(module: InpaintingModule, data: InpaintingData) -> None:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from pose_inpaint.config.blocks import Phase
 from pose_inpaint.errors import InputError
-
-if TYPE_CHECKING:
-    from pose_inpaint.config.blocks import Phase
 
 
 class Schedule:

@@ -5,43 +5,38 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import lightning.pytorch as pl
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig
 
 from pose_inpaint.build import build_data
 from pose_inpaint.config import instantiate
 from pose_inpaint.config.blocks import AUTO
 from pose_inpaint.config.schema import TrainSettings
 from pose_inpaint.config.settings import planned_epochs, read_settings
+from pose_inpaint.data.datamodule import InpaintingData
 from pose_inpaint.data.dataset import collate
+from pose_inpaint.data.inspection import Inspection
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.files import remove_parts
 from pose_inpaint.runtime.ranks import this_rank
 from pose_inpaint.tracking.files import CHECKPOINTS, LAST, RUN
 from pose_inpaint.tracking.history import HistoryLogger
 from pose_inpaint.tracking.provenance import describe_run, write_records
-from pose_inpaint.tracking.status import FINISHED, read_status
+from pose_inpaint.tracking.status import FINISHED, Status, read_status
 from pose_inpaint.training.callbacks.checkpoints import BestOfPhase, last_checkpoint
 from pose_inpaint.training.callbacks.collapse import CollapseGuard
 from pose_inpaint.training.callbacks.samples import SampleSheet
 from pose_inpaint.training.callbacks.timed_checkpoint import ProgressKeeper
 from pose_inpaint.training.checkpoint import check_same_settings, load_weights, read_checkpoint
 from pose_inpaint.training.factory import build_module
-from pose_inpaint.training.resume import find_resumption
+from pose_inpaint.training.lightning_module import InpaintingModule
+from pose_inpaint.training.resume import Resumption, find_resumption
 from pose_inpaint.training.sanity_check import check_local_patches, rehearse
 from pose_inpaint.training.trainer import build_trainer
-
-if TYPE_CHECKING:
-    from lightning.pytorch import Callback, Trainer
-    from lightning.pytorch.loggers import Logger
-    from omegaconf import DictConfig
-
-    from pose_inpaint.data.datamodule import InpaintingData
-    from pose_inpaint.data.inspection import Inspection
-    from pose_inpaint.tracking.status import Status
-    from pose_inpaint.training.lightning_module import InpaintingModule
-    from pose_inpaint.training.resume import Resumption
 
 
 @dataclass(frozen=True)

@@ -6,25 +6,21 @@ import logging
 import math
 import os
 import warnings
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping
+from typing import Any, cast
 
+from lightning.fabric.plugins import ClusterEnvironment
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.strategies import DDPStrategy, Strategy
 
 from pose_inpaint.config.instantiate import build
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.devices import check_devices
 from pose_inpaint.runtime.ranks import rank_count, started_here
 from pose_inpaint.tracking.checkpoint_file import WholeCheckpointIO
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from lightning.fabric.plugins import ClusterEnvironment
-    from lightning.pytorch import Callback, Trainer
-    from lightning.pytorch.loggers import Logger
-    from lightning.pytorch.strategies import Strategy
 
 
 def build_trainer(

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
-
-if TYPE_CHECKING:
-    from lightning.pytorch import LightningModule, Trainer
 
 ADVICE = {
     "discriminator_loss": (

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import torch
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 
 from pose_inpaint.data.contact_sheet import draw_contact_sheet, panels
 from pose_inpaint.tracking.files import SAMPLES
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from lightning.pytorch import LightningModule, Trainer
-
-    from pose_inpaint.types import Batch
+from pose_inpaint.types import Batch
 
 
 class SampleSheet(Callback):

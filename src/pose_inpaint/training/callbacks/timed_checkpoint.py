@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import torch
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, LightningModule, Trainer
 
 from pose_inpaint.runtime.signals import StopRequestedError, handle_requests, let_go_of_closed_outputs, restore_handlers
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-    from types import FrameType
-
-    from lightning.pytorch import LightningModule, Trainer
-
-    from pose_inpaint.types import Batch
+from pose_inpaint.types import Batch
 
 
 class ProgressKeeper(Callback):
