@@ -1,4 +1,4 @@
-"""The drawn people: exact images, bodies that keep to their tables, and the folder that `prepare` writes."""
+"""Mannequins: exact images, valid bodies, and the folder that `prepare` writes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pose_inpaint.data.mannequins.stance import FLESH, settle
 from pose_inpaint.data.mannequins.writer import draw_squares
 from pose_inpaint.errors import InputError
 
-GOLDEN = {  # SHA-256 of pixels and joints; change them together with writer.VERSION
+GOLDEN = {  # SHA-256 of pixels and joints; increase writer.VERSION when they change
     (0, 0, 128): "1cd6173351163b247e2ac84d",
     (0, 1, 64): "2b80e2f8dea0b676d952e8ea",
     (3, 17, 128): "7344980e3372aa3a3066db43",
@@ -54,11 +54,11 @@ def fingerprint(seed: int, index: int, size: int) -> str:
 
 
 @pytest.mark.parametrize(("key", "expected"), GOLDEN.items())
-def test_draw_is_the_same_everywhere(key: tuple[int, int, int], expected: str) -> None:
+def test_draw_is_reproducible_across_machines(key: tuple[int, int, int], expected: str) -> None:
     assert fingerprint(*key) == expected
 
 
-def test_sine_is_right() -> None:
+def test_sine_is_accurate() -> None:
     angles = [0.37 * k for k in range(-2500, 2500)]
     assert max(abs(sine(angle) - math.sin(math.radians(angle))) for angle in angles) < 1e-14
 
@@ -78,7 +78,7 @@ def test_mpii_order_and_shapes() -> None:
 
 @given(seed=st.integers(0, 2**32), stature=st.floats(1.4, 2.0))
 @settings(max_examples=60, deadline=None)
-def test_bones_keep_their_share_of_stature(seed: int, stature: float) -> None:
+def test_bone_lengths_are_fixed_shares_of_stature(seed: int, stature: float) -> None:
     _, skeleton = settle(draw_pose(stream(seed)), stature)
     for (start, end), bone in BONES.items():
         size = length(add(skeleton.points[end], skeleton.points[start], -1.0))
@@ -102,7 +102,7 @@ def test_joint_limits_hold_after_settling(seed: int) -> None:
 
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=60, deadline=None)
-def test_lowest_point_stands_on_the_floor(seed: int) -> None:
+def test_lowest_point_is_at_lift_above_the_floor(seed: int) -> None:
     pose, skeleton = settle(draw_pose(stream(seed)), 1.7)
     heights = {
         name: point[1] - 1.7 * FLESH.get(name.rpartition("_")[2], 0.0) for name, point in skeleton.points.items()
@@ -111,7 +111,7 @@ def test_lowest_point_stands_on_the_floor(seed: int) -> None:
     assert min(parts.values()) == pytest.approx(pose.lift * 1.7, abs=1e-9)
     if pose.contact == "feet":
         soles = [min(parts[f"{side}_toe"], parts[f"{side}_heel"]) for side in ("left", "right")]
-        assert max(soles) < 0.16 * 1.7  # a lunge's rear heel may stand on its ball
+        assert max(soles) < 0.16 * 1.7  # in a lunge, the rear foot may stand on its ball
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def scenes() -> list[tuple[int, object]]:
     return [(index, compose_scene(stream(7, index), 128)) for index in range(300)]
 
 
-def test_every_family_and_background_turns_up(scenes: list[tuple[int, object]]) -> None:
+def test_every_family_and_background_occurs(scenes: list[tuple[int, object]]) -> None:
     families = Counter(scene.pose.family for _, scene in scenes)
     kinds = Counter(scene.kind for _, scene in scenes)
     assert set(families) == set(FAMILIES)
@@ -128,8 +128,8 @@ def test_every_family_and_background_turns_up(scenes: list[tuple[int, object]]) 
     assert min(kinds.values()) >= 10
 
 
-def test_person_shows_at_the_joints_called_visible() -> None:
-    differs, hidden = [], 0
+def test_person_is_visible_at_visible_joints() -> None:
+    differs, invisible = [], 0
     for index in range(30):
         rng = stream(3, index)
         scene = compose_scene(rng, 128)
@@ -143,12 +143,12 @@ def test_person_shows_at_the_joints_called_visible() -> None:
             if seen:
                 differs.append(change[round(y), round(x)] > 5)
             else:
-                hidden += 1
+                invisible += 1
     assert np.mean(differs) > 0.97
-    assert 0.08 * 480 < hidden < 0.5 * 480
+    assert 0.08 * 480 < invisible < 0.5 * 480
 
 
-def test_a_joint_behind_a_prop_or_outside_is_not_visible() -> None:
+def test_joints_outside_the_image_are_not_visible() -> None:
     outside = 0
     for index in range(60):
         rng = stream(5, index)
@@ -160,7 +160,7 @@ def test_a_joint_behind_a_prop_or_outside_is_not_visible() -> None:
     assert outside > 10
 
 
-def test_a_persons_right_is_left_in_a_frontal_image() -> None:
+def test_right_side_is_left_in_frontal_images() -> None:
     turned = {True: 0, False: 0}
     for index in range(200):
         scene = compose_scene(stream(11, index), 128)
@@ -187,8 +187,8 @@ def test_images_differ() -> None:
     assert all(image.std() > 12.0 for image in images)
 
 
-def test_squares_keep_inside_and_hide_the_right_share() -> None:
-    shares = []
+def test_squares_lie_inside_and_have_the_documented_mask_ratio() -> None:
+    ratios = []
     for index in range(200):
         squares = draw_squares(0, index, 128)
         assert 1 <= len(squares) <= 7
@@ -200,11 +200,11 @@ def test_squares_keep_inside_and_hide_the_right_share() -> None:
             assert row + side <= 128
             assert column + side <= 128
             covered[row : row + side, column : column + side] = True
-        shares.append(covered.mean())
-    assert min(shares) >= 0.03
-    assert max(shares) <= 0.66
-    assert 0.20 < np.mean(shares) < 0.30
-    assert np.std(shares) > 0.05
+        ratios.append(covered.mean())
+    assert min(ratios) >= 0.03
+    assert max(ratios) <= 0.66
+    assert 0.20 < np.mean(ratios) < 0.30
+    assert np.std(ratios) > 0.05
 
 
 COUNTS = {"train": 4, "val": 2, "test": 3}
@@ -214,7 +214,7 @@ def files(root: Path) -> dict[str, bytes]:
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file()}
 
 
-def test_prepare_writes_the_challenges_layout(tmp_path: Path) -> None:
+def test_prepare_writes_the_layout_of_the_challenge(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     root = prepare(tmp_path, counts=COUNTS, size=32, seed=5, on_progress=lambda done, of: seen.append((done, of)))
     assert root.parent == tmp_path
@@ -238,7 +238,7 @@ def test_prepare_writes_the_challenges_layout(tmp_path: Path) -> None:
     assert (about["seed"], about["size"], about["counts"]) == (5, 32, COUNTS)
 
 
-def test_prepare_twice_gives_the_same_bytes(tmp_path: Path) -> None:
+def test_prepare_is_deterministic(tmp_path: Path) -> None:
     first, second = (prepare(tmp_path / name, counts=COUNTS, size=32, seed=1) for name in ("a", "b"))
     assert first.name == second.name
     assert files(first) == files(second)
@@ -247,14 +247,14 @@ def test_prepare_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     assert files(other) != files(first)
 
 
-def test_a_complete_folder_is_returned_as_it_is(tmp_path: Path) -> None:
+def test_complete_folder_is_reused(tmp_path: Path) -> None:
     root = prepare(tmp_path, counts=COUNTS, size=32, seed=1)
     (root / "train" / "Y" / "mannequin_000000.png").write_bytes(b"mine")
     assert prepare(tmp_path, counts=COUNTS, size=32, seed=1, on_progress=lambda *_: pytest.fail("drew again")) == root
     assert (root / "train" / "Y" / "mannequin_000000.png").read_bytes() == b"mine"
 
 
-def test_a_killed_run_leaves_nothing_that_counts(tmp_path: Path) -> None:
+def test_interrupted_run_leaves_no_usable_folder(tmp_path: Path) -> None:
     def stop(done: int, of: int) -> None:
         if done == 3:
             raise KeyboardInterrupt
@@ -263,12 +263,12 @@ def test_a_killed_run_leaves_nothing_that_counts(tmp_path: Path) -> None:
         prepare(tmp_path, counts=COUNTS, size=32, seed=1, on_progress=stop)
     assert list(tmp_path.iterdir()) == []
     root = prepare(tmp_path / "whole", counts=COUNTS, size=32, seed=1)
-    left = tmp_path / f".{root.name}-killed" / "train" / "Y"  # what a run that got no chance to clean up leaves
+    left = tmp_path / f".{root.name}-killed" / "train" / "Y"  # remains of a killed run
     left.mkdir(parents=True)
     assert files(prepare(tmp_path, counts=COUNTS, size=32, seed=1)) == files(root)
 
 
-def test_a_folder_that_another_run_finished_first_is_taken(tmp_path: Path) -> None:
+def test_folder_finished_first_by_another_run_is_used(tmp_path: Path) -> None:
     def meanwhile(done: int, of: int) -> None:
         if done == of:
             prepare(tmp_path, counts=COUNTS, size=32, seed=1)
@@ -278,7 +278,7 @@ def test_a_folder_that_another_run_finished_first_is_taken(tmp_path: Path) -> No
     assert len(files(root)) == 9 + 6 + 1
 
 
-def test_an_unwritable_cache_is_an_input_error(tmp_path: Path) -> None:
+def test_unwritable_cache_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     cache = tmp_path / "file" / "cache"
     with pytest.raises(InputError) as caught:
@@ -286,4 +286,4 @@ def test_an_unwritable_cache_is_an_input_error(tmp_path: Path) -> None:
     message = str(caught.value)
     assert str(cache) in message
     assert "\n" not in message
-    assert "folder that you may write to" in message
+    assert "set data.source.cache to a writable folder" in message

@@ -1,4 +1,4 @@
-"""Mannequins: people drawn by code, a data set that needs no download."""
+"""Data set of procedurally drawn people that needs no download."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a person looks: build, tones of skin and hair, and the wardrobe."""
+"""Appearance of a person: build, skin and hair tones, and clothes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pose_inpaint.data.mannequins.chance import around, happens, pick, pick_weig
 
 Colour = tuple[float, float, float]
 
-# The ten tones of the Monk Skin Tone Scale, Google 2022 (skintone.google), as sRGB.
+# Monk Skin Tone Scale, Google 2022 (skintone.google), in sRGB.
 SKIN_TONES: tuple[str, ...] = (
     "f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96", "a07e56", "825c43", "604134", "3a312a", "292420",
 )  # fmt: skip
@@ -47,13 +47,13 @@ HATS: Mapping[str, float] = {"none": 6.0, "cap": 1.1, "beanie": 0.4, "sun_hat": 
 
 @dataclass(frozen=True)
 class Cloth:
-    """A cloth: two colours and a pattern.
+    """Cloth with a pattern in two colours.
 
     Attributes:
-        colour: main colour, RGB in 0..1.
-        second: the pattern's colour.
-        pattern: a key of PATTERNS.
-        period: the pattern's repeat in metres.
+        colour: Main colour, RGB in [0, 1].
+        second: Colour of the pattern, RGB in [0, 1].
+        pattern: Key of PATTERNS.
+        period: Period of the pattern in metres.
     """
 
     colour: Colour
@@ -64,7 +64,7 @@ class Cloth:
 
 @dataclass(frozen=True)
 class Look:
-    """Everything about a person but the pose. Lengths are in metres, widths are factors of the average."""
+    """Appearance of a person. Stature is in metres; girth, shoulders and hips are relative to the average."""
 
     stature: float
     girth: float
@@ -95,34 +95,33 @@ class Look:
 
 
 def rgb(code: str) -> Colour:
-    """Colour of six hexadecimal digits, in 0..1."""
+    """Convert six hexadecimal digits to RGB in [0, 1]."""
     return (int(code[0:2], 16) / 255.0, int(code[2:4], 16) / 255.0, int(code[4:6], 16) / 255.0)
 
 
 def mixed(a: Colour, b: Colour, share: float) -> Colour:
-    """The colour that share of the way from a to b."""
+    """Mix two colours; share 0 gives a, 1 gives b."""
     return (a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1]), a[2] + share * (b[2] - a[2]))
 
 
 def draw_look(rng: np.random.Generator) -> Look:
-    """A person's look.
+    """Draw the appearance of a person.
+
+    Hair, beard and clothes match the build; skin tones are uniform over the Monk scale.
 
     Args:
-        rng: the image's stream.
-
-    Returns:
-        The look; hair, beard and clothes go together, skin tones cover the scale evenly.
+        rng: Random generator of the image.
     """
-    slim = happens(rng, 0.5)  # narrow shoulders and wide hips, or the other way round
+    slim = happens(rng, 0.5)  # narrow shoulders and wide hips, or the reverse
     style = pick_weighted(rng, HAIR_STYLES)
     top = pick_weighted(rng, TOPS)
     top = {("dress", False): "t_shirt", ("bare", True): "tank_top"}.get((top, slim), top)
     bottom = pick_weighted(rng, BOTTOMS)
     bottom = "trousers" if bottom in ("skirt", "leggings") and not slim else bottom
     sleeves = {"t_shirt": (0.4, 0.75), "dress": (0.0, 0.8), "tank_top": (0.0, 0.0), "bare": (0.0, 0.0)}
-    place = uniform(rng, 0.0, 8.99)
-    tone = mixed(rgb(SKIN_TONES[int(place)]), rgb(SKIN_TONES[int(place) + 1]), place - int(place))
-    skin = mixed(tone, (0.86, 0.52, 0.40), 0.16)  # the scale's swatches lack the blood in lit skin
+    step = uniform(rng, 0.0, 8.99)
+    tone = mixed(rgb(SKIN_TONES[int(step)]), rgb(SKIN_TONES[int(step) + 1]), step - int(step))
+    skin = mixed(tone, (0.86, 0.52, 0.40), 0.16)  # the swatches lack the red of lit skin
     return Look(
         stature=uniform(rng, 1.52, 1.76) if slim else uniform(rng, 1.64, 1.94),
         girth=around(rng, 1.0, 0.16) * (0.95 if slim else 1.05),
@@ -156,7 +155,7 @@ def draw_look(rng: np.random.Generator) -> Look:
 
 
 def _cloth(rng: np.random.Generator, tones: tuple[str, ...], plain: bool, skin: Colour) -> Cloth:
-    """A cloth whose two colours differ from each other, and the first from the skin."""
+    """Draw a cloth whose main colour contrasts with the skin and whose colours contrast with each other."""
     colour, second = rgb(pick(rng, tones)), rgb(pick(rng, CLOTH_TONES))
     if _difference(colour, skin) < 0.5:
         colour = mixed(colour, (0.13, 0.22, 0.48) if sum(skin) > 0.9 else (0.93, 0.92, 0.86), 0.75)

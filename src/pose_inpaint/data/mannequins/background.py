@@ -1,4 +1,4 @@
-"""Backgrounds: sky, scenery, walls and floors as the camera's rays meet them."""
+"""Backgrounds: floors, walls and outdoor scenery."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pose_inpaint.data.mannequins.noise import Array
 from pose_inpaint.data.mannequins.scenery import paint_scenery
 from pose_inpaint.data.mannequins.walls import Wall, draw_wall, meet_wall, paint_wall
 
-# Every kind with its chance, what it stands on and what is behind.
+# Weight, floors and what lies behind them, by kind of background.
 KINDS: Mapping[str, tuple[float, tuple[str, ...], str]] = {
     "park": (1.4, ("grass",), "trees"),
     "field": (1.0, ("grass", "earth"), "hills"),
@@ -27,18 +27,18 @@ KINDS: Mapping[str, tuple[float, tuple[str, ...], str]] = {
     "studio": (0.8, ("studio",), "studio"),
 }
 
-FARTHEST = 400.0  # metres at which the floor ends
+FARTHEST = 400.0  # end of the floor in metres
 
 
 @dataclass(frozen=True)
 class Backdrop:
-    """A painted background.
+    """Painted background.
 
     Attributes:
-        image: colours of shape (3, size, size), 0..1, without the person's shadow.
-        floor: flat positions of the pixels that show the floor.
-        x: world coordinate of the floor there, in metres.
-        z: the same, away from the camera.
+        image: Colours without shadows, shape (3, size, size), in [0, 1].
+        floor: Flat indices of the pixels that show the floor, shape (pixels,).
+        x: World x of the floor at these pixels in metres, shape (pixels,).
+        z: World z, away from the camera, shape (pixels,).
     """
 
     image: Array
@@ -48,33 +48,31 @@ class Backdrop:
 
 
 def draw_kind(rng: np.random.Generator) -> str:
-    """A key of KINDS, drawn by weight."""
+    """Draw a key of KINDS by weight."""
     return pick_weighted(rng, {kind: entry[0] for kind, entry in KINDS.items()})
 
 
 def is_outdoors(kind: str) -> bool:
-    """Whether a kind of background lies under the sky."""
+    """Return whether a kind of background is outdoors."""
     return kind not in ("room", "gym", "studio")
 
 
 def paint_backdrop(rng: np.random.Generator, kind: str, camera: Camera, table: Array) -> Backdrop:
-    """Paints a background.
+    """Paint a background.
 
     Args:
-        rng: the image's stream.
-        kind: a key of KINDS.
-        camera: the camera.
-        table: a noise table.
-
-    Returns:
-        The background.
+        rng: Random generator of the image.
+        kind: Key of KINDS.
+        camera: Camera of the image.
+        table: Noise table.
     """
     _, floors, behind = KINDS[kind]
     size = camera.size
     dx, dy, dz = (part.reshape(-1) for part in camera.rays())
     wall = draw_wall(rng, behind, camera) if behind in ("brick", "room", "hall", "studio") else Wall.none()
     far, along, high = meet_wall(wall, camera, dx, dy, dz)
-    above = (high / far if wall.style else dy) * camera.focal  # pixels over the floor's edge
+    above = (high / far if wall.style else dy) * camera.focal  # pixels above the floor's edge
+    # Both sets include the pixels on the edge, which are blended below.
     floor, rest = np.flatnonzero(above < 0.5), np.flatnonzero(above > -0.5)
     image = np.zeros((3, size * size))
     reach = np.minimum(camera.position[1] / np.maximum(-dy[floor], 1e-4), np.minimum(far[floor], FARTHEST))

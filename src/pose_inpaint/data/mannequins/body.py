@@ -1,4 +1,4 @@
-"""The dressed body: which solids stand around a skeleton, and of what."""
+"""Dressed body: solids around a skeleton and their materials."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from pose_inpaint.data.mannequins.skeleton import BONE_SHARES, SIDES, Pose, Skel
 
 Names = Callable[[str], int]
 
-# Radii as shares of stature along a limb: 0 the first joint, 1 the second, 2 the third. From the mean girths of
-# ANSUR 1988 (Gordon et al., 1989) divided by 2 pi.
+# (position, radius) along a limb: position 0, 1 and 2 are its joints, radii are shares of stature, from the mean girths
+# of ANSUR 1988 (Gordon et al., 1989) divided by 2 pi.
 ARM: tuple[tuple[float, float], ...] = (
     (0.0, 0.0275),
     (0.15, 0.031),
@@ -31,8 +31,8 @@ LEG: tuple[tuple[float, float], ...] = (
     (0.0, 0.046), (0.2, 0.050), (0.45, 0.046), (1.0, 0.035), (1.3, 0.036), (1.65, 0.027), (2.0, 0.0215),
 )  # fmt: skip
 
-# Cross-sections of the trunk: height over the hip joints, half width, half depth and how far forward, in shares of
-# stature, from the same girths and breadths.
+# Cross-sections of the trunk as shares of stature: height above the hip joints, half width, half depth and forward
+# offset, from the same survey.
 TRUNK: tuple[tuple[float, float, float, float], ...] = (
     (-0.030, 0.072, 0.056, -0.004), (0.000, 0.090, 0.064, -0.005), (0.030, 0.092, 0.064, -0.004),
     (0.060, 0.086, 0.060, 0.000), (0.090, 0.080, 0.056, 0.003), (0.120, 0.079, 0.055, 0.003),
@@ -43,22 +43,19 @@ TRUNK: tuple[tuple[float, float, float, float], ...] = (
 
 @dataclass(frozen=True)
 class Body:
-    """A dressed body: solids in the world and the materials that they index."""
+    """Dressed body: solids in world coordinates and the materials that they index."""
 
     solids: list[Solid]
     materials: list[Material]
 
 
 def dress(pose: Pose, skeleton: Skeleton, look: Look) -> Body:
-    """Builds the body.
+    """Build the body.
 
     Args:
-        pose: the settled pose.
-        skeleton: of the same pose and the look's stature.
-        look: the person's look.
-
-    Returns:
-        The body.
+        pose: Settled pose.
+        skeleton: Skeleton of this pose and the look's stature.
+        look: Appearance of the person.
     """
     named = body_materials(look)
     order = list(named)
@@ -76,7 +73,7 @@ def dress(pose: Pose, skeleton: Skeleton, look: Look) -> Body:
 
 
 def shadow_casters(skeleton: Skeleton, look: Look) -> list[Solid]:
-    """A few cones that throw nearly the same shadow as the whole body."""
+    """Return a few cones that cast nearly the same shadow as the whole body."""
     points, size = skeleton.points, skeleton.stature
     strokes = [("pelvis", "thorax", 0.085), ("neck", "head_top", 0.05), ("left_shoulder", "right_shoulder", 0.035)]
     for side, _ in SIDES:
@@ -103,7 +100,7 @@ def _trunk(pose: Pose, skeleton: Skeleton, look: Look, name: Names) -> list[Soli
     loose = 1.0 if look.top in ("bare", "tank_top") else 1.05
     solids = []
     for height, wide, deep, forward in TRUNK:
-        share = min(max((height - 0.03) / 0.14, 0.0), 1.0)  # the spine bends over its lumbar part, not at one place
+        share = min(max((height - 0.03) / 0.14, 0.0), 1.0)  # spread the bend over the lumbar spine
         flexion, lean, twist = pose.angles["spine"]
         frame = compose(pelvis, turn("spine", (share * flexion, share * lean, share * twist)))
         base, rest = (hip, height) if height < loin else (waist, height - loin)
@@ -141,17 +138,14 @@ def _neck(skeleton: Skeleton, look: Look, name: Names) -> list[Solid]:
 def _limb(
     joints: Sequence[Vector], profile: Sequence[tuple[float, float]], cut: tuple[float, float], name: str, names: Names
 ) -> list[Solid]:
-    """Cones along a limb between two places of it.
+    """Build the cones along a section of a limb.
 
     Args:
-        joints: the limb's three joints.
-        profile: radii in metres by place, as in ARM.
-        cut: from where to where, 0 to 2.
-        name: of the material.
-        names: index of a material.
-
-    Returns:
-        The cones.
+        joints: Three joints of the limb.
+        profile: (position, radius in metres) pairs, as in ARM.
+        cut: Start and end of the section, in [0, 2].
+        name: Name of the material.
+        names: Function from a material's name to its index.
     """
     places = sorted({cut[0], cut[1], *(place for place, _ in profile if cut[0] < place < cut[1])})
     solids = []
@@ -241,7 +235,7 @@ def _shoe(skeleton: Skeleton, side: str, name: Names) -> list[Solid]:
 
 
 def _skirt(skeleton: Skeleton, look: Look, reach: float, material: int) -> list[Solid]:
-    """Ellipsoids around both thighs, from the hips to a place of the legs, 0 to 2 as in LEG."""
+    """Build ellipsoids around both legs, from the hips down to a position in [0, 2] as in LEG."""
     size, pelvis, points = skeleton.stature, skeleton.frames["pelvis"], skeleton.points
     steps = max(3, int(reach * 9.0))
     solids = []
@@ -260,7 +254,7 @@ def _skirt(skeleton: Skeleton, look: Look, reach: float, material: int) -> list[
             side_axis, apply(pelvis, (0.0, 1.0, 0.0)) if down is None else (-down[0], -down[1], -down[2]), pelvis
         )
         radius = _radius(LEG, place) * size * look.girth
-        tall = 0.065 if step == 0 else 0.035  # up over the hips, which would show through at the sides
+        tall = 0.065 if step == 0 else 0.035  # covers the hips, which would show at the sides
         radii = (0.5 * apart + radius * 1.2, tall * size, radius * 1.32 + 0.008 * size + 0.01 * size * place)
         solids.append(
             ellipsoid(between(left, right, 0.5), frame, radii, material, (0.0, -0.27 * place * size, 0.0), 0.1)
@@ -269,7 +263,7 @@ def _skirt(skeleton: Skeleton, look: Look, reach: float, material: int) -> list[
 
 
 def _frame(side: Vector, up: Vector, fallback: Matrix) -> Matrix:
-    """A frame with its x axis along side and its y axis as near to up as that allows."""
+    """Return the frame with x along `side` and y as close to `up` as possible; `fallback` if they are parallel."""
     along = sum(a * b for a, b in zip(side, up, strict=True))
     rest = add(up, side, -along)
     if math.sqrt(sum(part * part for part in rest)) < 0.1:

@@ -1,4 +1,4 @@
-"""The pinhole camera."""
+"""Pinhole camera."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera in a world with y up and the floor at y = 0; it looks along +z, roughly.
+    """Pinhole camera that looks roughly along +z in a world with y up and the floor at y = 0.
 
     Attributes:
-        position: of the pinhole, in metres.
-        rotation: rows are the camera's right, down and forward axes in the world.
-        focal: focal length in pixels.
-        centre: (x, y) of the principal point in pixels; pixel (0, 0) covers [0, 1) x [0, 1).
-        size: side of the square image in pixels.
+        position: Position of the pinhole in metres.
+        rotation: Right, down and forward axes of the camera in the world, as rows.
+        focal: Focal length in pixels.
+        centre: Principal point (x, y) in pixels; pixel (0, 0) covers [0, 1) x [0, 1).
+        size: Side of the square image in pixels.
     """
 
     position: Vector
@@ -34,30 +34,26 @@ class Camera:
 
     @property
     def half_view(self) -> float:
-        """Half of the image's width as a share of the distance."""
+        """Half the width of the view at a distance of 1."""
         return 0.5 * self.size / self.focal
 
     def view(self, point: Vector) -> Vector:
-        """A point of the world in the camera's axes, in metres; z is its depth."""
+        """Transform a point from world to camera axes, in metres; z is its depth."""
         return apply(self.rotation, add(point, self.position, -1.0))
 
     def project(self, point: Vector) -> Vector:
-        """Pixel x, pixel y and depth in metres of a point of the world."""
+        """Project a point of the world to x and y in pixels and depth in metres."""
         x, y, z = self.view(point)
         z = max(z, 0.05)
         return (self.centre[0] + self.focal * x / z, self.centre[1] + self.focal * y / z, z)
 
     def enlarged(self, factor: int) -> Camera:
-        """The same camera with that many times the pixels each way."""
+        """Return the same camera with `factor` times the pixels per side."""
         x, y = self.centre
         return replace(self, focal=self.focal * factor, centre=(x * factor, y * factor), size=self.size * factor)
 
     def rays(self) -> tuple[Array, Array, Array]:
-        """Directions of the pixels' rays in the world, with a depth of 1.
-
-        Returns:
-            x, y and z, each of shape (size, size).
-        """
+        """Return x, y and z of the pixels' rays in the world, scaled to depth 1, each of shape (size, size)."""
         middles = np.arange(self.size, dtype=np.float64) + 0.5
         u = (middles[None, :] - self.centre[0]) / self.focal
         v = (middles[:, None] - self.centre[1]) / self.focal
@@ -66,15 +62,12 @@ class Camera:
 
 
 def frame_person(rng: np.random.Generator, points: Sequence[Vector], size: int) -> Camera:
-    """A camera that shows the person: mostly whole, sometimes so near that limbs leave the image.
+    """Draw a camera that shows the whole person, or sometimes a closer view that crops limbs.
 
     Args:
-        rng: the image's stream.
-        points: points of the person in metres, the flesh included.
-        size: side of the image in pixels.
-
-    Returns:
-        The camera.
+        rng: Random generator of the image.
+        points: Points on the person's outline in metres.
+        size: Side of the image in pixels.
     """
     low = tuple(min(point[k] for point in points) for k in range(3))
     high = tuple(max(point[k] for point in points) for k in range(3))
@@ -85,6 +78,7 @@ def frame_person(rng: np.random.Generator, points: Sequence[Vector], size: int) 
     forward = unit((0.0, aim[1] - position[1], distance))
     right = unit(cross(forward, (0.0, 1.0, 0.0)))
     rolled = compose(about_z(around(rng, 0.0, 7.0)), (right, cross(forward, right), forward))
+    # Project with unit focal length; focal length and principal point then follow from the bounding box.
     camera = Camera(position, rolled, 1.0, (0.0, 0.0), size)
     seen = [camera.project(point) for point in points]
     left, top = (min(point[k] for point in seen) for k in range(2))

@@ -1,4 +1,4 @@
-"""What the clothed parts of a body are painted with."""
+"""Materials of the clothed body."""
 
 from __future__ import annotations
 
@@ -14,16 +14,13 @@ SHOULDER_HEIGHT = BONE_SHARES["loin"] + BONE_SHARES["ribcage"]
 
 
 def body_materials(look: Look) -> dict[str, Material]:
-    """All materials of a person, by name.
+    """Return the materials of a person by name: those of the head and of the body.
 
     Args:
-        look: the person's look.
-
-    Returns:
-        "skin", "trunk", "sleeve", "bottom", "skirt", "sock", "shoe", "sole" and those of the head.
+        look: Appearance of the person.
     """
     sleeve = look.top_cloth
-    if sleeve.pattern in ("print", "band"):  # these sit on the chest
+    if sleeve.pattern in ("print", "band"):  # only on the chest
         sleeve = Cloth(sleeve.colour, sleeve.second, "plain", sleeve.period)
     lower = sleeve if look.top == "dress" else look.bottom_cloth
     heavy = 0.3 if look.bottom != "leggings" else 0.12
@@ -41,7 +38,7 @@ def body_materials(look: Look) -> dict[str, Material]:
 
 
 def _trunk(look: Look) -> Paint:
-    """The top with its neckline and opening, and the bottom or bare skin below and around it."""
+    """Return the paint of the trunk: the top with neckline and opening, and the bottom or skin around it."""
     size = look.stature
 
     def paint(local: Local, table: Array) -> Array:
@@ -65,7 +62,7 @@ def _trunk(look: Look) -> Paint:
             colours = overlay(colours, skin, open_neck)
         if look.top != "dress":
             lower = woven(look.bottom_cloth)(local, table)
-            hem = look.hem if look.tail == 0.0 else -0.06  # a shirt worn over the trousers hides their waist
+            hem = look.hem if look.tail == 0.0 else -0.06  # an untucked shirt covers the waistband
             belt = edge(0.007 - np.abs(y - hem + 0.007), 0.004) if look.tail == 0.0 else 0.0 * y
             lower = cover(lower, mixed(look.shoe, (0.1, 0.08, 0.06), 0.6), belt)
             colours = overlay(colours, lower, edge(hem - y, soft))
@@ -75,7 +72,7 @@ def _trunk(look: Look) -> Paint:
 
 
 def _shoe(look: Look) -> Paint:
-    """A shoe with lighter laces on its top."""
+    """Return the paint of a shoe with laces."""
 
     def paint(local: Local, table: Array) -> Array:
         x, y, z = (part / look.stature for part in local)

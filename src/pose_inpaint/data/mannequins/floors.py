@@ -1,4 +1,4 @@
-"""Floors in perspective: grass, sand, roads, courts, boards, tiles and carpets."""
+"""Floors: grass, sand, roads, courts, boards, tiles and carpets."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ COURTS = ("3f7d58", "2f5f93", "b5573c", "4d7f9c", "7a6a8c", "8f4a45")
 def paint_floor(
     rng: np.random.Generator, kinds: tuple[str, ...], places: Places, blur: Array, table: Array, wall: Wall
 ) -> Array:
-    """Colours of the floor.
+    """Paint the floor.
 
     Args:
-        rng: the image's stream.
-        kinds: the floors to pick from.
-        places: x and z on the floor and distance along the view, in metres, each of shape (pixels,).
-        blur: size of a pixel there in metres; details smaller than it fade.
-        table: a noise table.
-        wall: what stands at the floor's end.
+        rng: Random generator of the image.
+        kinds: Floors to draw from.
+        places: World x, world z and depth in metres, each of shape (pixels,).
+        blur: Size of a pixel on the floor in metres, shape (pixels,); smaller details fade.
+        table: Noise table.
+        wall: Wall at the end of the floor.
 
     Returns:
         Colours of shape (3, pixels).
@@ -52,12 +52,12 @@ def paint_floor(
 
 
 def _fade(blur: Array, detail: float) -> Array:
-    """How much of a detail of that size in metres is left where a pixel is that large."""
+    """Return the contrast, at most 1, of a detail of this size in metres under pixels of size `blur`."""
     return np.clip(1.6 - blur / detail, 0.0, 1.0)
 
 
 def _line(distance: Array, half: float, blur: Array) -> Array:
-    """Coverage of a line of that half width by a pixel, by distance from its middle."""
+    """Return the share of each pixel covered by a line, from the distance to its centre and its half width."""
     inside = np.clip((half - np.abs(distance)) / np.maximum(blur, 1e-3) + 0.5, 0.0, 1.0)
     return inside * np.clip(2.5 * half / blur, 0.0, 1.0)
 

@@ -1,7 +1,7 @@
-"""Exact trigonometry, vectors and rotations for the drawn people.
+"""Trigonometry, vectors and rotations with the same bits on every machine.
 
-Images must be the same on every machine, and the last digit of ``math.sin`` depends on the C library in use.
-Everything here is made of +, -, *, / and square roots of Python floats, which IEEE 754 fixes to the last bit.
+The last digit of ``math.sin`` depends on the C library. This module uses only +, -, *, / and square roots of Python
+floats, which IEEE 754 defines to the last bit.
 """
 
 from __future__ import annotations
@@ -13,19 +13,17 @@ Vector = tuple[float, float, float]
 Matrix = tuple[Vector, Vector, Vector]
 
 IDENTITY: Matrix = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
-# Taylor's series, highest power first; the next term, x**21 / 21!, is 3e-16 at x = pi/2, below a sine's last bit.
+# Taylor series, highest power first; the first omitted term, x**21 / 21!, is at most 3e-16 for |x| <= pi/2.
 _SINE_SERIES = tuple((-1.0) ** k / math.factorial(2 * k + 1) for k in range(9, 0, -1))
 
 
 def sine(degrees: float) -> float:
-    """Sine of an angle in degrees, the same to the last bit on every machine.
+    """Sine, within 1e-14 of the true value and with the same bits on every machine.
 
     Args:
-        degrees: any finite angle.
-
-    Returns:
-        The sine, within 1e-14 of the true value.
+        degrees: Finite angle in degrees.
     """
+    # Fold the angle into [-90, 90] degrees, where the series is accurate.
     turns = degrees / 360.0
     turns -= math.floor(turns + 0.5)
     if turns > 0.25:
@@ -45,19 +43,19 @@ def cosine(degrees: float) -> float:
 
 
 def about_x(degrees: float) -> Matrix:
-    """Rotation about the x axis that carries y towards z."""
+    """Rotation about the x axis that turns y towards z."""
     s, c = sine(degrees), cosine(degrees)
     return ((1.0, 0.0, 0.0), (0.0, c, -s), (0.0, s, c))
 
 
 def about_y(degrees: float) -> Matrix:
-    """Rotation about the y axis that carries z towards x."""
+    """Rotation about the y axis that turns z towards x."""
     s, c = sine(degrees), cosine(degrees)
     return ((c, 0.0, s), (0.0, 1.0, 0.0), (-s, 0.0, c))
 
 
 def about_z(degrees: float) -> Matrix:
-    """Rotation about the z axis that carries x towards y."""
+    """Rotation about the z axis that turns x towards y."""
     s, c = sine(degrees), cosine(degrees)
     return ((c, -s, 0.0), (s, c, 0.0), (0.0, 0.0, 1.0))
 
@@ -79,18 +77,18 @@ def compose(first: Matrix, *others: Matrix) -> Matrix:
 
 
 def transpose(matrix: Matrix) -> Matrix:
-    """The matrix with rows and columns exchanged; for a rotation, its inverse."""
+    """Transposed matrix, the inverse of a rotation."""
     a, b, c = matrix
     return ((a[0], b[0], c[0]), (a[1], b[1], c[1]), (a[2], b[2], c[2]))
 
 
 def add(a: Vector, b: Vector, scale: float = 1.0) -> Vector:
-    """A + scale * b."""
+    """Sum a + scale * b."""
     return (a[0] + scale * b[0], a[1] + scale * b[1], a[2] + scale * b[2])
 
 
 def between(a: Vector, b: Vector, share: float) -> Vector:
-    """The point that share of the way from a to b."""
+    """Point between a and b; share 0 gives a, 1 gives b."""
     return (a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1]), a[2] + share * (b[2] - a[2]))
 
 
@@ -100,7 +98,7 @@ def dot(a: Vector, b: Vector) -> float:
 
 
 def cross(a: Vector, b: Vector) -> Vector:
-    """Outer product of a right-handed method."""
+    """Cross product in a right-handed coordinate system."""
     return (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
 
 
@@ -110,22 +108,19 @@ def length(vector: Vector) -> float:
 
 
 def unit(vector: Vector) -> Vector:
-    """The vector scaled to length 1; it must not be zero."""
+    """Unit vector in the direction of a non-zero vector."""
     size = length(vector)
     return (vector[0] / size, vector[1] / size, vector[2] / size)
 
 
 def bisect(rises: Callable[[float], float], low: float, high: float, steps: int = 14) -> float:
-    """Where a rising function crosses zero, or the nearer end of the range when it does not.
+    """Find the zero of an increasing function, or the nearer end of the range if there is none.
 
     Args:
-        rises: a function that grows from low to high.
-        low: lower end of the range.
-        high: upper end of the range.
-        steps: halvings; 14 of 140 degrees leave 0.01.
-
-    Returns:
-        The crossing.
+        rises: Function that increases from low to high.
+        low: Lower end of the range.
+        high: Upper end of the range.
+        steps: Number of halvings; 14 narrow 140 degrees down to 0.01.
     """
     for _ in range(steps):
         middle = 0.5 * (low + high)

@@ -1,4 +1,4 @@
-"""Head, face, hair and hats, in shares of stature from the chin's height upwards."""
+"""Head, face, hair and hats, in shares of stature above the chin."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pose_inpaint.data.mannequins.shapes import Solid, cone, ellipsoid
 
 Blob = tuple[Vector, Vector]  # centre and half axes, as shares of stature
 
-# A head 0.130 of stature high, 0.087 broad and 0.112 long: Winter 2009 and the ANSUR 1988 means.
+# Head of height 0.130, breadth 0.087 and length 0.112 of stature: Winter 2009 and the ANSUR 1988 means.
 SKULL: Blob = ((0.0, 0.074, -0.002), (0.0435, 0.057, 0.056))
 JAW: Blob = ((0.0, 0.036, 0.012), (0.034, 0.037, 0.039))
 HAIR: dict[str, tuple[Blob, ...]] = {
@@ -37,16 +37,13 @@ HATS: dict[str, tuple[Blob, ...]] = {
 
 
 def head_solids(look: Look, neck: Vector, frame: Matrix, material: Callable[[str], int]) -> list[Solid]:
-    """The solids of a head.
+    """Build the solids of a head.
 
     Args:
-        look: the person's look.
-        neck: the neck joint, in metres.
-        frame: the head's frame.
-        material: gives the material's index by name: "face", "hair", "hat" or "skin".
-
-    Returns:
-        The solids.
+        look: Appearance of the person.
+        neck: Neck joint in metres.
+        frame: Frame of the head.
+        material: Function from "face", "hair", "hat" or "skin" to the index of the material.
     """
     size = look.stature
 
@@ -60,7 +57,7 @@ def head_solids(look: Look, neck: Vector, frame: Matrix, material: Callable[[str
     bridge, tip = (apply(frame, (0.0, y * size, z * size)) for y, z in ((0.064, 0.050), (0.046, 0.058)))
     solids.append(cone(add(neck, bridge), add(neck, tip), (0.005 * size, 0.008 * size), material("skin")))
     hair = HAIR[look.hair_style]
-    if look.hat in ("cap", "beanie", "sun_hat"):  # the crown of the hair is under the hat
+    if look.hat in ("cap", "beanie", "sun_hat"):  # flatten the hair under the hat
         hair = tuple(((c[0], c[1] - 0.006, c[2]), (r[0] * 0.97, r[1] * 0.9, r[2] * 0.97)) for c, r in hair)
         hair = HAIR["crop"] if look.hair_style in ("afro", "bun") else hair
     solids += [blob(shape, "hair") for shape in hair]
@@ -68,7 +65,7 @@ def head_solids(look: Look, neck: Vector, frame: Matrix, material: Callable[[str
 
 
 def head_materials(look: Look) -> dict[str, Material]:
-    """The materials that only the head has."""
+    """Return the materials that only the head uses."""
     return {
         "face": Material(_face(look), gloss=0.12),
         "hair": Material(solid_colour(look.hair), gloss=0.22, relief=0.5, grain=0.018),
@@ -77,7 +74,7 @@ def head_materials(look: Look) -> dict[str, Material]:
 
 
 def _face(look: Look) -> Paint:
-    """Eyes, brows, mouth, beard and glasses on skin."""
+    """Return the paint of a face: eyes, brows, mouth, beard and glasses on skin."""
     lips = mixed(look.skin, (0.75, 0.34, 0.32) if sum(look.skin) < 1.1 else (0.62, 0.16, 0.16), 0.5)
     blush, hollow = mixed(look.skin, (0.8, 0.3, 0.25), 0.3), mixed(look.skin, (0.13, 0.05, 0.04), 0.35)
     brow = mixed(look.hair, (0.08, 0.06, 0.05), 0.4)
@@ -86,7 +83,7 @@ def _face(look: Look) -> Paint:
     def paint(local: Local, table: Array) -> Array:
         x, y, z = (part / size for part in local)
         front = edge(z - 0.018, 0.012)
-        aside = np.abs(x)
+        aside = np.abs(x)  # paints both halves of the face at once
         skin = solid_colour(look.skin)(local, table)
         skin = cover(skin, blush, front * _spot(aside - 0.023, y - 0.044, 0.012, 0.010))
         if look.beard:
@@ -107,5 +104,5 @@ def _face(look: Look) -> Paint:
 
 
 def _spot(x: Array, y: Array, wide: float, high: float) -> Array:
-    """An ellipse with soft edges: 1 inside, 0 outside."""
+    """Return the coverage of an ellipse with soft edges: 1 inside, 0 outside."""
     return np.clip(1.5 - 1.25 * (x * x / (wide * wide) + y * y / (high * high)), 0.0, 1.0)

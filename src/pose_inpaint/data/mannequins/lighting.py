@@ -1,4 +1,4 @@
-"""Light: shading of solids, shadows between them and on the ground."""
+"""Lighting: shading of solids, self-shadows and shadows on the floor."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from pose_inpaint.data.mannequins.surface import Surface
 
 @dataclass(frozen=True)
 class Light:
-    """One distant light and the light of the surroundings.
+    """Distant light and ambient light.
 
     Attributes:
-        towards: unit vector in the world from the scene to the light.
-        colour: of the distant light.
-        ambient: of the surroundings, from above.
-        softness: 0 for hard shadows to 1 for an overcast sky.
+        towards: Unit vector in the world from the scene to the light.
+        colour: Colour of the distant light.
+        ambient: Colour of the ambient light, which is strongest from above.
+        softness: Softness of shadows, from 0 (hard) to 1 (overcast sky).
     """
 
     towards: Vector
@@ -35,14 +35,11 @@ class Light:
 
 
 def draw_light(rng: np.random.Generator, outdoors: bool) -> Light:
-    """A light from above, mostly from the camera's side.
+    """Draw a light from above, mostly from the camera's side.
 
     Args:
-        rng: the image's stream.
+        rng: Random generator of the image.
         outdoors: True for sun and sky, False for lamps and windows.
-
-    Returns:
-        The light.
     """
     azimuth, height = around(rng, 0.0, 120.0), uniform(rng, 28.0, 68.0)
     flat = sine(90.0 - height)
@@ -68,18 +65,18 @@ def shade(
     shaded: Array,
     table: Array,
 ) -> Array:
-    """Colours of the visible samples.
+    """Shade the visible samples.
 
     Args:
-        surface: from `shapes.surface`.
-        solids: as drawn.
-        materials: that the solids index.
-        light: the light.
-        shaded: 1 in open light to 0 in shadow, shape (samples,).
-        table: a noise table.
+        surface: Visible samples.
+        solids: Solids that `surface.owner` indexes.
+        materials: Materials that the solids index.
+        light: Light of the scene.
+        shaded: Visibility of the light, from 0 (shadow) to 1 (open), shape (samples,).
+        table: Noise table.
 
     Returns:
-        Colours of shape (3, samples), about 0..1.
+        Colours of shape (3, samples), roughly in [0, 1].
     """
     kind = np.array([solid.material for solid in solids])[surface.owner]
     colours, gloss = np.zeros((3, len(kind))), np.zeros(len(kind))
@@ -99,26 +96,26 @@ def shade(
     nx, ny, nz = surface.normal
     lx, ly, lz = light.towards
     lit = nx * lx + ny * ly + nz * lz
-    wrap = 0.15 + 0.25 * light.softness
+    wrap = 0.15 + 0.25 * light.softness  # soft light reaches past the terminator
     diffuse = np.maximum((lit + wrap) / (1.0 + wrap), 0.0) * shaded
     sky = (0.78 + 0.22 * ny) * (0.72 + 0.28 * surface.facing)
     shine = np.maximum(lit, 0.0) * surface.facing
-    shine = gloss * shaded * shine * shine * shine * shine
+    shine = gloss * shaded * shine * shine * shine * shine  # products, since power is not exact across machines
     return np.stack(
         [colours[k] * relief * (light.ambient[k] * sky + light.colour[k] * diffuse) + 0.5 * shine for k in range(3)]
     )
 
 
 def self_shadow(buffer: Buffer, camera: Camera, light: Light) -> Array:
-    """Where something close stands between a sample and the light, as far as the depth buffer shows it.
+    """Estimate shadows of nearby solids on each other from the depth buffer alone.
 
     Args:
-        buffer: the depth buffer.
-        camera: as it was drawn with.
-        light: the light.
+        buffer: Depth buffer.
+        camera: Camera that the buffer was drawn with.
+        light: Light of the scene.
 
     Returns:
-        1 in the open to 0.35 in shadow, shape (size, size).
+        Visibility of the light, from 0.24 (shadow) to 1 (open), shape (size, size).
     """
     depth, size = buffer.depth, len(buffer.depth)
     x, y, z = apply(camera.rotation, light.towards)
@@ -126,7 +123,7 @@ def self_shadow(buffer: Buffer, camera: Camera, light: Light) -> Array:
     near = float(depth.min())
     if near >= FAR:
         return open_light
-    for reach in (0.035, 0.08, 0.15):  # metres along the way to the light
+    for reach in (0.035, 0.08, 0.15):  # metres towards the light
         across, down = (round(reach * part * camera.focal / (near + 0.5)) for part in (x, y))
         ahead = np.full((size, size), FAR)
         rows, columns = _overlap(size, down), _overlap(size, across)
@@ -137,23 +134,23 @@ def self_shadow(buffer: Buffer, camera: Camera, light: Light) -> Array:
 
 
 def _overlap(size: int, shift: int) -> tuple[slice, slice]:
-    """Where an image and its copy shifted by that many samples overlap: places in the one and in the other."""
+    """Return the overlap of an axis with its copy shifted by `shift` samples, as slices of both."""
     if shift >= 0:
         return slice(0, max(size - shift, 0)), slice(min(shift, size), size)
     return slice(min(-shift, size), size), slice(0, max(size + shift, 0))
 
 
 def ground_shadow(solids: Sequence[Solid], x: Array, z: Array, light: Light) -> Array:
-    """Shadows of solids on the floor, blurred more the higher they are.
+    """Compute shadows of solids on the floor; blur grows with their height.
 
     Args:
-        solids: what casts them.
-        x: world coordinate of the floor under each place, in metres.
-        z: the same, of shape x.
-        light: the light.
+        solids: Solids that cast shadows.
+        x: World x of points on the floor in metres, shape (points,).
+        z: World z of the points in metres, shape (points,).
+        light: Light of the scene.
 
     Returns:
-        0 in the open to 1 in full shadow, of shape x.
+        Darkness from 0 (open) to 1 (full shadow), shape (points,).
     """
     dark = np.zeros_like(x)
     casters = [caster for solid in solids if (caster := _shadow_of(solid, light)).radius >= 0.03]
@@ -168,7 +165,7 @@ def ground_shadow(solids: Sequence[Solid], x: Array, z: Array, light: Light) -> 
 
 @dataclass(frozen=True)
 class _Shadow:
-    """A stroke on the floor from one place to another, its radius, its blur and the box that holds it, in metres."""
+    """Shadow of a solid: a stroke on the floor with its radius, blur and bounding box, in metres."""
 
     start: tuple[float, float]
     end: tuple[float, float]
@@ -203,8 +200,8 @@ def _shadow_of(solid: Solid, light: Light) -> _Shadow:
 
 
 def _open_light(shadows: Sequence[_Shadow], x: Array, z: Array) -> Array:
-    """What share of the light is left at places of the floor under all shadows."""
-    left = np.ones_like(x)
+    """Return the share of the light that reaches points of the floor through all shadows."""
+    remaining = np.ones_like(x)
     for shadow in shadows:
         where = np.flatnonzero((x > shadow.left) & (x < shadow.right) & (z > shadow.near) & (z < shadow.far))
         if not len(where):
@@ -215,11 +212,11 @@ def _open_light(shadows: Sequence[_Shadow], x: Array, z: Array) -> Array:
         px, pz = px - share * dx, pz - share * dz
         strength = min(1.0, shadow.radius / shadow.blur)
         dark = edge(shadow.radius - np.sqrt(px * px + pz * pz), 2.0 * shadow.blur) * strength
-        left[where] = np.minimum(left[where], 1.0 - dark) * (1.0 - 0.25 * dark)
-    return left
+        remaining[where] = np.minimum(remaining[where], 1.0 - dark) * (1.0 - 0.25 * dark)
+    return remaining
 
 
 def _cast(point: Vector, light: Light) -> Vector:
-    """Where a point's shadow falls on the floor; a soft light's from nearly above."""
+    """Project a point onto the floor; the softer the light, the more nearly straight down."""
     slant = (1.0 - 0.6 * light.softness) * max(point[1], 0.0) / light.towards[1]
     return add(point, light.towards, -slant)

@@ -1,4 +1,4 @@
-"""Materials: what colours a surface has at each place."""
+"""Materials: colours and highlights of surfaces."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Paint = Callable[[Local, Array], Array]
 
 @dataclass(frozen=True)
 class Material:
-    """A surface's colours and how it takes light.
+    """Colours of a surface and its response to light.
 
     Attributes:
-        paint: from local coordinates (three arrays of shape (samples,), metres) and a noise table to colours of
-            shape (3, samples) in 0..1.
-        gloss: strength of the highlight, 0 to 1.
-        relief: how much noise changes the brightness, for folds, leaves and hair.
-        grain: size of that noise in metres.
+        paint: Function from local coordinates (three arrays of shape (samples,), in metres) and a noise table to
+            colours of shape (3, samples) in [0, 1].
+        gloss: Strength of the highlight, in [0, 1].
+        relief: Strength of the brightness noise that suggests folds and hair.
+        grain: Size of this noise in metres.
     """
 
     paint: Paint
@@ -33,7 +33,7 @@ class Material:
 
 
 def solid_colour(colour: Colour) -> Paint:
-    """One colour everywhere."""
+    """Return the paint of a single colour."""
 
     def paint(local: Local, table: Array) -> Array:
         return np.array(colour)[:, None] + np.zeros((3, len(local[0])))
@@ -42,22 +42,22 @@ def solid_colour(colour: Colour) -> Paint:
 
 
 def cover(base: Array, colour: Colour, share: Array) -> Array:
-    """Colours of shape (3, samples) with another colour laid over them, share 0 to 1 of shape (samples,)."""
+    """Blend colours of shape (3, samples) with one colour, by share in [0, 1] of shape (samples,)."""
     return base + share * (np.array(colour)[:, None] - base)
 
 
 def overlay(base: Array, other: Array, share: Array) -> Array:
-    """Two sets of colours mixed; see `cover`."""
+    """Blend two sets of colours; see `cover`."""
     return base + share * (other - base)
 
 
 def edge(distance: Array, width: float) -> Array:
-    """1 where distance is well above zero, 0 well below, with a ramp of that width."""
+    """Return 0 for negative and 1 for positive distances, with a linear ramp of this width between them."""
     return np.clip(distance / width + 0.5, 0.0, 1.0)
 
 
 def woven(cloth: Cloth) -> Paint:
-    """A cloth with its pattern; x runs across the body, y up and z forward."""
+    """Return the paint of a patterned cloth; x runs across the body, y up and z forward."""
 
     def paint(local: Local, table: Array) -> Array:
         base = solid_colour(cloth.colour)(local, table)
@@ -67,7 +67,7 @@ def woven(cloth: Cloth) -> Paint:
 
 
 def pattern_share(cloth: Cloth, local: Local, table: Array) -> Array:
-    """How much of the second colour shows at each place, 0 to 1, shape (samples,)."""
+    """Return the share of the second colour, in [0, 1], shape (samples,)."""
     x, y, z = local
     p = cloth.period
     if cloth.pattern == "stripes":
@@ -94,25 +94,22 @@ def pattern_share(cloth: Cloth, local: Local, table: Array) -> Array:
 
 
 def _saw(x: Array) -> Array:
-    """Distance to the nearest whole number, with its sign, -0.5 to 0.5."""
+    """Return the signed distance to the nearest integer, in [-0.5, 0.5)."""
     return x - np.floor(x + 0.5)
 
 
 def mottled(colour: Colour, second: Colour, grain: float, depth: float = 0.6) -> Paint:
-    """Two colours and light and dark mixed by noise, for leaves and rough things.
+    """Return a paint with noise in colour and brightness, for leaves and rough surfaces.
 
     Args:
-        colour: one colour.
-        second: the other one.
-        grain: size of the spots in metres.
-        depth: how far the brightness goes up and down, as a share.
-
-    Returns:
-        The paint.
+        colour: First colour.
+        second: Second colour.
+        grain: Size of the spots in metres.
+        depth: Relative amplitude of the brightness.
     """
 
     def paint(local: Local, table: Array) -> Array:
-        x, y, z = (part / grain for part in local)  # two planes of noise, so that no side of a ball is streaked
+        x, y, z = (part / grain for part in local)  # noise in two planes avoids streaks on any side of a ball
         share = 0.5 * (value_noise(table, x + 40.0, y + 40.0) + value_noise(table, z + 20.0, y + 0.5 * x + 50.0))
         fine = 0.5 * (value_noise(table, 2.1 * x, 2.1 * z) + value_noise(table, 2.1 * y + 9.0, 2.1 * (z - x)))
         base = cover(solid_colour(colour)(local, table), second, edge(share - 0.5, 0.4))
@@ -122,7 +119,7 @@ def mottled(colour: Colour, second: Colour, grain: float, depth: float = 0.6) ->
 
 
 def planks(colour: Colour, second: Colour, width: float) -> Paint:
-    """Boards along x, with dark gaps."""
+    """Return the paint of boards along x with dark gaps."""
 
     def paint(local: Local, table: Array) -> Array:
         x, y, z = local
@@ -136,7 +133,7 @@ def planks(colour: Colour, second: Colour, width: float) -> Paint:
 
 
 def ball_panels(colour: Colour, second: Colour, radius: float) -> Paint:
-    """A ball: seams along three great circles, or patches when the second colour is dark."""
+    """Return the paint of a ball with seams."""
 
     def paint(local: Local, table: Array) -> Array:
         x, y, z = (part / radius for part in local)

@@ -1,4 +1,4 @@
-"""Value noise: smooth seeded randomness over a plane."""
+"""Value noise: smooth, seeded randomness on a plane."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-SIDE = 64  # of the table of random values, which repeats beyond
+SIDE = 64  # period of the noise; a power of two, since indices wrap by a bit mask
 
 
 def noise_table(rng: np.random.Generator) -> Array:
-    """Random values at lattice points, shape (SIDE * SIDE,), in [0, 1)."""
+    """Draw random values at lattice points, shape (SIDE * SIDE,), in [0, 1)."""
     table: Array = rng.random(SIDE * SIDE)
     return table
 
 
 def value_noise(table: Array, x: Array, y: Array) -> Array:
-    """Noise with features one unit wide.
+    """Evaluate noise with features one unit wide.
 
     Args:
-        table: from `noise_table`.
-        x: coordinates of any size, broadcastable with y.
-        y: coordinates.
+        table: Table from `noise_table`.
+        x: Coordinates of any range, broadcastable with y.
+        y: Coordinates of any range, broadcastable with x.
 
     Returns:
-        Values in [0, 1), the lattice values joined by the smooth step 3 t^2 - 2 t^3.
+        Lattice values interpolated by the smooth step 3 t^2 - 2 t^3, in [0, 1).
     """
     column, row = np.floor(x), np.floor(y)
     fx, fy = x - column, y - row
@@ -39,12 +39,12 @@ def value_noise(table: Array, x: Array, y: Array) -> Array:
 
 
 def cell_value(table: Array, x: Array, y: Array) -> Array:
-    """One random value for each unit square; see `value_noise`."""
+    """Return one random value per unit square; see `value_noise`."""
     i, j = np.floor(x).astype(np.int64) & (SIDE - 1), np.floor(y).astype(np.int64) & (SIDE - 1)
     value: Array = table[j * SIDE + i]
     return value
 
 
 def fractal(table: Array, x: Array, y: Array) -> Array:
-    """Two octaves of `value_noise`, in [0, 1)."""
+    """Sum two octaves of `value_noise`, in [0, 1)."""
     return 0.65 * value_noise(table, x, y) + 0.35 * value_noise(table, 2.3 * x + 17.0, 2.3 * y + 5.0)

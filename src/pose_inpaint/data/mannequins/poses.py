@@ -1,4 +1,4 @@
-"""Families of poses: a table of typical angles, and the draw of one pose from it."""
+"""Families of poses with typical joint angles."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Family:
     """Typical angles of a family, in degrees.
 
     Attributes:
-        weight: how often it is drawn, against the others.
-        angles: (flexion, abduction, rotation) by joint. "lead_" and "trail_" are one side each, which one is drawn;
-            a limb's joint without either means both sides.
-        spread: how far a drawn angle lies from the typical one at most.
-        pitch: forward lean of the pelvis.
-        contact: see `Pose`.
-        lift: range of `Pose.lift`.
+        weight: Relative frequency.
+        angles: (flexion, abduction, rotation) by joint. "lead_" and "trail_" stand for opposite sides, assigned at
+            random; a limb's joint without prefix stands for both sides.
+        spread: Largest deviation of flexion; that of other angles is 0.7 times as large, and the neck has its own.
+        pitch: Forward lean of the pelvis.
+        contact: Contact with the ground; see `Pose`.
+        lift: Range of `Pose.lift`.
     """
 
     weight: float
@@ -237,13 +237,12 @@ FAMILIES: Mapping[str, Family] = {
 
 
 def draw_pose(rng: np.random.Generator) -> Pose:
-    """A pose of a family drawn by weight, every angle inside its joint's limits.
+    """Draw a family by weight and a pose from it, with every angle inside the limits of its joint.
+
+    The person may face in any direction, most often towards the camera.
 
     Args:
-        rng: the image's stream.
-
-    Returns:
-        The pose, turned about the vertical by any angle, towards the camera more often than away from it.
+        rng: Random generator of the image.
     """
     name = pick_weighted(rng, {name: family.weight for name, family in FAMILIES.items()})
     family = FAMILIES[name]

@@ -1,4 +1,4 @@
-"""Things around the person: what they sit on or hold, what hides their limbs, and what stands behind."""
+"""Props: seats, balls, and objects behind and in front of the person."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ LEAF_TONES = ("2f4a24", "3d5e2c", "4f7034", "6b7f3a", "35552f")
 
 @dataclass(frozen=True)
 class Props:
-    """Things in the scene; `first` is the index that their first material gets."""
+    """Solids and materials of the props; `first` is the index of their first material."""
 
     solids: list[Solid]
     materials: list[Material]
     first: int
 
     def add(self, material: Material, *solids: Solid) -> None:
-        """Adds solids of one material, whatever index they were made with."""
+        """Add solids of one material, replacing their material index."""
         number = self.first + len(self.materials)
         self.materials.append(material)
         self.solids.extend(
@@ -38,18 +38,15 @@ class Props:
 def draw_props(
     rng: np.random.Generator, pose: Pose, skeleton: Skeleton, camera: Camera, outdoors: bool, first: int
 ) -> Props:
-    """The things of a scene.
+    """Draw the props of a scene.
 
     Args:
-        rng: the image's stream.
-        pose: the person's pose.
-        skeleton: the person's skeleton.
-        camera: the camera.
-        outdoors: whether the scene is outdoors.
-        first: index that the first material gets.
-
-    Returns:
-        The things.
+        rng: Random generator of the image.
+        pose: Pose of the person.
+        skeleton: Skeleton of the person.
+        camera: Camera of the image.
+        outdoors: Whether the scene is outdoors.
+        first: Index of the first material.
     """
     props = Props([], [], first)
     if pose.contact == "seat":
@@ -123,12 +120,12 @@ def _leaves(rng: np.random.Generator) -> Material:
 
 
 def _foot(place: Vector, radius: float) -> Solid:
-    """Where a trunk or a pole widens into the ground."""
+    """Build the wider base of a trunk or pole."""
     return ellipsoid(add(place, (0.0, 0.3 * radius, 0.0)), IDENTITY, (1.6 * radius, 0.45 * radius, 1.6 * radius), 0)
 
 
 def _at_depth(camera: Camera, pixel_share: float, depth: float) -> Vector:
-    """The place on the floor at that share of the image's half width and that depth, roughly."""
+    """Return roughly the point on the floor at this depth and this share of the image's half width."""
     x = pixel_share * depth * camera.half_view
     return add(camera.position, (-x, -camera.position[1], depth))
 
@@ -159,7 +156,7 @@ def _add_behind(rng: np.random.Generator, props: Props, camera: Camera, outdoors
 
 
 def _add_in_front(rng: np.random.Generator, props: Props, skeleton: Skeleton, camera: Camera, outdoors: bool) -> None:
-    """Something between the camera and the person that hides some limbs."""
+    """Add an object between the camera and the person that occludes some limbs."""
     nearest = min(point[2] for point in skeleton.points.values()) - camera.position[2]
     depth = nearest - uniform(rng, 0.25, 0.5)
     if depth < 0.9:

@@ -1,4 +1,4 @@
-"""One image: a person in a scene, seen by a camera."""
+"""Draw one image: a person in a scene, seen by a camera."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from pose_inpaint.data.mannequins.skeleton import MPII_JOINTS, Pose, Skeleton
 from pose_inpaint.data.mannequins.stance import settle
 from pose_inpaint.data.mannequins.surface import surface
 
-SAMPLES = 2  # along each side of a pixel, for solids
-# How deep a joint lies in its own flesh and clothes at most, as a share of stature: under TRUNK or hair, or in a limb.
+SAMPLES = 2  # samples per pixel side of solids
+# Largest depth of a joint below the body's own surface, as a share of stature.
 TRUNK_FLESH, LIMB_FLESH = 0.10, 0.06
 
 
 @dataclass(frozen=True)
 class Mannequin:
-    """An image of a person with its true joints.
+    """Image of a person with its true joints.
 
     Attributes:
-        image: RGB, shape (size, size, 3), uint8.
-        joints: x, y and visibility in the order of MPII_JOINTS, shape (16, 3), float64. x and y are in pixels with
-            whole numbers at the middles of pixels, and may lie outside; visibility is 1 where the joint is in the
-            image with nothing in front of it, else 0.
+        image: RGB image, shape (size, size, 3), uint8.
+        joints: x, y and visibility in the order of MPII_JOINTS, shape (16, 3), float64. x and y are in pixels, with
+            integers at pixel centres, and may lie outside the image; visibility is 1 for joints inside the image that
+            nothing occludes, else 0.
     """
 
     image: NDArray[np.uint8]
@@ -45,9 +45,9 @@ class Mannequin:
 
 @dataclass(frozen=True)
 class Scene:
-    """All that is drawn by chance before an image is painted.
+    """Scene as drawn at random before an image is painted.
 
-    The first `person_solids` of the solids are the person's; `casters` throw the shadows on the floor.
+    The first `person_solids` of the solids belong to the person; `casters` cast the shadows on the floor.
     """
 
     pose: Pose
@@ -64,15 +64,15 @@ class Scene:
 
 
 def draw(seed: int, index: int, size: int = 128) -> Mannequin:
-    """Draws one image; the same on every machine, to the last bit.
+    """Draw one image, with the same bits on every machine.
 
     Args:
-        seed: of the data set, 0 or more.
-        index: of the image, 0 or more.
-        size: side in pixels, 16 or more.
+        seed: Random seed of the data set, at least 0.
+        index: Index of the image, at least 0.
+        size: Side of the image in pixels, at least 16.
 
     Returns:
-        The image and the person's joints.
+        Image and joints of the person.
     """
     rng = stream(seed, index)
     scene = compose_scene(rng, size)
@@ -80,14 +80,11 @@ def draw(seed: int, index: int, size: int = 128) -> Mannequin:
 
 
 def compose_scene(rng: np.random.Generator, size: int) -> Scene:
-    """Draws pose, look, camera, background, light and things.
+    """Draw look, pose, camera, background, light and props, in this order.
 
     Args:
-        rng: the image's stream.
-        size: side of the image in pixels.
-
-    Returns:
-        The scene.
+        rng: Random generator of the image.
+        size: Side of the image in pixels.
     """
     look = draw_look(rng)
     pose, skeleton = settle(draw_pose(rng), look.stature)
@@ -114,14 +111,14 @@ def compose_scene(rng: np.random.Generator, size: int) -> Scene:
 
 
 def paint_scene(rng: np.random.Generator, scene: Scene) -> Mannequin:
-    """Paints a scene.
+    """Paint a scene.
 
     Args:
-        rng: the stream, where `compose_scene` left it.
-        scene: the scene.
+        rng: Random generator as `compose_scene` left it.
+        scene: Scene to paint.
 
     Returns:
-        The image and the joints; the joints of a scene without person are as if all were seen.
+        Image and joints.
     """
     backdrop = paint_backdrop(rng, scene.kind, scene.camera, scene.table)
     image = _shadowed(backdrop, scene)
@@ -132,7 +129,7 @@ def paint_scene(rng: np.random.Generator, scene: Scene) -> Mannequin:
 
 
 def _shadowed(backdrop: Backdrop, scene: Scene) -> Array:
-    """The background, lit, with the shadows of all solids on its floor."""
+    """Light the background and cast the shadows of all solids on its floor."""
     image = backdrop.image.reshape(3, -1).copy()
     strength = 0.62 - 0.25 * scene.light.softness
     dark = 1.0 - strength * ground_shadow(scene.casters, backdrop.x, backdrop.z, scene.light)
@@ -144,7 +141,7 @@ def _shadowed(backdrop: Backdrop, scene: Scene) -> Array:
 
 
 def _over(image: Array, buffer: Buffer, scene: Scene, camera: Camera) -> Array:
-    """The solids over the background, each pixel the mean of its samples."""
+    """Composite the solids over the background; a pixel is the mean of its samples."""
     if not scene.solids:
         return image
     visible = surface(buffer, scene.solids, camera)
@@ -156,6 +153,7 @@ def _over(image: Array, buffer: Buffer, scene: Scene, camera: Camera) -> Array:
     layers[3, visible.index] = 1.0
     cells = layers.reshape(4, side // SAMPLES, SAMPLES, side // SAMPLES, SAMPLES)
     total = np.zeros((4, side // SAMPLES, side // SAMPLES))
+    # Explicit sums fix the order of additions; `mean` may change it between NumPy versions.
     for row in range(SAMPLES):
         for column in range(SAMPLES):
             total = total + cells[:, :, row, :, column]
@@ -165,7 +163,7 @@ def _over(image: Array, buffer: Buffer, scene: Scene, camera: Camera) -> Array:
 
 
 def _developed(rng: np.random.Generator, image: Array) -> NDArray[np.uint8]:
-    """The camera's share: blur, vignette, exposure, white balance, contrast and sensor noise."""
+    """Apply the camera's blur, vignette, exposure, white balance, contrast and sensor noise."""
     size = image.shape[1]
     soft = uniform(rng, 0.0, 0.22)
     for axis in (1, 2):
@@ -186,7 +184,7 @@ def _developed(rng: np.random.Generator, image: Array) -> NDArray[np.uint8]:
 
 
 def _seen_joints(scene: Scene, buffer: Buffer) -> NDArray[np.float64]:
-    """Joints in pixels, and whether the depth buffer has no more than the joint's own flesh in front of them."""
+    """Project the joints; visible ones have nothing in front but the body around the joint itself."""
     joints = np.zeros((len(MPII_JOINTS), 3))
     side = len(buffer.depth)
     for number, name in enumerate(MPII_JOINTS):

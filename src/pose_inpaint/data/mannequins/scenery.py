@@ -1,4 +1,4 @@
-"""What is far away outdoors: sky, hills, trees, sea and buildings."""
+"""Outdoor scenery: sky, hills, trees, sea and buildings."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ HAZE: Colour = (0.78, 0.83, 0.87)
 
 
 def paint_scenery(rng: np.random.Generator, behind: str, rays: Rays, view: float, table: Array) -> Array:
-    """Colours of the rays that miss the floor.
+    """Paint the rays that miss the floor.
 
     Args:
-        rng: the image's stream.
-        behind: "trees", "hills", "sea" or "buildings".
-        rays: directions in the world, each of shape (pixels,).
-        view: width of the image as a share of its focal length; the features are scaled by it.
-        table: a noise table.
+        rng: Random generator of the image.
+        behind: Kind of scenery: "trees", "hills", "sea" or "buildings".
+        rays: x, y and z of the directions in the world, each of shape (pixels,).
+        view: Width of the image relative to its focal length; scales the features.
+        table: Noise table.
 
     Returns:
         Colours of shape (3, pixels).
@@ -81,7 +81,7 @@ def _trees(rng: np.random.Generator, image: Array, across: Array, rise: Array, t
 
 def _sea(rng: np.random.Generator, image: Array, across: Array, rise: Array, table: Array) -> Array:
     water = mixed((0.16, 0.40, 0.52), (0.30, 0.58, 0.62), uniform(rng, 0.0, 1.0))
-    level = uniform(rng, 0.02, 0.22)  # the beach falls away, so that the horizon stands above the floor's edge
+    level = uniform(rng, 0.02, 0.22)  # the beach slopes down, so the horizon is above the floor's edge
     swell = value_noise(table, across * 5.0, (level - rise) * 70.0)
     sea = np.array(water)[:, None] * (0.85 + 0.25 * swell)
     sea = cover(sea, (0.93, 0.95, 0.95), 0.8 * edge(0.02 + 0.02 * swell - rise, 0.015))
@@ -94,7 +94,7 @@ def _sea(rng: np.random.Generator, image: Array, across: Array, rise: Array, tab
 def _buildings(rng: np.random.Generator, image: Array, across: Array, rise: Array, table: Array) -> Array:
     for layer, haze in enumerate((0.55, 0.1)):
         wide = 1.9 - 0.8 * layer + uniform(rng, 0.0, 0.5)
-        place = across * wide + 5.0 * layer
+        place = across * wide + 5.0 * layer  # one building per unit
         block = cell_value(table, place, 0.0 * place + 3.0 * layer)
         top = (0.22 + 0.75 * block) * uniform(rng, 0.7, 1.6) * (1.0 - 0.15 * layer)
         first, second = rgb(pick(rng, FACADES)), rgb(pick(rng, FACADES))

@@ -1,8 +1,7 @@
-"""Solids and the depth buffer: ellipsoids, cones with round ends, and boxes.
+"""Solids (ellipsoids, boxes and cones with round ends) and the depth buffer.
 
-Each solid is drawn by its closed-form depth over the pixels of its bounding box, as seen by a camera whose rays are
-parallel near that solid. The buffer keeps, per sample, the depth and which solid is in front; where on the solid the
-sample lies and which way it faces is worked out once at the end, by `surface`.
+Each solid has a closed-form depth over its bounding box; ellipsoids and cones assume that rays near them are parallel.
+The buffer keeps the depth and the front solid of each sample; `surface` computes positions and normals at the end.
 """
 
 from __future__ import annotations
@@ -23,19 +22,17 @@ FAR = 1e9
 
 @dataclass(frozen=True)
 class Solid:
-    """One part of a body or of a prop.
+    """Part of a body or prop.
 
     Attributes:
-        kind: "ellipsoid", "cone" or "box".
-        centre: of an ellipsoid or box, or the start of a cone, in metres.
-        frame: columns are the solid's own axes in the world.
-        radii: half axes along those axes in metres; of a cone, (start radius, end radius, unused).
-        material: index into the image's list of materials.
-        span: length of a cone along its own -y, in metres.
-        bulge: how far the shading follows the curve along y, 1 for all the way; less where many ellipsoids make one
-            smooth part.
-        origin: added to the solid's own coordinates before a pattern is looked up, so that patterns run on from one
-            solid to the next.
+        kind: Kind of solid: "ellipsoid", "cone" or "box".
+        centre: Centre of an ellipsoid or box, or start of a cone, in metres.
+        frame: Local axes in the world, as columns.
+        radii: Half axes in metres; (start radius, end radius, unused) for a cone.
+        material: Index into the scene's materials.
+        span: Length of a cone along its local -y, in metres.
+        origin: Offset of local coordinates in metres, so that patterns continue across solids.
+        bulge: Weight of the curvature along y in shading, in [0, 1]; below 1 smooths parts made of many ellipsoids.
     """
 
     kind: str
@@ -50,7 +47,7 @@ class Solid:
 
 @dataclass(frozen=True)
 class Buffer:
-    """What the camera sees: depth in metres (FAR where nothing is) and index of the solid (-1), both (size, size)."""
+    """Depth buffer: depth in metres (FAR if empty) and index of the front solid (-1 if empty), both (size, size)."""
 
     depth: Array
     owner: NDArray[np.int32]
@@ -64,27 +61,24 @@ def ellipsoid(
     origin: Vector = (0.0, 0.0, 0.0),
     bulge: float = 1.0,
 ) -> Solid:
-    """An ellipsoid; see `Solid`."""
+    """Build an ellipsoid; see `Solid`."""
     return Solid("ellipsoid", centre, frame, radii, material, 0.0, origin, bulge)
 
 
 def box(centre: Vector, frame: Matrix, radii: Vector, material: int) -> Solid:
-    """A box with these half sides; see `Solid`."""
+    """Build a box with these half sides; see `Solid`."""
     return Solid("box", centre, frame, radii, material)
 
 
 def cone(start: Vector, end: Vector, radii: tuple[float, float], material: int, lift: float = 0.0) -> Solid:
-    """A cone with round ends between two points, its frame turned any way about its axis.
+    """Build a cone with round ends; the orientation of its frame about the axis is arbitrary.
 
     Args:
-        start: centre of the first ball.
-        end: centre of the second ball.
-        radii: of the two balls, in metres.
-        material: index of the material.
-        lift: added to the coordinate along the axis for patterns.
-
-    Returns:
-        The solid.
+        start: Centre of the first ball in metres.
+        end: Centre of the second ball in metres.
+        radii: Radii of the two balls in metres.
+        material: Index of the material.
+        lift: Offset of patterns along the axis in metres.
     """
     along = add(start, end, -1.0)
     size = math.sqrt(dot(along, along)) or 1e-6
@@ -96,19 +90,16 @@ def cone(start: Vector, end: Vector, radii: tuple[float, float], material: int, 
 
 
 def end_of(solid: Solid) -> Vector:
-    """The centre of a cone's second ball."""
+    """Return the centre of a cone's second ball."""
     return add(solid.centre, apply(solid.frame, (0.0, -solid.span, 0.0)))
 
 
 def rasterise(solids: Sequence[Solid], camera: Camera) -> Buffer:
-    """Draws the solids into an empty buffer.
+    """Draw the solids into an empty buffer.
 
     Args:
-        solids: in any order.
-        camera: with as many pixels as the buffer is to have samples.
-
-    Returns:
-        The buffer.
+        solids: Solids in any order.
+        camera: Camera with one pixel per sample of the buffer.
     """
     shape = (camera.size, camera.size)
     buffer = Buffer(np.full(shape, FAR), np.full(shape, -1, dtype=np.int32))
@@ -125,7 +116,7 @@ def rasterise(solids: Sequence[Solid], camera: Camera) -> Buffer:
 def _window(
     size: int, left: float, right: float, top: float, bottom: float
 ) -> tuple[slice, slice, Array, Array] | None:
-    """Rows and columns of a bounding box inside the buffer, and the middles of its samples; None where outside."""
+    """Return rows and columns of a bounding box in the buffer and its sample centres; None if it lies outside."""
     x0, x1 = max(0, math.floor(left)), min(size, math.ceil(right) + 1)
     y0, y1 = max(0, math.floor(top)), min(size, math.ceil(bottom) + 1)
     if x0 >= x1 or y0 >= y1:
@@ -148,7 +139,7 @@ def _draw_cone(buffer: Buffer, solid: Solid, number: int, camera: Camera) -> Non
     r0, r1 = solid.radii[0] * camera.focal / z0, solid.radii[1] * camera.focal / z1
     dx, dy, dr, dz = x1 - x0, y1 - y0, r1 - r0, z1 - z0
     if dx * dx + dy * dy < 0.4 * (solid.span * camera.focal / z0) * (solid.span * camera.focal / z0):
-        _draw_ball(buffer, (x0, y0, z0), r0, number, camera.focal)  # they show where a cone points at the camera
+        _draw_ball(buffer, (x0, y0, z0), r0, number, camera.focal)  # the ends show when a cone points at the camera
         _draw_ball(buffer, (x1, y1, z1), r1, number, camera.focal)
     window = _window(
         len(buffer.depth), min(x0 - r0, x1 - r1), max(x0 + r0, x1 + r1), min(y0 - r0, y1 - r1), max(y0 + r0, y1 + r1)
@@ -178,7 +169,7 @@ def _draw_ball(buffer: Buffer, place: Vector, radius: float, number: int, focal:
 
 
 def _draw_round(buffer: Buffer, solid: Solid, number: int, camera: Camera) -> None:
-    """Draws an ellipsoid or a box by where a ray enters it."""
+    """Draw an ellipsoid or box."""
     x, y, z = camera.project(solid.centre)
     axes = compose(camera.rotation, solid.frame)
     scale = camera.focal / z
@@ -203,10 +194,10 @@ def _draw_round(buffer: Buffer, solid: Solid, number: int, camera: Camera) -> No
 
 
 def _enter_ellipsoid(px: Array, py: Array, axes: Matrix, radii: Vector) -> tuple[NDArray[np.bool_], Array]:
-    """Where parallel rays meet an ellipsoid, from its centre in metres.
+    """Intersect parallel rays with an ellipsoid; return hits and depths relative to its centre in metres.
 
-    The point (px, py, s) lies on it where the squares of its own coordinates over the radii add up to 1, a quadratic
-    a s s + 2 b s + c = 0 in the depth s.
+    With local coordinates divided by the radii, the point (px, py, s) is on the unit sphere, which gives a quadratic
+    a s s + 2 b s + c = 0 in the depth s; its smaller root is where the ray enters.
     """
     right, down, ahead = ((row[0] / radii[0], row[1] / radii[1], row[2] / radii[2]) for row in axes)
     a = dot(ahead, ahead)
@@ -217,12 +208,12 @@ def _enter_ellipsoid(px: Array, py: Array, axes: Matrix, radii: Vector) -> tuple
 
 
 def _enter_box(u: Array, v: Array, centre: Vector, axes: Matrix, radii: Vector) -> tuple[NDArray[np.bool_], Array]:
-    """Where the camera's rays (u, v, 1) enter a box: the latest entry into its three slabs, if before any exit."""
+    """Intersect rays (u, v, 1) with a box: the latest entry into its three slabs, if before the earliest exit."""
     entry, leave = np.zeros((v.shape[0], u.shape[1])), np.full((v.shape[0], u.shape[1]), FAR)
     for j in range(3):
         axis = (axes[0][j], axes[1][j], axes[2][j])
         slope = u * axis[0] + v * axis[1] + axis[2]
-        slope = np.where(np.abs(slope) < 1e-9, 1e-9, slope)
+        slope = np.where(np.abs(slope) < 1e-9, 1e-9, slope)  # rays parallel to a slab
         middle = dot(axis, centre)
         one, other = (middle - radii[j]) / slope, (middle + radii[j]) / slope
         entry = np.maximum(entry, np.minimum(one, other))

@@ -1,7 +1,7 @@
-"""The skeleton: bones, joint limits and forward kinematics.
+"""Skeleton: bones, joint limits and forward kinematics.
 
-The person's own axes are x to their left, y up and z forward, in metres; angles are in degrees. A limb's frame has
-its bone along -y, and flexion, abduction and rotation of a joint are turns of that frame in its parent's.
+The person's axes are x to their left, y up and z forward, in metres; angles are in degrees. A limb's frame has its bone
+along -y; flexion, abduction and rotation of a joint turn this frame relative to its parent.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ MPII_JOINTS: tuple[str, ...] = (
 )
 
 # Lengths as shares of stature: Drillis and Contini, Body Segment Parameters, 1966, as given in Winter, Biomechanics
-# and Motor Control of Human Movement, 4th ed. 2009, figure 4.1. Its widths are those of the flesh; the joint centres
-# of shoulders (0.129) and hips (0.0955) lie further in, which the two "girdle" rows allow for.
+# and Motor Control of Human Movement, 4th ed. 2009, figure 4.1. Its half widths of shoulders (0.129) and hips (0.0955)
+# include flesh; the two "girdle" entries are smaller, since joint centres lie further in.
 BONE_SHARES: Mapping[str, float] = {
     "loin": 0.100,
     "ribcage": 0.188,
@@ -51,10 +51,10 @@ BONE_SHARES: Mapping[str, float] = {
     "foot": 0.112,
     "heel": 0.040,
 }
-ANKLE_HEIGHT = 0.039  # Winter, figure 4.1: of the ankle's centre over the sole, as a share of stature
+ANKLE_HEIGHT = 0.039  # ankle centre above the sole as a share of stature; Winter, figure 4.1
 
-# Ranges of motion: American Academy of Orthopaedic Surgeons, Joint Motion, 1965, as (flexion, abduction, rotation);
-# inward rotation and plantar flexion count as positive.
+# Ranges of motion as (flexion, abduction, rotation), with inward rotation and plantar flexion positive: American
+# Academy of Orthopaedic Surgeons, Joint Motion, 1965.
 JOINT_LIMITS: Mapping[str, Limits] = {
     "spine": ((-30.0, 80.0), (-35.0, 35.0), (-45.0, 45.0)),
     "neck": ((-45.0, 45.0), (-45.0, 45.0), (-60.0, 60.0)),
@@ -75,14 +75,14 @@ POSED_JOINTS: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class Pose:
-    """A posture before it is placed on the ground.
+    """Posture before it is placed on the ground.
 
     Attributes:
-        family: name of the pose family, such as "running".
-        root: pitch (forward), roll (to the left) and yaw of the pelvis.
-        angles: (flexion, abduction, rotation) of every name in POSED_JOINTS.
-        contact: what carries the person: "feet", "foot", "seat", "knee" or "air".
-        lift: height of the lowest point over the ground, as a share of stature.
+        family: Name of the pose family, such as "running".
+        root: Pitch (forward), roll (to the left) and yaw of the pelvis in degrees.
+        angles: (flexion, abduction, rotation) in degrees by name in POSED_JOINTS.
+        contact: Support of the person: "feet", "foot", "seat", "knee" or "air".
+        lift: Height of the lowest point above the ground as a share of stature.
     """
 
     family: str
@@ -94,12 +94,12 @@ class Pose:
 
 @dataclass(frozen=True)
 class Skeleton:
-    """A posed skeleton.
+    """Posed skeleton.
 
     Attributes:
-        stature: standing height in metres.
-        points: named points in metres: MPII_JOINTS, "waist" and, of both sides, "fingertip", "heel" and "toe".
-        frames: rotation of each segment: "pelvis", "chest", "head" and "SIDE_upper_arm" to "SIDE_foot".
+        stature: Standing height in metres.
+        points: Positions in metres by name: MPII_JOINTS, "waist", and "SIDE_fingertip", "SIDE_heel" and "SIDE_toe".
+        frames: Rotations by segment: "pelvis", "chest", "head" and "SIDE_upper_arm" to "SIDE_foot".
     """
 
     stature: float
@@ -107,30 +107,27 @@ class Skeleton:
     frames: Mapping[str, Matrix]
 
     def moved(self, by: Vector) -> Skeleton:
-        """The same skeleton, shifted by a vector in metres."""
+        """Return the skeleton shifted by a vector in metres."""
         return Skeleton(self.stature, {name: add(point, by) for name, point in self.points.items()}, self.frames)
 
 
 def limits_of(joint: str) -> Limits:
-    """Joint limits by the full name of a joint, such as "left_knee"."""
+    """Return the limits of a joint by its full name, such as "left_knee"."""
     return JOINT_LIMITS[joint.removeprefix("right_").removeprefix("left_")]
 
 
 def within_limits(joint: str, angles: Angles) -> Angles:
-    """The angles, each brought inside the limits of its joint."""
+    """Clamp the angles of a joint to its limits."""
     (a, b), (c, d), (e, f) = limits_of(joint)
     return (min(max(angles[0], a), b), min(max(angles[1], c), d), min(max(angles[2], e), f))
 
 
 def turn(joint: str, angles: Angles) -> Matrix:
-    """Rotation of a segment's frame in its parent's.
+    """Return the rotation of a segment's frame relative to its parent.
 
     Args:
-        joint: a name of POSED_JOINTS.
-        angles: flexion, abduction (for spine and neck: leaning to the left) and rotation.
-
-    Returns:
-        The rotation.
+        joint: Name in POSED_JOINTS.
+        angles: Flexion, abduction (of spine and neck: lean to the left) and rotation in degrees.
     """
     flexion, abduction, rotation = angles
     side = -1.0 if joint.startswith("right_") else 1.0
@@ -140,14 +137,11 @@ def turn(joint: str, angles: Angles) -> Matrix:
 
 
 def assemble(pose: Pose, stature: float) -> Skeleton:
-    """Forward kinematics: all points and frames, with the pelvis at the origin.
+    """Compute the skeleton of a pose by forward kinematics, with the pelvis at the origin.
 
     Args:
-        pose: the posture.
-        stature: standing height in metres.
-
-    Returns:
-        The skeleton.
+        pose: Pose of the person.
+        stature: Standing height in metres.
     """
     share = {name: stature * value for name, value in BONE_SHARES.items()}
     pitch, roll, yaw = pose.root

@@ -1,4 +1,4 @@
-"""Puts a pose on the ground: equal leg reach, flat soles and the lowest point at the floor."""
+"""Place a pose on the ground: equal leg reach, flat soles and the lowest point on the floor."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pose_inpaint.data.mannequins.skeleton import (
     within_limits,
 )
 
-FLESH: Mapping[str, float] = {  # what lies under a point that touches the floor, as a share of stature
+FLESH: Mapping[str, float] = {  # flesh between a point and the floor, as a share of stature
     "knee": 0.034,
     "ankle": ANKLE_HEIGHT * 0.6,
     "wrist": 0.017,
@@ -30,15 +30,14 @@ FLESH: Mapping[str, float] = {  # what lies under a point that touches the floor
 
 
 def settle(pose: Pose, stature: float) -> tuple[Pose, Skeleton]:
-    """The pose with its legs fitted to the ground, and its skeleton standing there.
+    """Fit the legs of a pose to the ground and place its skeleton there.
 
     Args:
-        pose: a drawn pose.
-        stature: standing height in metres.
+        pose: Drawn pose.
+        stature: Standing height in metres.
 
     Returns:
-        The fitted pose, still inside all joint limits, and the skeleton with the floor at y = 0 and the pelvis above
-        the origin.
+        Fitted pose inside all joint limits, and its skeleton with the floor at y = 0 and the pelvis above the origin.
     """
     angles = dict(pose.angles)
     pelvis = assemble(pose, stature).frames["pelvis"]
@@ -47,6 +46,7 @@ def settle(pose: Pose, stature: float) -> tuple[Pose, Skeleton]:
     if pose.contact in ("feet", "seat"):
         goal = min(reaches.values())
         if reaches[down] - goal > 0.001:
+            # Bending the longer leg shortens its reach, so the goal minus the reach increases.
             bend = bisect(lambda by: goal - _reach(pelvis, angles, down, by), 0.0, 60.0)
             angles.update(_bent(angles, down, bend))
         grounded = [side for side, _ in SIDES]
@@ -81,7 +81,7 @@ def _shank(pelvis: Matrix, angles: Mapping[str, Angles], side: str) -> tuple[Mat
 
 
 def _reach(pelvis: Matrix, angles: Mapping[str, Angles], side: str, bend: float) -> float:
-    """How far the ankle lies below the pelvis, as a share of stature, with hip and knee bent by that much more."""
+    """Return the height of the pelvis above the ankle as a share of stature, with the leg bent further by `bend`."""
     thigh, shank = _shank(pelvis, {**angles, **_bent(angles, side, bend)}, side)
     sign = -1.0 if side == "right" else 1.0
     girdle = apply(pelvis, (sign * BONE_SHARES["hip_girdle"], 0.0, 0.0))
@@ -89,7 +89,7 @@ def _reach(pelvis: Matrix, angles: Mapping[str, Angles], side: str, bend: float)
 
 
 def _flat(pelvis: Matrix, angles: Mapping[str, Angles], side: str) -> Angles:
-    """Ankle angles that lay the sole on the floor, as far as the limits let them."""
+    """Return ankle angles that lay the sole flat on the floor, within the limits."""
     _, shank = _shank(pelvis, angles, side)
     (_, along, ahead), drawn = shank[1], angles[f"{side}_ankle"]
     flexion = bisect(lambda angle: along * sine(angle) - ahead * cosine(angle), *JOINT_LIMITS["ankle"][0])

@@ -1,4 +1,4 @@
-"""Where on a solid each sample of the depth buffer lies, and which way it faces."""
+"""Positions and normals of the samples in the depth buffer."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pose_inpaint.data.mannequins.shapes import Buffer, Solid
 
 @dataclass(frozen=True)
 class Surface:
-    """The samples that show a solid, in the order of `index`; every array has shape (samples,).
+    """Samples that show a solid; every array has shape (samples,).
 
     Attributes:
-        index: flat position in the buffer.
-        owner: index of the solid.
-        local: coordinates along the solid's own axes, `Solid.origin` added, in metres.
-        normal: unit normal in the world.
-        facing: share of the normal that points at the camera, 0 to 1.
+        index: Flat index in the buffer.
+        owner: Index of the solid.
+        local: Local coordinates plus `Solid.origin` in metres.
+        normal: Unit normal in the world.
+        facing: Component of the normal towards the camera, in [0, 1].
     """
 
     index: NDArray[np.intp]
@@ -33,15 +33,12 @@ class Surface:
 
 
 def surface(buffer: Buffer, solids: Sequence[Solid], camera: Camera) -> Surface:
-    """Works out place and normal of every sample that shows a solid.
+    """Compute local coordinates and normal of every sample that shows a solid.
 
     Args:
-        buffer: drawn by `rasterise` with the same solids and camera.
-        solids: as drawn.
-        camera: as drawn.
-
-    Returns:
-        The surface.
+        buffer: Buffer that `rasterise` drew with the same solids and camera.
+        solids: Solids in the buffer.
+        camera: Camera of the buffer.
     """
     size = len(buffer.depth)
     index = np.flatnonzero(buffer.owner.reshape(-1) >= 0)
@@ -53,6 +50,7 @@ def surface(buffer: Buffer, solids: Sequence[Solid], camera: Camera) -> Surface:
     px, py, pz = x - table[0], y - table[1], depth - table[2]
     local = [px * table[3 + j] + py * table[6 + j] + pz * table[9 + j] for j in range(3)]
     beyond = local[1] - np.clip(local[1], -table[15], 0.0)
+    # Gradient of the quadric in local axes; the normal of a box is that of the face nearest to the sample.
     own = [local[0] * table[12], beyond * table[13], local[2] * table[14]]
     boxes = table[19] > 0.0
     if boxes.any():
@@ -69,7 +67,7 @@ def surface(buffer: Buffer, solids: Sequence[Solid], camera: Camera) -> Surface:
 
 
 def _row(solid: Solid, camera: Camera) -> list[float]:
-    """A solid's numbers for `surface`: centre 0-2, axes 3-11, gradient 12-14, span 15, box 16-19, origin 20-22."""
+    """Return centre (0-2), axes (3-11), gradient (12-14), span (15), box (16-19) and origin (20-22) of a solid."""
     axes = compose(camera.rotation, solid.frame)
     radii = (solid.radii[0],) * 3 if solid.kind == "cone" else solid.radii
     return [

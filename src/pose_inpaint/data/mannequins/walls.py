@@ -1,4 +1,4 @@
-"""Walls behind the person: brick outdoors, rooms and halls with windows, doors and images, studio paper."""
+"""Walls behind the person: bricks, rooms and halls with windows, doors and pictures, and studio paper."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ STUDIOS = ("d8d8d6", "9aa0a6", "5a5f66", "c9b8a2", "a9bcc9", "e8e6e1", "7f8d78",
 
 @dataclass(frozen=True)
 class Wall:
-    """An upright wall and, in rooms, a second one at a right angle to it.
+    """Upright wall with an optional second wall at a right angle.
 
     Attributes:
-        style: "brick", "room", "hall" or "studio"; empty for no wall.
-        distance: z at which it stands where x is 0, in metres.
-        angle: turn about the vertical in degrees.
-        corner: x along the wall at which the second wall begins, or 1e9.
-        colour: of its paint.
+        style: Style of the wall: "brick", "room", "hall" or "studio"; empty for no wall.
+        distance: World z of the wall at x = 0 in metres.
+        angle: Rotation about the vertical in degrees.
+        corner: Position along the wall where the second wall starts in metres; 1e9 for none.
+        colour: Colour of the paint.
     """
 
     style: str
@@ -37,20 +37,17 @@ class Wall:
 
     @staticmethod
     def none() -> Wall:
-        """No wall at all."""
+        """Return a wall that no ray meets."""
         return Wall("", 1e9, 0.0, 1e9, (0.0, 0.0, 0.0))
 
 
 def draw_wall(rng: np.random.Generator, style: str, camera: Camera) -> Wall:
-    """A wall some way behind the person.
+    """Draw a wall behind the person.
 
     Args:
-        rng: the image's stream.
-        style: see `Wall`.
-        camera: the camera, for the place of a corner in view.
-
-    Returns:
-        The wall.
+        rng: Random generator of the image.
+        style: Style of the wall; see `Wall`.
+        camera: Camera of the image, which limits the range of the corner.
     """
     near, far = {"brick": (0.9, 3.0), "room": (0.8, 2.4), "hall": (4.0, 9.0), "studio": (1.6, 3.0)}[style]
     distance = uniform(rng, near, far)
@@ -61,18 +58,18 @@ def draw_wall(rng: np.random.Generator, style: str, camera: Camera) -> Wall:
 
 
 def meet_wall(wall: Wall, camera: Camera, dx: Array, dy: Array, dz: Array) -> tuple[Array, Array, Array]:
-    """Where rays meet the wall.
+    """Intersect rays with the wall.
 
     Args:
-        wall: the wall.
-        camera: where the rays start.
-        dx: directions in the world, shape (pixels,).
-        dy: the same.
-        dz: the same.
+        wall: Wall to meet.
+        camera: Camera at the origin of the rays.
+        dx: World x of the directions, shape (pixels,).
+        dy: World y of the directions, shape (pixels,).
+        dz: World z of the directions, shape (pixels,).
 
     Returns:
-        Distance as a multiple of the ray, place along the wall and height, in metres; 1e9 where a ray misses. Places
-        on a second wall are 50 and more.
+        Multiple of the ray, position along the wall and height in metres, each of shape (pixels,). The multiple is 1e9
+        for rays that miss; positions on the second wall start at 50.
     """
     if not wall.style:
         nothing = np.full(len(dx), 1e9)
@@ -93,15 +90,15 @@ def meet_wall(wall: Wall, camera: Camera, dx: Array, dy: Array, dz: Array) -> tu
 
 
 def paint_wall(rng: np.random.Generator, wall: Wall, along: Array, high: Array, blur: Array, table: Array) -> Array:
-    """Colours of the wall.
+    """Paint the wall.
 
     Args:
-        rng: the image's stream.
-        wall: the wall.
-        along: place along it in metres, shape (pixels,).
-        high: height over the floor in metres.
-        blur: size of a pixel there in metres.
-        table: a noise table.
+        rng: Random generator of the image.
+        wall: Wall to paint.
+        along: Position along the wall in metres, shape (pixels,).
+        high: Height above the floor in metres, shape (pixels,).
+        blur: Size of a pixel on the wall in metres, shape (pixels,).
+        table: Noise table.
 
     Returns:
         Colours of shape (3, pixels).
@@ -124,7 +121,7 @@ def paint_wall(rng: np.random.Generator, wall: Wall, along: Array, high: Array, 
 
 
 def _slab(x: Array, low: float, high: float, blur: Array) -> Array:
-    """Share of a pixel between two places."""
+    """Return the share of each pixel between two positions, with edges one pixel wide."""
     wide = np.maximum(blur, 1e-3)
     return np.clip((x - low) / wide + 0.5, 0.0, 1.0) * np.clip((high - x) / wide + 0.5, 0.0, 1.0)
 
@@ -146,7 +143,7 @@ def _bricks(rng: np.random.Generator, along: Array, high: Array, blur: Array, ta
 
 
 def _dado(rng: np.random.Generator, base: Array, along: Array, high: Array, blur: Array) -> Array:
-    """A lower band of another colour, stripes of wallpaper, or nothing."""
+    """Paint a lower band in another colour, striped wallpaper, or nothing."""
     kind = float(rng.random())
     tone = rgb(pick(rng, PAINTS))
     if kind < 0.3:
@@ -164,7 +161,7 @@ def _dado(rng: np.random.Generator, base: Array, along: Array, high: Array, blur
 def _hangings(
     rng: np.random.Generator, base: Array, wall: Wall, along: Array, high: Array, blur: Array, table: Array
 ) -> Array:
-    """Windows, images, a door or shelves, at places along both walls."""
+    """Paint windows, pictures, doors and shelves along both walls."""
     for start in (-4.5, -3.0, -1.5, 0.0, 1.5, 3.0, 47.0, 48.6, 50.2, 51.8):
         kind, left = float(rng.random()), start + uniform(rng, 0.0, 0.5)
         wide, low = uniform(rng, 0.6, 1.1), uniform(rng, 0.8, 1.2)

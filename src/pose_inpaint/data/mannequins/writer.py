@@ -1,4 +1,4 @@
-"""Writes mannequins into a folder in the challenge's layout."""
+"""Write mannequins to a folder in the layout of the challenge."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from pose_inpaint.data.mannequins.scene import draw
 from pose_inpaint.data.mannequins.skeleton import MPII_JOINTS
 from pose_inpaint.errors import InputError
 
-VERSION = 1  # to be raised with every change of the images, so that old caches are left aside
+VERSION = 1  # increase it whenever the images change, so that old caches are not used
 SPLITS = ("train", "val", "test")
-MOST_HIDDEN = 0.66  # share of an image
-LARGEST_SIDE = 0.8  # of a square, so that one alone hides 0.64 at most
-CHUNK = 8  # images that a worker draws at a time
-FEWEST_FOR_POOL = 32  # below, starting workers takes longer than drawing
+MOST_HIDDEN = 0.66  # largest mask ratio
+LARGEST_SIDE = 0.8  # largest side of a square relative to the image's, so that one masks at most 0.64
+CHUNK = 8  # images per task of a worker
+FEWEST_FOR_POOL = 32  # for fewer images, starting workers takes longer than drawing
 
 Joints = list[list[float]]
 Square = list[int]
@@ -41,26 +41,25 @@ def prepare(
     seed: int,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """The folder of mannequins below the cache, drawn now unless it is there already.
+    """Return the folder of mannequins in the cache, drawing them first if necessary.
 
-    The decoded pixels and the JSON files depend on seed, size and counts alone. The PNG files are compressed at a
-    fixed level without metadata and so are equal too, but for machines whose zlib packs in another way.
+    Pixels and JSON files depend on seed, size and counts alone; the bytes of the PNG files also depend on zlib.
 
-    Where workers are spawned (not on Linux) each imports the calling script, so a script must guard its own work by
+    Outside Linux, workers are spawned and import the calling script, which must therefore guard its own work with
     ``if __name__ == "__main__"``.
 
     Args:
-        cache: folder of all caches; made when absent.
-        counts: number of images by split: "train", "val" and "test".
-        size: side of the images in pixels.
-        seed: of the whole set.
-        on_progress: is told the number of finished images and of all.
+        cache: Folder of all caches, created if necessary.
+        counts: Number of images by split: "train", "val" and "test".
+        size: Side of the images in pixels.
+        seed: Random seed of the data set.
+        on_progress: Function called with the number of finished images and the total.
 
     Returns:
-        The folder: ``SPLIT/Y/NAME.png``, ``SPLIT/maskdata.json``, ``SPLIT/joints.json`` and ``about.json``.
+        Folder with ``SPLIT/Y/NAME.png``, ``SPLIT/maskdata.json``, ``SPLIT/joints.json`` and ``about.json``.
 
     Raises:
-        InputError: the cache can't be written.
+        InputError: The cache folder isn't writable.
     """
     numbers = "-".join(str(counts.get(split, 0)) for split in SPLITS)
     root = cache / f"mannequins-v{VERSION}-seed{seed}-size{size}-{numbers}"
@@ -73,7 +72,7 @@ def prepare(
         raise _unwritable(cache, error) from error
     try:
         _write(building, counts, size, seed, on_progress)
-        building.chmod(0o755)  # mkdtemp's folders are closed to everyone else
+        building.chmod(0o755)  # mkdtemp creates private folders
         _publish(building, root)
     except OSError as error:
         raise _unwritable(cache, error) from error
@@ -84,11 +83,11 @@ def prepare(
 
 def _unwritable(cache: Path, error: OSError) -> InputError:
     reason = error.strerror or type(error).__name__
-    return InputError(f"cannot write the cache folder {cache} ({reason}); give a folder that you may write to")
+    return InputError(f"{cache}: cannot write to the cache ({reason}); set data.source.cache to a writable folder")
 
 
 def _publish(building: Path, root: Path) -> None:
-    """Gives the finished folder its name; keeps the one that another process finished meanwhile."""
+    """Rename the finished folder, unless another process has finished the same one first."""
     try:
         building.rename(root)
     except OSError:
@@ -117,7 +116,7 @@ def _write(
 
 
 def _numbered(counts: Mapping[str, int]) -> Iterator[tuple[str, int]]:
-    """Every image's split and index; the indices run on through the splits."""
+    """Yield split and index of each image; indices continue across splits."""
     index = itertools.count()
     for split in SPLITS:
         for _ in range(counts.get(split, 0)):
@@ -125,13 +124,13 @@ def _numbered(counts: Mapping[str, int]) -> Iterator[tuple[str, int]]:
 
 
 def _drawn(jobs: list[tuple[Path, int, int, int]]) -> Iterator[tuple[str, str, Joints]]:
-    """Draws and saves all images, in order, on all processors when there is enough to do."""
+    """Draw and save all images in order, on all processors if there are enough images."""
     workers = os.cpu_count() or 1
     if workers == 1 or len(jobs) < FEWEST_FOR_POOL:
         yield from map(_draw_one, jobs)
         return
-    # A spawned worker would import the command that started us, PyTorch and all, which takes longer than drawing a few
-    # hundred images. A forked one lacks PyTorch's threads, but drawing calls neither them nor BLAS.
+    # A spawned worker imports the calling command, including PyTorch, which takes longer than drawing a few hundred
+    # images. A forked worker lacks PyTorch's threads, but drawing uses neither PyTorch nor BLAS.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         yield from pool.map(_draw_one, jobs, chunksize=CHUNK)
@@ -143,29 +142,29 @@ def _draw_one(job: tuple[Path, int, int, int]) -> tuple[str, str, Joints]:
     name = f"mannequin_{index:06d}.png"
     Image.fromarray(mannequin.image).save(
         folder / name, format="PNG", compress_level=1
-    )  # noise packs badly at any level
+    )  # noise compresses poorly at any level
     joints = [[round(x, 1), round(y, 1), int(seen)] for x, y, seen in mannequin.joints.tolist()]
     return folder.parent.name, name, joints
 
 
 def draw_squares(seed: int, index: int, size: int) -> list[Square]:
-    """The squares that hide parts of one image.
+    """Draw the squares that mask parts of one image.
 
     Args:
-        seed: of the data set.
-        index: of the image.
-        size: side of the image in pixels.
+        seed: Random seed of the data set.
+        index: Index of the image.
+        size: Side of the image in pixels.
 
     Returns:
-        1 to 7 squares [row, column, side] inside the image that hide 3 % to 66 % of it together, 25 % on average.
+        1 to 7 squares [row, column, side] inside the image with a mask ratio of 3 % to 66 %, 25 % on average.
     """
     rng = stream(seed, index, 1)
     goal = 0.03 + uniform(rng, 0.0, 0.24) + uniform(rng, 0.0, 0.24)
     number = 1 + int(rng.integers(7))
     squares: list[Square] = []
     covered = np.zeros((size, size), dtype=np.bool_)
-    for left in range(number, 0, -1):
-        want = max(goal * size * size - np.count_nonzero(covered), 0.0) / left * uniform(rng, 0.7, 1.4)
+    for remaining in range(number, 0, -1):
+        want = max(goal * size * size - np.count_nonzero(covered), 0.0) / remaining * uniform(rng, 0.7, 1.4)
         side = min(max(int(math.sqrt(want)), size // 6), int(LARGEST_SIDE * size))
         row, column = (int(rng.integers(size - side + 1)) for _ in range(2))
         added = covered.copy()
