@@ -223,6 +223,8 @@ class ForkServer:
         return Started(self._socket, words, stdout, stderr, env)
 
     def close(self):
+        # Processes that were forked here, such as readers of a training that failed, still have the socket.
+        self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self._process.wait()
 

@@ -40,9 +40,9 @@ def test_images_can_be_chosen_by_name(command, tiny_data, tmp_path):
     ("arguments", "says"),
     [
         (["epochs=0"], "epochs=0: must be positive"),
-        (["lr=-1"], "lr=-1.0: must be positive"),
+        (["lr=-1"], "lr=-1: must be positive"),
         (["trainer.devices=2"], "trainer.devices=2: pose estimators are trained on one device; set it to 1"),
-        (["weight_decay=-1"], "weight_decay=-1.0: must be at least 0"),
+        (["weight_decay=-1"], "weight_decay=-1: must be at least 0"),
         (["data.batch_size=1"], "data.batch_size=1: batch normalisation needs at least 2"),
         (["network.width=6"], "network.width=6"),
         (["network.height=6"], "network.height"),

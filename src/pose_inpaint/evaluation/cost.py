@@ -1,4 +1,4 @@
-"""What inpainting an image costs: parameters, arithmetic, time, memory."""
+"""Cost of inpainting an image: parameters, arithmetic, time, memory."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Meter:
     """Time and GPU memory of inpainting, batch by batch.
 
     Args:
-        device: that inpaints.
+        device: Device that inpaints.
 
     Attributes:
-        gpu_peak: the most that PyTorch had allocated on the GPU during a batch, in bytes; None on another device.
+        gpu_peak: Peak memory that PyTorch had allocated on the GPU during a batch, in bytes; None on other devices.
     """
 
     def __init__(self, device: torch.device | str) -> None:
@@ -30,7 +30,7 @@ class Meter:
 
     @contextmanager
     def measuring(self, images: int) -> Iterator[None]:
-        """Measures a block that inpaints so many images."""
+        """Measure a block that inpaints a number of images."""
         wait_for(self.device)
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
@@ -42,15 +42,20 @@ class Meter:
             self.gpu_peak = max(self.gpu_peak or 0, torch.cuda.max_memory_allocated(self.device))
 
     @property
+    def seconds(self) -> float:
+        """Seconds of all batches together."""
+        return sum(seconds for _, seconds in self._batches)
+
+    @property
     def seconds_per_image(self) -> float | None:
-        """Mean over the images, without the first batch, which warms up, where there are others."""
+        """Mean over the images, without the first batch, which warms up, if there are others."""
         counted = self._batches[1:] or self._batches
         images = sum(count for count, _ in counted)
         return sum(seconds for _, seconds in counted) / images if images else None
 
 
 def wait_for(device: torch.device) -> None:
-    """Waits until a GPU has done what it was given; a clock read before that would measure the giving alone."""
+    """Wait until the device has finished; kernels are only queued when a call returns."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -60,14 +65,14 @@ def wait_for(device: torch.device) -> None:
 def describe_cost(
     meter: Meter, network: nn.Module | None, size: int, batch_size: int, *, reads_files: bool = False
 ) -> dict[str, Any]:
-    """The block `cost` of `scores.json`.
+    """Block `cost` of `scores.json`.
 
     Args:
-        meter: that measured the inpainting.
-        network: of the method, on its device and in evaluation mode; None for a method that is no network.
-        size: side of the images in pixels.
-        batch_size: images that were inpainted at a time.
-        reads_files: the outputs were read from files, so that time and memory are not the method's.
+        meter: Meter of the inpainting.
+        network: Network of the method, on its device and in evaluation mode; None for other methods.
+        size: Side of the images in pixels.
+        batch_size: Number of images that were inpainted at a time.
+        reads_files: Whether outputs were read from files, so that time and memory are not the method's.
     """
     gpu = meter.device.type == "cuda"
     peak = meter.gpu_peak if gpu else resident_peak()
@@ -98,7 +103,7 @@ def count_flop(network: nn.Module, size: int, device: torch.device | str) -> int
 
 
 def resident_peak() -> int | None:
-    """The most memory this process has had resident so far, in bytes; None on Windows."""
+    """Peak resident memory of this process in bytes; None on Windows."""
     try:
         import resource
     except ModuleNotFoundError:

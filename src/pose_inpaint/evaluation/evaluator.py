@@ -25,7 +25,7 @@ InpaintFn = Callable[[Batch], InpaintingOutput]
 
 
 def inpaint_fn(inpainter: Inpainter, device: torch.device | str, seed: int) -> InpaintFn:
-    """A method as `score` calls it; those that draw do so from `seed`."""
+    """A method as `score` calls it; methods that draw random numbers do so from `seed`."""
     generator = torch.Generator(device).manual_seed(seed)
     return lambda batch: inpainter(batch.known, batch.mask, generator=generator)
 
@@ -39,18 +39,18 @@ def score(
     seed: int = 0,
     title: str = "Scoring",
 ) -> Scores:
-    """Inpaints every image and takes its scores.
+    """Inpaint every image and take its scores.
 
     Args:
-        inpaint: the method; a network must be on `device` and in evaluation mode.
-        batches: the images, with their originals.
-        metrics: the scores to take, by name: `ImageMetric`, or any `Metric` with `update(batch, output)`.
-        device: where to compute.
-        seed: of the intervals.
-        title: of the progress bar.
+        inpaint: Method to score; a network must be on `device` and in evaluation mode.
+        batches: Images with their originals.
+        metrics: Metrics by name: `ImageMetric`, or any `Metric` with `update(batch, output)`.
+        device: Device to compute on.
+        seed: Random seed of the intervals.
+        title: Title of the progress bar.
 
     Raises:
-        InputError: an image has no original, or an output is not finite.
+        InputError: An image has no original, or an output is not finite.
     """
     of_images = {name: metric for name, metric in metrics.items() if isinstance(metric, ImageMetric)}
     doubles = "cpu" if torch.device(device).type == "mps" else device  # Apple's GPUs have no double precision
@@ -62,7 +62,7 @@ def score(
     names: list[str] = []
     mask_ratios: list[Tensor] = []
     masks = hashlib.sha256()
-    seconds: dict[str, float] = defaultdict(float)
+    seconds: dict[str, float] = {"reading": 0.0, "inpainting": 0.0}
     meter = Meter(device)
     sources: dict[str, Source] = {}
     with torch.no_grad():
@@ -71,10 +71,9 @@ def score(
             masks.update(batch.mask.to(torch.uint8).numpy().tobytes())
             names += batch.names
             mask_ratios.append(batch.mask.mean((1, 2, 3)))
-            with timed(seconds, "inpainting"):
-                here = batch.to(device)
-                with meter.measuring(len(batch.names)):
-                    output = inpaint(here)
+            here = batch.to(device)
+            with meter.measuring(len(batch.names)):
+                output = inpaint(here)
             _check_finite(output, batch)
             if output.sources is not None:
                 sources |= {name: best for name, (best, *_) in zip(batch.names, output.sources, strict=True)}
@@ -84,6 +83,7 @@ def score(
             for distance in of_sets.values():
                 with timed(seconds, "distribution"):
                     distance.update(here, output)
+    seconds["inpainting"] = meter.seconds
     taken = {name: cast("ImageMetric", together[of_images[name].stage][name].cpu()) for name in of_images}
     found = {name: float(metric.compute()) for name, metric in of_sets.items()}
     return Scores(names, torch.cat(mask_ratios), taken, masks.hexdigest(), found, dict(seconds), seed, meter, sources)
@@ -91,14 +91,14 @@ def score(
 
 @contextmanager
 def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    """Adds the time that a block takes to a stage."""
+    """Add the time that a block takes to a stage."""
     started = time.perf_counter()
     yield
     seconds[stage] = seconds.get(stage, 0) + time.perf_counter() - started
 
 
 def _reading(batches: Iterable[Batch], seconds: dict[str, float]) -> Iterator[Batch]:
-    """The batches, with the time that getting each takes."""
+    """Yield the batches, and add the time that getting each takes."""
     source = iter(batches)
     while True:
         with timed(seconds, "reading"):
@@ -116,4 +116,4 @@ def _check_originals(batch: Batch) -> None:
 def _check_finite(output: InpaintingOutput, batch: Batch) -> None:
     if not output.raw.isfinite().all():
         bad = [n for n, raw in zip(batch.names, output.raw, strict=True) if not raw.isfinite().all()]
-        raise InputError(f"{bad[0]}: its output has values that are not finite; the method is broken")
+        raise InputError(f"{bad[0]}: its output has NaN or infinite values; use another model or checkpoint")

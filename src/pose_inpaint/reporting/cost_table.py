@@ -1,4 +1,4 @@
-"""What the methods of a comparison cost, as Markdown, CSV and LaTeX."""
+"""Cost of the methods of a comparison, as Markdown, CSV and LaTeX."""
 
 from __future__ import annotations
 
@@ -6,36 +6,46 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pose_inpaint.evaluation.scored_run import ScoredRun
+from pose_inpaint.reporting.markup import escape_latex, latex_table, markdown_table
 
 MEANING = (
     "GFLOP: of inpainting one image, a multiply-add counting as two. Time: of inpainting alone, in batches. Peak "
     "memory: on a GPU what PyTorch had allocated there while inpainting, on a CPU what the whole process had resident."
 )
+COST = {
+    "parameters": "parameters",
+    "gflop": "GFLOP an image",
+    "seconds_per_image": "ms an image",
+    "peak_memory_bytes": "peak memory (MiB)",
+    "device": "device",
+}
+"""Keys of the block `cost` of `scores.json`, and their headings."""
+NUMBERS = (
+    ("parameters", 1, ",.0f"), ("gflop", 1, ".2f"), ("seconds_per_image", 1000, ".1f"),
+    ("peak_memory_bytes", 2**-20, ",.0f"),
+)  # fmt: skip
+"""Keys that are numbers, with the factor to the printed unit and the format."""
 
 
 def cost_markdown(runs: Sequence[ScoredRun], names: Sequence[str]) -> list[str]:
-    """The lines of a table; none where no run has its cost recorded, as those of older versions have not."""
+    """Lines of a table; none if no cost was recorded."""
     if not has_costs(runs):
         return []
-    lines = ["", "Cost:", "", "| method | " + " | ".join(COST.values()) + " |", "|" + "---|" * (len(COST) + 1)]
-    for run, name in zip(runs, names, strict=True):
-        lines.append(f"| {name} | " + " | ".join(format_cost(run.file.cost)) + " |")
-    return [*lines, "", MEANING]
+    rows = [[name, *format_cost(run.file.cost)] for run, name in zip(runs, names, strict=True)]
+    return ["", "Cost:", "", *markdown_table(["method", *COST.values()], rows), "", MEANING]
 
 
 def cost_latex(runs: Sequence[ScoredRun], names: Sequence[str]) -> list[str]:
-    """The lines of a second `tabular`; none where no run has its cost recorded."""
+    """Lines of a second `tabular`; none if no cost was recorded."""
     if not has_costs(runs):
         return []
-    lines = ["", rf"\medskip % {MEANING}", r"\begin{tabular}{l" + "r" * (len(COST) - 1) + "l}", r"\hline"]
-    lines += [" & ".join(["method", *COST.values()]) + r" \\", r"\hline"]
-    for run, name in zip(runs, names, strict=True):
-        lines.append(" & ".join(escape_latex(text) for text in [name, *format_cost(run.file.cost)]) + r" \\")
-    return [*lines, r"\hline", r"\end{tabular}"]
+    rows = [map(escape_latex, [name, *format_cost(run.file.cost)]) for run, name in zip(runs, names, strict=True)]
+    table = latex_table(["method", *COST.values()], [list(row) for row in rows], "l" + "r" * (len(COST) - 1) + "l")
+    return ["", rf"\medskip % {MEANING}", *table]
 
 
 def cost_row(run: ScoredRun) -> list[Any]:
-    """The cells of the CSV, as they were measured; empty for what was not."""
+    """Cells of the CSV, as measured; empty for what was not."""
     return [(run.file.cost or {}).get(key) for key in COST]
 
 
@@ -44,38 +54,17 @@ def has_costs(runs: Sequence[ScoredRun]) -> bool:
     return any(run.file.cost for run in runs)
 
 
-COST = {
-    "parameters": "parameters",
-    "gflop": "GFLOP an image",
-    "seconds_per_image": "ms an image",
-    "peak_memory_bytes": "peak memory (MiB)",
-    "device": "device",
-}
-"""What a method costs: the keys of `scores.json`'s block, and their headings."""
-
-
 def format_cost(cost: Mapping[str, Any] | None) -> list[str]:
-    """The cells of `COST`; a dash for what was not measured."""
+    """Cells of `COST`; a dash for what was not measured."""
     cost = cost or {}
     device = cost.get("device")
     if device == "cpu":
         device = f"cpu, {cost['threads']} thread{'s' if cost['threads'] > 1 else ''}"
-    numbers = [
-        ("parameters", 1, ",.0f"), ("gflop", 1, ".2f"), ("seconds_per_image", 1000, ".1f"),
-        ("peak_memory_bytes", 2**-20, ",.0f"),
-    ]  # fmt: skip
-    cells = [f"{cost[key] * factor:{form}}" if cost.get(key) is not None else "-" for key, factor, form in numbers]
+    cells = [f"{cost[key] * factor:{form}}" if cost.get(key) is not None else "-" for key, factor, form in NUMBERS]
     return [*cells, device or "-"]
 
 
 def describe_cost_briefly(cost: Mapping[str, Any]) -> str:
-    """A line of what a method costs."""
+    """Cost of a method in one line."""
     cells = ", ".join(f"{heading} {text}" for heading, text in zip(COST.values(), format_cost(cost), strict=True))
     return f"Cost: {cells}, batches of {cost['batch_size']}"
-
-
-def escape_latex(text: str) -> str:
-    """Text as LaTeX prints it."""
-    for mark in "&%$#_{}":
-        text = text.replace(mark, "\\" + mark)
-    return text

@@ -11,19 +11,20 @@ from pathlib import Path
 from pose_inpaint.evaluation.scored_run import ScoredRun, distinct_names
 from pose_inpaint.metrics.score_names import WNJD_IN_WORDS, ScoreName, label
 from pose_inpaint.reporting.console import describe_bounds
-from pose_inpaint.reporting.cost_table import COST, cost_latex, cost_markdown, cost_row, escape_latex
+from pose_inpaint.reporting.cost_table import COST, cost_latex, cost_markdown, cost_row
+from pose_inpaint.reporting.markup import escape_latex, latex_table, markdown_table
 from pose_inpaint.reporting.paired_differences import Difference
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Methods, scores, and what came of comparing them.
+    """Methods, scores, and the result of comparing them.
 
     Attributes:
-        runs: the methods.
-        scores: full names METRIC_IMAGE_REGION.
-        differences: of every pair.
-        best: place of the method marked best in a score.
+        runs: Methods that were scored.
+        scores: Full names METRIC_IMAGE_REGION.
+        differences: Paired differences of every two methods.
+        best: Index of the best method by score; None where no method is better than all others.
     """
 
     runs: Sequence[ScoredRun]
@@ -33,32 +34,38 @@ class Comparison:
 
     @cached_property
     def names(self) -> list[str]:
-        """The methods' names, all different."""
+        """Names of the methods, all different."""
         return distinct_names(self.runs)
 
 
 def cell(run: ScoredRun, score: str) -> str:
-    """Value and interval, or a dash."""
+    """Value and interval; a dash for a missing score."""
     estimate = run.file.estimate(score)
     return "-" if estimate is None else ScoreName.parse(score).format_estimate(estimate)
 
 
 def write_markdown(found: Comparison, path: Path) -> None:
-    """The table, what it is of, what the methods cost, and the paired differences to the first method."""
-    lines = ["| method | checkpoint | " + " | ".join(map(label, found.scores)) + " |"]
-    lines.append("|" + "---|" * (len(found.scores) + 2))
-    for place, (run, name) in enumerate(zip(found.runs, found.names, strict=True)):
-        cells = [f"**{cell(run, s)}**" if found.best[s] == place else cell(run, s) for s in found.scores]
-        lines.append(f"| {name} | {run.checkpoint} | " + " | ".join(cells) + " |")
+    """Write the table, what it is of, what the methods cost, and the paired differences to the first method."""
+    labels = [label(score) for score in found.scores]
+    rows = [
+        [name, run.checkpoint, *(_marked(found, run, score, index, "**{}**") for score in found.scores)]
+        for index, (run, name) in enumerate(zip(found.runs, found.names, strict=True))
+    ]
+    lines = markdown_table(["method", "checkpoint", *labels], rows)
     lines += ["", *describe(found), *cost_markdown(found.runs, found.names)]
     if len(found.runs) > 1:
         lines += ["", f"Differences to {found.names[0]}, over the same images and masks:", ""]
-        lines += ["| method | " + " | ".join(map(label, found.scores)) + " |"]
-        lines += ["|" + "---|" * (len(found.scores) + 1)]
-        for place in range(1, len(found.runs)):
-            cells = [_difference_cell(found, score, place) for score in found.scores]
-            lines.append(f"| {found.names[place]} | " + " | ".join(cells) + " |")
+        differences = [
+            [found.names[index], *(_difference_cell(found, score, index) for score in found.scores)]
+            for index in range(1, len(found.runs))
+        ]
+        lines += markdown_table(["method", *labels], differences)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _marked(found: Comparison, run: ScoredRun, score: str, index: int, mark: str) -> str:
+    """A cell, put into `mark` for the best method."""
+    return mark.format(cell(run, score)) if found.best[score] == index else cell(run, score)
 
 
 def _difference_cell(found: Comparison, score: str, place: int) -> str:
@@ -71,7 +78,7 @@ def _difference_cell(found: Comparison, score: str, place: int) -> str:
 
 
 def describe(found: Comparison) -> list[str]:
-    """What the numbers are of, in sentences."""
+    """Sentences on what the numbers are of."""
     file = found.runs[0].file
     lines = [
         f"Means over {file.n} images ({file.data.name}, split {file.split}, data "
@@ -92,7 +99,7 @@ def describe(found: Comparison) -> list[str]:
 
 
 def write_csv(found: Comparison, path: Path) -> None:
-    """A row a method and score, with all that it depends on."""
+    """Write one row per method and score, with all that it depends on."""
     with path.open("w", newline="", encoding="utf-8") as output:
         writer = csv.writer(output)
         writer.writerow([
@@ -113,7 +120,7 @@ def write_csv(found: Comparison, path: Path) -> None:
 
 
 def write_differences(found: Comparison, path: Path) -> None:
-    """A row a pair of methods and score."""
+    """Write one row per pair of methods and score."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["score", "method", "other", "difference", "low", "high", "n", "better"])
@@ -125,16 +132,15 @@ def write_differences(found: Comparison, path: Path) -> None:
 
 
 def write_latex(found: Comparison, path: Path) -> None:
-    """The table as a `tabular`, and the costs as another, to be input by a document."""
-    lines = [f"% {line}" for line in describe(found)]
-    lines += [r"\begin{tabular}{l" + "r" * len(found.scores) + "}", r"\hline"]
-    lines += [" & ".join(["method", *(escape_latex(label(score)) for score in found.scores)]) + r" \\", r"\hline"]
-    for place, (run, name) in enumerate(zip(found.runs, found.names, strict=True)):
+    """Write the table as a `tabular`, and the costs as another, to be input by a document."""
+    rows = []
+    for index, (run, name) in enumerate(zip(found.runs, found.names, strict=True)):
         cells = [escape_latex(cell(run, score)) for score in found.scores]
-        cells = [
-            rf"\textbf{{{text}}}" if found.best[score] == place else text
+        marked = [
+            rf"\textbf{{{text}}}" if found.best[score] == index else text
             for score, text in zip(found.scores, cells, strict=True)
         ]
-        lines.append(" & ".join([escape_latex(name), *cells]) + r" \\")
-    lines += [r"\hline", r"\end{tabular}", *cost_latex(found.runs, found.names)]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        rows.append([escape_latex(name), *marked])
+    head = ["method", *(escape_latex(label(score)) for score in found.scores)]
+    lines = [f"% {line}" for line in describe(found)] + latex_table(head, rows, "l" + "r" * len(found.scores))
+    path.write_text("\n".join([*lines, *cost_latex(found.runs, found.names)]) + "\n", encoding="utf-8")

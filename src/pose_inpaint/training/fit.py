@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 
@@ -23,7 +25,8 @@ def fit(training: Training) -> BestOfPhase:
     trainer, resumption = training.trainer, training.resumption
     checkpoint = str(resumption.checkpoint.path) if resumption is not None else None
     try:
-        trainer.fit(training.module, training.data, ckpt_path=checkpoint, weights_only=True)
+        with _released_frames():
+            trainer.fit(training.module, training.data, ckpt_path=checkpoint, weights_only=True)
     except RuntimeError as error:
         if "DataLoader worker" in str(error):
             raise InputError(
@@ -36,6 +39,24 @@ def fit(training: Training) -> BestOfPhase:
         raise
     kept = [callback for callback in trainer.callbacks if isinstance(callback, BestOfPhase)]  # type: ignore[attr-defined]
     return next((callback for callback in reversed(kept) if callback.scores), kept[-1])
+
+
+@contextmanager
+def _released_frames() -> Iterator[None]:
+    """Drop what the frames of an exception hold, among it data loaders and their worker processes.
+
+    Otherwise the loaders live until the garbage collector finds them. Their queues are closed by then, workers are
+    never told to exit, and each one holds up whatever this process does next, such as a sweep's next job, for ten
+    seconds.
+    """
+    try:
+        yield
+    except BaseException as error:
+        chained: BaseException | None = error
+        while chained is not None:
+            traceback.clear_frames(chained.__traceback__)
+            chained = chained.__cause__ or chained.__context__
+        raise
 
 
 def check_finite(metric: str, scores: Mapping[str, float]) -> float:

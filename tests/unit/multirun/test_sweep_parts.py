@@ -140,5 +140,5 @@ def test_a_status_tells_how_a_run_ended_and_how_often_it_began(tmp_path):
         raise ZeroDivisionError
     assert not (tmp_path / "none").exists()
     (tmp_path / "status.json").write_text(json.dumps({"stat": 1}))
-    with pytest.raises(InputError, match=r"status\.json: no status"):
+    with pytest.raises(InputError, match=r"status\.json: not a status file"):
         read_status(tmp_path)

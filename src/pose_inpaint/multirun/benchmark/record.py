@@ -1,4 +1,4 @@
-"""What of a benchmark is done: `benchmark.json` in each method's folder."""
+"""Finished stages of a benchmark: `benchmark.json` in each method's folder."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ RECORD = "benchmark.json"
 
 
 def digest(settings: Mapping[str, Any]) -> str:
-    """Digest of all that a method's scores follow from."""
+    """SHA-256 of all settings that a method's scores depend on."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 def write_record(folder: Path, settings: Mapping[str, Any], done: list[str]) -> None:
-    """Writes which stages are done."""
+    """Write which stages are done."""
     folder.mkdir(parents=True, exist_ok=True)
     record = {"done": done, "sha256": digest(settings), "settings": settings}
     with written_whole(folder / RECORD) as part:
@@ -29,22 +29,24 @@ def write_record(folder: Path, settings: Mapping[str, Any], done: list[str]) -> 
 
 
 def check_ours(folder: Path, key: str) -> None:
-    """Raises `InputError` if a method's folder holds what no benchmark wrote."""
+    """Raise `InputError` if a method's folder holds what no benchmark wrote."""
     empty = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
     if not empty and not (folder / RECORD).is_file():
-        raise InputError(f"{key}: {folder} is in the way, and no benchmark wrote it (no {RECORD}); give another output")
+        raise InputError(
+            f"{key}: {folder} exists and was not written by a benchmark (no {RECORD}); give another output"
+        )
 
 
 def stages_done(folder: Path, key: str, settings: Mapping[str, Any]) -> list[str]:
-    """Which stages of a method are done in its folder.
+    """Stages of a method that are done in its folder.
 
     Args:
-        folder: of the method; may be missing.
-        key: of the method's settings, for messages.
-        settings: that it is to have.
+        folder: Folder of the method; it may be missing.
+        key: Key of the method's settings, for messages.
+        settings: Settings of the method.
 
     Raises:
-        InputError: the folder holds the method with other settings.
+        InputError: The folder holds the method with other settings.
     """
     way_out = f"give another output, or redo=[{folder.name}] to remove and redo it"
     path = folder / RECORD

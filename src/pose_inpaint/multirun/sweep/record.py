@@ -15,7 +15,7 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.files import written_whole
 
 FREE = ("hydra/launcher", "hydra.launcher", "hydra.sweeper.n_trials", "hydra.sweeper.n_jobs", "sweep.on_error")
-"""What may change when a sweep goes on: how its jobs are run, not what they are."""
+"""Keys that may change when a sweep is resumed: how its jobs are run, not what they are."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class SweepRecord:
     """What a sweep was asked for.
 
     Attributes:
-        overrides: of the command line.
-        swept: the keys that differ between jobs.
-        metric: the optimized metric.
-        direction: minimize or maximize.
-        jobs: how many there are to be.
+        overrides: Overrides of the command line.
+        swept: Keys that differ between jobs.
+        metric: The optimized metric.
+        direction: "minimize" or "maximize".
+        jobs: Number of jobs.
     """
 
     overrides: list[str]
@@ -38,10 +38,10 @@ class SweepRecord:
 
 
 def read_record(folder: Path) -> SweepRecord:
-    """What the sweep in a folder was asked for.
+    """Read what the sweep in a folder was asked for.
 
     Raises:
-        InputError: there is no sweep, or its record can't be read.
+        InputError: There is no sweep, or its record can't be read.
     """
     path = folder / RECORD
     if not path.is_file():
@@ -54,10 +54,10 @@ def read_record(folder: Path) -> SweepRecord:
 
 
 def write_record(folder: Path, record: SweepRecord) -> None:
-    """Claims a folder for a new sweep.
+    """Claim a folder for a new sweep.
 
     Raises:
-        InputError: it holds one already.
+        InputError: It holds one already.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -70,7 +70,7 @@ def write_record(folder: Path, record: SweepRecord) -> None:
 
 
 def replace_record(folder: Path, record: SweepRecord) -> None:
-    """Records what may have changed as a sweep goes on, such as how many trials there are to be."""
+    """Record what changed as a sweep is resumed, such as the number of trials."""
     if record != read_record(folder):
         with written_whole(folder / RECORD) as part:
             part.write_text(_as_text(record), encoding="utf-8")
@@ -81,10 +81,10 @@ def _as_text(record: SweepRecord) -> str:
 
 
 def continued_overrides(folder: Path, record: SweepRecord, given: Iterable[str]) -> list[str]:
-    """The overrides with which a sweep goes on: its own, and new ones where they are free to change.
+    """Overrides of a resumed sweep: its own, and new ones where they may change.
 
     Raises:
-        InputError: others than the recorded ones are given; the message names them.
+        InputError: Overrides other than the recorded ones are given; the message names them.
     """
     before, now = _by_key(record.overrides), _by_key(given)
     asked = {key: override for key, override in now.items() if not key.startswith(FREE)}

@@ -18,6 +18,7 @@ from pose_inpaint.evaluation.scores_file import ScoresFile
 from pose_inpaint.metrics.score_names import ScoreName
 from pose_inpaint.multirun.sweep.chart import draw_sweep, numbers
 from pose_inpaint.multirun.sweep.record import SweepRecord
+from pose_inpaint.reporting.markup import markdown_table
 from pose_inpaint.tracking.files import CONFIG, RUN, SCORES, STATUS
 from pose_inpaint.tracking.status import FINISHED, Status, read_status
 
@@ -122,9 +123,8 @@ def _as_markdown(record: SweepRecord, jobs: Sequence[Job], *, drawn: bool) -> st
         shlex.join(["python", "-m", "pose_inpaint.train", "-m", *record.overrides]),
         "```",
         "",
-        f"| {' | '.join(heads)} |",
-        f"|{'---|' * len(heads)}",
     ]
+    rows = []
     for job in ranked(jobs, record.direction):
         name, status = job.folder.name, job.status
         cells = [
@@ -136,9 +136,9 @@ def _as_markdown(record: SweepRecord, jobs: Sequence[Job], *, drawn: bool) -> st
             cells.append(ScoreName.parse(record.metric).format(job.test.get(record.metric)))
         outcome = f"{status.state}: {status.error}" if status.error else status.state
         cells += ["-" if status.seconds is None else f"{status.seconds:.0f}", outcome]
-        lines.append(f"| {' | '.join(cell.replace('|', ' ') for cell in cells)} |")
+        rows.append(cells)
     image = ["", "![Swept values of every job, coloured by the metric](sweep.png)"] if drawn else []
-    return "\n".join([*lines, *image, ""])
+    return "\n".join([*lines, *markdown_table(heads, rows), *image, ""])
 
 
 def _conditions(jobs: Sequence[Job]) -> str:
