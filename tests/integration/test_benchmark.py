@@ -235,7 +235,11 @@ def test_a_folder_with_other_files_is_left_alone(command, done, tmp_path, starte
     (tmp_path / "out/mean").mkdir(parents=True)
     (tmp_path / "out/mean/thesis.txt").write_text("precious")
     for more in ([], ["redo=[mean]"]):
-        refused(command("benchmark", *arguments(done, tmp_path / "out", *more)), "methods.mean:", "is in the way")
+        refused(
+            command("benchmark", *arguments(done, tmp_path / "out", *more)),
+            "methods.mean:",
+            "was not written by a benchmark",
+        )
     assert (tmp_path / "out/mean/thesis.txt").read_text() == "precious"
     assert started == []
 

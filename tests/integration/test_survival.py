@@ -359,7 +359,7 @@ def test_a_data_folder_that_vanishes_ends_the_run_by_name(command, ask, tiny_dat
         assert outcome.status == 2
         assert outcome.err.count("\n") == 1, outcome.err
         assert str(tiny_data) in outcome.err
-        assert len(multiprocessing.active_children()) <= 2  # the training's readers are gone, validation's may be left
+        assert not multiprocessing.active_children()  # readers don't hold up what this process does next
         (tmp_path / "gone").rename(tiny_data)
     assert command("train", *arguments(tiny_data, tmp_path / "run", *more, "resume=auto")).status == 0
     assert command("train", *arguments(tiny_data, tmp_path / "whole", *more)).status == 0

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
+from lightning.pytorch import Trainer
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.ranks import LostRankError
@@ -25,7 +26,7 @@ def fit(training: Training) -> BestOfPhase:
     trainer, resumption = training.trainer, training.resumption
     checkpoint = str(resumption.checkpoint.path) if resumption is not None else None
     try:
-        with _released_frames():
+        with _released_loaders(trainer):
             trainer.fit(training.module, training.data, ckpt_path=checkpoint, weights_only=True)
     except RuntimeError as error:
         if "DataLoader worker" in str(error):
@@ -42,16 +43,17 @@ def fit(training: Training) -> BestOfPhase:
 
 
 @contextmanager
-def _released_frames() -> Iterator[None]:
-    """Drop what the frames of an exception hold, among it data loaders and their worker processes.
+def _released_loaders(trainer: Trainer) -> Iterator[None]:
+    """After an exception, let go of the data loaders, so that their worker processes exit.
 
-    Otherwise the loaders live until the garbage collector finds them. Their queues are closed by then, workers are
-    never told to exit, and each one holds up whatever this process does next, such as a sweep's next job, for ten
-    seconds.
+    Lightning tears down the loop that failed, which leaves training's workers running if validation did, and the frames
+    of the exception keep loaders alive until the garbage collector finds them. Their queues are closed by then, workers
+    are never told to exit, and each one holds up whatever this process does next, such as a sweep's next job.
     """
     try:
         yield
     except BaseException as error:
+        trainer.fit_loop.teardown()
         chained: BaseException | None = error
         while chained is not None:
             traceback.clear_frames(chained.__traceback__)

@@ -76,7 +76,7 @@ def test_a_broken_method_is_named_with_its_image(batches):
     def broken(batch):
         return InpaintingOutput(torch.full_like(batch.target, torch.nan)[:, None])
 
-    with pytest.raises(InputError, match="a: its output has values that are not finite"):
+    with pytest.raises(InputError, match="a: its output has NaN or infinite values"):
         take(batches, broken)
 
 
