@@ -6,7 +6,6 @@ import sys
 import time
 from pathlib import Path
 
-import forkserver
 import pytest
 from conftest import PATIENCE
 
@@ -49,17 +48,3 @@ def test_a_process_that_nobody_waits_for_is_killed(fork_server, tmp_path):
     while Path(f"/proc/{process.pid}").exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="no other system has a fork server")
-def test_a_server_ends_although_a_fork_of_its_owner_lives_on():
-    server = forkserver.ForkServer()
-    pid = os.fork()
-    if pid == 0:
-        time.sleep(10000)
-    try:
-        server.close()
-        assert server._process.returncode == 0
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
