@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torchmetrics import Metric
 
-from pose_inpaint.config.blocks import DataSettings, PoseSettings
+from pose_inpaint.config.block_schema import DataSettings, PoseSettings
 from pose_inpaint.config.instantiate import build, find_class
 from pose_inpaint.data.datamodule import InpaintingData
 from pose_inpaint.data.masks import Masks

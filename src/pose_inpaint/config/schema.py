@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from pose_inpaint.config.blocks import (
+from pose_inpaint.config.block_schema import (
     SPLITS,
     BatchnormSettings,
     CheckpointSettings,

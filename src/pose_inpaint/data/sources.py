@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from tqdm import tqdm
 
-from pose_inpaint.config.blocks import SPLITS
+from pose_inpaint.config.block_schema import SPLITS
 from pose_inpaint.data.images import list_images
 from pose_inpaint.data.joints import to_common
 from pose_inpaint.data.maskdata import Block, read_maskdata

@@ -8,7 +8,7 @@ import torch
 from torchmetrics import Metric
 
 from pose_inpaint import build
-from pose_inpaint.config.blocks import JOINTS
+from pose_inpaint.config.block_schema import JOINTS
 from pose_inpaint.config.schema import EvaluateSettings
 from pose_inpaint.errors import InputError
 from pose_inpaint.metrics import ImageMetric

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from pose_inpaint.config.blocks import JOINTS
+from pose_inpaint.config.block_schema import JOINTS
 from pose_inpaint.config.schema import EvaluateSettings
 from pose_inpaint.data.datamodule import InpaintingData
 from pose_inpaint.data.inspection import Inspection

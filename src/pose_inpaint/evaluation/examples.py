@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from pose_inpaint.config.blocks import ContactSheetSettings
+from pose_inpaint.config.block_schema import ContactSheetSettings
 from pose_inpaint.data.contact_sheet import COLUMNS, draw_contact_sheet, panels
 from pose_inpaint.data.dataset import ImageDataset, collate
 from pose_inpaint.data.images import save_image, stem, to_bytes, to_image

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from pose_inpaint.build import build_metrics
-from pose_inpaint.config.blocks import PoseSettings
+from pose_inpaint.config.block_schema import PoseSettings
 from pose_inpaint.data.images import to_bytes, to_image, to_signed, to_tensor
 from pose_inpaint.evaluation.evaluator import score
 from pose_inpaint.evaluation.scores_file import Bound

@@ -8,7 +8,7 @@ from typing import Any, cast
 from torch import nn
 
 from pose_inpaint.build import build_inpainter, build_metric
-from pose_inpaint.config.blocks import LossSettings, Phase
+from pose_inpaint.config.block_schema import LossSettings, Phase
 from pose_inpaint.config.instantiate import build
 from pose_inpaint.config.schema import TrainSettings
 from pose_inpaint.data.datamodule import InpaintingData

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from pose_inpaint.config.blocks import Phase
+from pose_inpaint.config.block_schema import Phase
 from pose_inpaint.config.differences import check_same_config
 from pose_inpaint.losses import DiscriminatorLoss, GeneratorLoss
 from pose_inpaint.losses.base import all_finite

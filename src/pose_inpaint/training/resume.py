@@ -7,7 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from pose_inpaint.config.blocks import AUTO, Phase
+from pose_inpaint.config.block_schema import AUTO, Phase
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.ranks import rank_count
 from pose_inpaint.tracking.files import CHECKPOINTS, LAST

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pose_inpaint.config.blocks import Phase
+from pose_inpaint.config.block_schema import Phase
 from pose_inpaint.errors import InputError
 
 

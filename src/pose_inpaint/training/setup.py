@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from pose_inpaint.build import build_data
 from pose_inpaint.config import instantiate
-from pose_inpaint.config.blocks import AUTO
+from pose_inpaint.config.block_schema import AUTO
 from pose_inpaint.config.schema import TrainSettings
 from pose_inpaint.config.settings import planned_epochs, read_settings
 from pose_inpaint.data.datamodule import InpaintingData

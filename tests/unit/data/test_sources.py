@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from pose_inpaint.config.blocks import SPLITS
+from pose_inpaint.config.block_schema import SPLITS
 from pose_inpaint.data.joints import JOINTS as COMMON
 from pose_inpaint.data.maskdata import Block
 from pose_inpaint.data.sources import Chalearn, Folder, read_joints

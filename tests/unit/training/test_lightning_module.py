@@ -6,7 +6,7 @@ from lightning.pytorch import Trainer
 from torch import nn
 from torch.utils.data import DataLoader
 
-from pose_inpaint.config.blocks import Phase
+from pose_inpaint.config.block_schema import Phase
 from pose_inpaint.losses import AbsoluteError, DiscriminatorLoss, GeneratorAdversarial, GeneratorLoss
 from pose_inpaint.models.networks.unet2018 import Discriminator, Generator
 from pose_inpaint.training.lightning_module import InpaintingModule

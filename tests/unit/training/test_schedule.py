@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pose_inpaint.config.blocks import Phase
+from pose_inpaint.config.block_schema import Phase
 from pose_inpaint.errors import InputError
 from pose_inpaint.training.schedule import Schedule
 

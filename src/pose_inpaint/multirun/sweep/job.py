@@ -12,7 +12,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from pose_inpaint.config.blocks import AUTO
+from pose_inpaint.config.block_schema import AUTO
 from pose_inpaint.config.overrides import as_value, training_command
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.ranks import SAVING, devices_wanted, must_start_ranks, nodes_wanted

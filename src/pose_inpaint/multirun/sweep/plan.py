@@ -1,4 +1,4 @@
-"""Plan of a sweep, checked before anything is written."""
+"""Plan of a sweep, checked before anything is written: Hydra expands values into jobs, this counts and checks them."""
 
 from __future__ import annotations
 

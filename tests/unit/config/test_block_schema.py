@@ -2,7 +2,7 @@
 
 import pytest
 
-from pose_inpaint.config.blocks import (
+from pose_inpaint.config.block_schema import (
     BatchnormSettings,
     CheckpointSettings,
     ContactSheetSettings,
