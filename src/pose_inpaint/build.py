@@ -36,11 +36,16 @@ def build_postprocess(block: Mapping[str, Any], inpainter: Inpainter) -> Inpaint
         raise InputError(f"postprocess: {error}") from error
 
 
-def build_data(data: DataSettings, mask: Mapping[str, Any], seed: int) -> InpaintingData:
-    """Build the data module of images and masks."""
+def build_data(
+    data: DataSettings, mask: Mapping[str, Any], seed: int, augment: Mapping[str, Any] | None = None
+) -> InpaintingData:
+    """Build the data module of images and masks, with the augmentation of training images if there is one."""
     masks: Masks = build("mask", mask)
     source: Source = build("data.source", data.source)
-    return InpaintingData(source, masks, data.size, data.batch_size, data.workers, seed, data.limit, data.names)
+    augmentation = build("augment", augment) if augment and augment.get("_target_") else None
+    return InpaintingData(
+        source, masks, data.size, data.batch_size, data.workers, seed, data.limit, data.names, augmentation
+    )
 
 
 def build_metric(name: str, blocks: Mapping[str, Any], **arguments: Any) -> ImageMetric:

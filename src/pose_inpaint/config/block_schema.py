@@ -15,6 +15,8 @@ from pose_inpaint.errors import InputError
 
 AUTO = "auto"
 """Value of `resume`: resume from the run's own last checkpoint, if there is one."""
+TRAINING, EACH_PHASE = "training", "phases"
+"""Values of `optim.schedule_over`, besides the name of a phase."""
 SPLITS = ("train", "val", "test")
 JOINTS = {"all": ("whole",), "masked": ("hole",), "both": ("whole", "hole")}
 """Regions of pose scores for each value of `pose.joints`."""
@@ -152,8 +154,15 @@ class OptimSettings:
     discriminator_optimizer: Optional[dict[str, Any]] = None
     clip_norm: Optional[float] = None
     lr_rule: str = "none"
+    schedule: str = "none"
+    discriminator_schedule: Optional[str] = None
+    schedule_over: str = TRAINING
+    warmup: int = 0
 
     def __post_init__(self) -> None:
+        for key in ("schedule", "discriminator_schedule"):
+            check_one_of(f"optim.{key}", getattr(self, key) or "none", ("none", "linear", "cosine", "one_cycle"))
+        check_at_least(0, optim__warmup=self.warmup)
         check_value("optim.lr", self.lr, "must be positive", valid=self.lr > 0)
         clip = self.clip_norm
         check_value("optim.clip_norm", clip, "must be positive, or null for none", valid=clip is None or clip > 0)
@@ -165,6 +174,7 @@ class EmaSettings:
     """`ema`: exponential moving average of the generator's weights."""
 
     decay: Optional[float] = None
+    warmup: bool = False
 
     def __post_init__(self) -> None:
         valid = self.decay is None or 0 < self.decay < 1

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from pose_inpaint.config.block_schema import (
+    EACH_PHASE,
     SPLITS,
+    TRAINING,
     BatchnormSettings,
     CheckpointSettings,
     ContactSheetSettings,
@@ -55,9 +57,25 @@ class TrainSettings:
     optimized_metric: str
     sweep: SweepSettings
     guard: GuardSettings
+    augment: dict[str, Any]
+    max_minutes: Optional[float] = None
     discriminator: Optional[dict[str, Any]] = None
     resume: Optional[str] = None
     init_from: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        minutes = self.max_minutes
+        check_value(
+            "max_minutes", minutes, "must be positive, or null for no budget", valid=minutes is None or minutes > 0
+        )
+        optim, names = self.optim, [phase.name for phase in self.schedule.phases]
+        over = (TRAINING, EACH_PHASE, *names)
+        check_value(
+            "optim.schedule_over",
+            optim.schedule_over,
+            f"not one of {', '.join(over)}",
+            valid=optim.schedule_over in over,
+        )
 
 
 @dataclass

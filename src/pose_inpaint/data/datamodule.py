@@ -10,6 +10,7 @@ from lightning.pytorch import LightningDataModule
 from lightning.pytorch.loops.progress import _ProcessedTracker
 from torch.utils.data import DataLoader, Sampler, Subset
 
+from pose_inpaint.data.augmentation import Augmentation
 from pose_inpaint.data.dataset import ImageDataset, collate
 from pose_inpaint.data.inspection import Inspection, check_sound, inspect_once
 from pose_inpaint.data.masks import Masks
@@ -33,6 +34,7 @@ class InpaintingData(LightningDataModule):
         seed: Random seed of the order of training images.
         limit: Largest number of images per split, taken in the order of their names; None uses all.
         names: Pattern that the names of the images must match ("lspet_*").
+        augmentation: Random change of training images, or None.
 
     Raises:
         InputError: An argument is out of range.
@@ -48,6 +50,7 @@ class InpaintingData(LightningDataModule):
         seed: int,
         limit: int | None = None,
         names: str = "*",
+        augmentation: Augmentation | None = None,
     ) -> None:
         super().__init__()
         checks = {"data.size": (size, 16), "data.batch_size": (batch_size, 1), "data.workers": (workers, 0)}
@@ -57,6 +60,7 @@ class InpaintingData(LightningDataModule):
                 raise InputError(f"{key}={value}: must be at least {least}")
         self.source, self.masks, self.size = source, masks, size
         self.batch_size, self.workers, self.seed, self.limit, self.names = batch_size, workers, seed, limit, names
+        self.augmentation = augmentation
         self._images: dict[str, ImageDataset] = {}
         self._start = {"epoch": 0, "batches": 0}
 
@@ -88,7 +92,7 @@ class InpaintingData(LightningDataModule):
             chosen = [record for record in records if fnmatch.fnmatch(record.name, self.names)]
             if not chosen:
                 raise InputError(f"data.names={self.names}: matches none of the {len(records)} images of {split}")
-            self._images[split] = ImageDataset(chosen[: self.limit], self.masks, self.size)
+            self._images[split] = ImageDataset(chosen[: self.limit], self.masks, self.size, self.augmentation)
         return self._images[split]
 
     def check_batch_size(self) -> None:

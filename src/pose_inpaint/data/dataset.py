@@ -9,6 +9,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from pose_inpaint.data.augmentation import Augmentation
 from pose_inpaint.data.images import read_image, resize, to_signed
 from pose_inpaint.data.maskdata import draw_blocks
 from pose_inpaint.data.masks import Masks
@@ -76,17 +77,21 @@ def collate(batches: Sequence[Batch]) -> Batch:
 
 
 class ImageDataset(Dataset[Batch]):
-    """Images of a split, indexed by (epoch, index), or by index alone for fixed masks.
+    """Images of a split, indexed by (epoch, index), or by index alone for fixed masks and no augmentation.
 
     The epoch is part of the key because each loader process has its own copy of the data set.
     """
 
-    def __init__(self, records: Sequence[Record], masks: Masks, size: int) -> None:
+    def __init__(
+        self, records: Sequence[Record], masks: Masks, size: int, augmentation: Augmentation | None = None
+    ) -> None:
         self.records, self.masks, self.size = list(records), masks, size
+        self.augmentation = augmentation
 
     def __len__(self) -> int:
         return len(self.records)
 
     def __getitem__(self, key: int | tuple[int, int]) -> Batch:
         epoch, index = (None, key) if isinstance(key, int) else key
-        return read_record(self.records[index], self.masks, self.size, epoch)
+        batch = read_record(self.records[index], self.masks, self.size, epoch)
+        return batch if epoch is None or self.augmentation is None else self.augmentation(batch, epoch)

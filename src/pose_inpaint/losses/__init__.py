@@ -5,10 +5,12 @@ from pose_inpaint.losses.base import GeneratorLoss, LossTerm
 from pose_inpaint.losses.gradient_penalty import GradientPenalty, R1Penalty
 from pose_inpaint.losses.perceptual import Perceptual
 from pose_inpaint.losses.reconstruction import AbsoluteError, MaskError, SquaredError
+from pose_inpaint.losses.structure import FrequencyError, StructuralError
 
 __all__ = [
     "AbsoluteError",
     "DiscriminatorLoss",
+    "FrequencyError",
     "GeneratorAdversarial",
     "GeneratorLoss",
     "GradientPenalty",
@@ -17,4 +19,5 @@ __all__ = [
     "Perceptual",
     "R1Penalty",
     "SquaredError",
+    "StructuralError",
 ]

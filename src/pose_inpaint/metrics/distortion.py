@@ -2,67 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pose_inpaint.errors import InputError
 from pose_inpaint.metrics.bootstrap import ratio
 from pose_inpaint.metrics.per_image import ImageMetric, region_weights
-
-WINDOW = 11  # pixels; Wang et al. 2004
-SIGMA = 1.5  # pixels
-STABILISERS = (0.01**2, 0.03**2)  # C1 and C2 at data range 1
+from pose_inpaint.models.layers.structural_similarity import structural_similarity
 
 
 def mean_over(values: Float[Tensor, "n h w"], weights: Float[Tensor, "n r h w"]) -> Float[Tensor, "n r"]:
     """Mean of a map over each region; NaN for a region without pixels."""
     return (values[:, None] * weights).sum((2, 3)) / weights.sum((2, 3))
-
-
-def blur(images: Float[Tensor, "... h w"]) -> Float[Tensor, "... h2 w2"]:
-    """Gaussian mean over each 11x11 window inside the image; height and width shrink by 10 pixels."""
-    # Two products with banded matrices: PyTorch's grouped convolution is a hundred times slower in double precision on
-    # a CPU, and in single precision it differs from scikit-image by more than 1e-6 on flat images.
-    rows, columns = _band(images.shape[-2], images), _band(images.shape[-1], images)
-    blurred: Tensor = rows @ images @ columns.mT
-    return blurred
-
-
-def _band(length: int, like: Tensor) -> Float[Tensor, "l2 l"]:
-    taps = [math.exp(-((k - WINDOW // 2) ** 2) / (2 * SIGMA**2)) for k in range(WINDOW)]
-    band = torch.zeros(length - WINDOW + 1, length, dtype=like.dtype, device=like.device)
-    for k, tap in enumerate(taps):
-        band.diagonal(k).fill_(tap / sum(taps))
-    return band
-
-
-def structural_similarity(
-    prediction: Float[Tensor, "c h w"], target: Float[Tensor, "c h w"]
-) -> Float[Tensor, "c h2 w2"]:
-    """SSIM of each window inside the image (Wang et al. 2004, https://doi.org/10.1109/TIP.2003.819861).
-
-    Equal to scikit-image's `structural_similarity` with `gaussian_weights=True, sigma=1.5,
-    use_sample_covariance=False, data_range=1`: Gaussian 11x11 window, population covariance.
-
-    Raises:
-        InputError: An image is smaller than the window.
-    """
-    smallest = min(prediction.shape[-2:])
-    if smallest < WINDOW:
-        raise InputError(f"data.size: SSIM needs images of at least {WINDOW} pixels per side; these have {smallest}")
-    # Variances as E[x²] - E[x]² cancel almost completely on flat images, hence double precision in `to_unit`.
-    mean_p, mean_t, square_p, square_t, product = blur(
-        torch.stack([prediction, target, prediction**2, target**2, prediction * target])
-    )
-    variances, covariance = square_p - mean_p**2 + square_t - mean_t**2, product - mean_p * mean_t
-    c1, c2 = STABILISERS
-    similarity: Tensor = (
-        (2 * mean_p * mean_t + c1) * (2 * covariance + c2) / ((mean_p**2 + mean_t**2 + c1) * (variances + c2))
-    )
-    return similarity
 
 
 class MSE(ImageMetric):

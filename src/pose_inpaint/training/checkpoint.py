@@ -32,6 +32,7 @@ class Checkpoint:
         state: State dict of the module.
         batches: Number of batches done of the unfinished epoch.
         images: Images per step over all devices; None if no training step was taken.
+        seconds: Duration of training, over all starts, of a run with a time budget; 0 without one.
     """
 
     path: Path
@@ -41,6 +42,7 @@ class Checkpoint:
     state: dict[str, Tensor]
     batches: int = 0
     images: int | None = None
+    seconds: float = 0.0
 
     @property
     def batches_seen(self) -> int:
@@ -81,6 +83,7 @@ def read_checkpoint(path: str | Path, key: str = "checkpoint") -> Checkpoint:
             content["state_dict"],
             progress.get("batches", 0),
             progress.get("images"),
+            ours.get("seconds", 0.0),
         )
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise InputError(

@@ -15,6 +15,7 @@ from pose_inpaint.data.datamodule import InpaintingData
 from pose_inpaint.errors import InputError
 from pose_inpaint.losses import DiscriminatorLoss, GeneratorLoss, GradientPenalty
 from pose_inpaint.runtime.ranks import rank_count
+from pose_inpaint.training.learning_rate import LearningRate
 from pose_inpaint.training.lightning_module import InpaintingModule
 from pose_inpaint.training.schedule import Schedule
 from pose_inpaint.training.trainer import learning_rate_factor
@@ -80,6 +81,12 @@ def build_module(settings: TrainSettings, data: InpaintingData, config: dict[str
         else None,
         clip_norm=settings.optim.clip_norm,
         ema_decay=settings.ema.decay,
+        ema_warmup=settings.ema.warmup,
+        learning_rates=(
+            LearningRate(settings.optim.schedule, settings.optim.warmup),
+            LearningRate(settings.optim.discriminator_schedule or settings.optim.schedule, settings.optim.warmup),
+        ),
+        schedule_over=settings.optim.schedule_over,
         calibration_batches=(lambda: data.calibration_dataloader(batches)) if recalibrated else None,
         config=config,
         lr_factor=learning_rate_factor(settings.optim.lr_rule, rank_count()),

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from pose_inpaint.config.block_schema import Phase
+from pose_inpaint.config.block_schema import EACH_PHASE, TRAINING, Phase
 from pose_inpaint.config.differences import check_same_config
 from pose_inpaint.losses import DiscriminatorLoss, GeneratorLoss
 from pose_inpaint.losses.base import all_finite
@@ -19,6 +19,8 @@ from pose_inpaint.metrics import ImageMetric
 from pose_inpaint.metrics.per_image import collect
 from pose_inpaint.models.layers.batchnorm_recalibration import recalibrate
 from pose_inpaint.runtime.rng_state import restore_random_state, take_random_state
+from pose_inpaint.training.learning_rate import LearningRate
+from pose_inpaint.training.moving_average import moving_average
 from pose_inpaint.training.nonfinite import report_nonfinite
 from pose_inpaint.training.schedule import Schedule
 from pose_inpaint.types import Batch, InpaintingOutput
@@ -42,6 +44,10 @@ class InpaintingModule(LightningModule):
         clip_norm: Largest L2 norm of a network's gradient, or None not to clip.
         ema_decay: Decay, in (0, 1), of an exponential moving average (EMA) of the generator's weights, or None for no
             average. Validation and inference use the EMA.
+        ema_warmup: Whether the decay rises to `ema_decay`; see `moving_average`.
+        learning_rates: Learning-rate schedules of the generator's and the discriminator's optimizer.
+        schedule_over: What the schedules run over: "training", "phases" (each phase anew) or the name of a phase, with
+            constant rates in the others.
         calibration_batches: Factory of the training batches on which batch-norm statistics are recalibrated before
             each validation, or None to keep the running ones, as the authors' code does.
         config: Resolved configuration as plain data, stored in every checkpoint.
@@ -61,6 +67,9 @@ class InpaintingModule(LightningModule):
         discriminator_optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None = None,
         clip_norm: float | None = None,
         ema_decay: float | None = None,
+        ema_warmup: bool = False,
+        learning_rates: tuple[LearningRate, LearningRate] = (LearningRate(), LearningRate()),
+        schedule_over: str = TRAINING,
         calibration_batches: Callable[[], Iterable[Batch]] | None = None,
         config: dict[str, Any] | None = None,
         lr_factor: float = 1.0,
@@ -72,9 +81,12 @@ class InpaintingModule(LightningModule):
         self.schedule, self.clip_norm = schedule, clip_norm
         self.optimizer, self.discriminator_optimizer = optimizer, discriminator_optimizer or optimizer
         self.calibration_batches, self.config, self.lr_factor = calibration_batches, config or {}, lr_factor
-        self.ema: AveragedModel | None = None
-        if ema_decay is not None:
-            self.ema = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(ema_decay))  # type: ignore[no-untyped-call]
+        self.learning_rates, self.schedule_over = learning_rates, schedule_over
+        self.ema = None if ema_decay is None else moving_average(generator, ema_decay, warmup=ema_warmup)
+        self.seconds = 0.0
+        """Duration of training so far, over all starts; only counted under a `TimeBudget`."""
+        self.time_share: float | None = None
+        """Share of the time budget that is used up, or None without one."""
         self.metrics = collect(metrics)
         self.batches_seen: Tensor
         # A buffer, so that it is in the checkpoint: Lightning's global_step counts every optimizer's steps.
@@ -99,7 +111,30 @@ class InpaintingModule(LightningModule):
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] *= self.lr_factor
+        self._full_rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
         return optimizers
+
+    def schedule_progress(self, batch_idx: int) -> float | None:
+        """Return the share of the learning-rate schedule that is done before a batch; None where rates are constant."""
+        epochs = self.trainer.max_epochs or self.schedule.epochs
+        first = 0
+        if self.schedule_over == TRAINING:
+            if self.time_share is not None:
+                return self.time_share
+        elif self.schedule_over in (EACH_PHASE, self.phase.name):
+            first = self.schedule.first_epoch(self.phase.name)
+            epochs = min(epochs - first, self.phase.epochs)
+        else:
+            return None
+        return (self.current_epoch - first + batch_idx / int(self.trainer.num_training_batches)) / epochs
+
+    def _set_learning_rate(self, which: int, optimizer: Optimizer | LightningOptimizer, batch_idx: int) -> float:
+        """Set the learning rate of one of the `SIDES`' optimizers for a batch, and return it."""
+        progress = self.schedule_progress(batch_idx)
+        factor = 1.0 if progress is None else self.learning_rates[which].factor(progress, int(self.batches_seen))
+        for group, full in zip(optimizer.param_groups, self._full_rates[which], strict=True):
+            group["lr"] = full * factor
+        return float(optimizer.param_groups[0]["lr"])
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Step each network that the phase trains, in its order; return the logged values by name."""
@@ -113,9 +148,11 @@ class InpaintingModule(LightningModule):
             output: InpaintingOutput = self.generator(batch.known, batch.mask)
         # One forward pass serves both networks: the generator needs its graph, the discriminator gets it detached.
         if phase.discriminator and phase.discriminator_first:
-            logged |= self._step_discriminator(batch, output.detach())
+            logged |= self._step_discriminator(batch, batch_idx, output.detach())
         if generates:
-            logged |= self._step(0, batch, lambda: self.generator_loss(batch, output, self.discriminator, phase.terms))
+            logged |= self._step(
+                0, batch, batch_idx, lambda: self.generator_loss(batch, output, self.discriminator, phase.terms)
+            )
             if self.ema is not None:
                 self.ema.update_parameters(self.generator)
         if phase.discriminator and not phase.discriminator_first:
@@ -123,19 +160,21 @@ class InpaintingModule(LightningModule):
             if phase.fresh_output:
                 with torch.no_grad():
                     judged = self.generator(batch.known, batch.mask)
-            logged |= self._step_discriminator(batch, judged)
+            logged |= self._step_discriminator(batch, batch_idx, judged)
         self.batches_seen += 1
         self.log("batch", self.batches_seen.float())
         return logged
 
-    def _step_discriminator(self, batch: Batch, judged: InpaintingOutput) -> dict[str, Tensor]:
+    def _step_discriminator(self, batch: Batch, batch_idx: int, judged: InpaintingOutput) -> dict[str, Tensor]:
         """Step the discriminator on a detached output; do nothing without a discriminator."""
         discriminator, loss = self.discriminator, self.discriminator_loss
         if discriminator is None or loss is None:
             return {}
-        return self._step(1, batch, lambda: loss(batch, judged, discriminator))
+        return self._step(1, batch, batch_idx, lambda: loss(batch, judged, discriminator))
 
-    def _step(self, which: int, batch: Batch, loss: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+    def _step(
+        self, which: int, batch: Batch, batch_idx: int, loss: Callable[[], dict[str, Tensor]]
+    ) -> dict[str, Tensor]:
         """Step one of the `SIDES` by its index; `loss` computes named values, of which "total" is minimised."""
         optimizers = self.optimizers()
         optimizer = optimizers[which] if isinstance(optimizers, list) else optimizers
@@ -154,9 +193,10 @@ class InpaintingModule(LightningModule):
         norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         if self.clip_norm is not None:
             nn.utils.clip_grads_with_norm_(parameters, self.clip_norm, norm)
+        rate = torch.tensor(self._set_learning_rate(which, optimizer, batch_idx))
         optimizer.step()
         self.untoggle_optimizer(optimizer)
-        shown = {**values, "gradient_norm": norm}  # before clipping
+        shown = {**values, "gradient_norm": norm, "lr": rate}  # the norm before clipping
         logged = {f"train/{SIDES[which]}/{name}": value.detach() for name, value in shown.items()}
         self.log_dict(logged)
         self.log(SIDES[which], values["total"].detach(), prog_bar=True, logger=False)
@@ -202,6 +242,7 @@ class InpaintingModule(LightningModule):
             "config": self.config,
             "phase": self.phase.name,
             "epoch": self.current_epoch,
+            "seconds": self.seconds,
             "random_states": self._take_random_states(),
         }
 
@@ -213,5 +254,6 @@ class InpaintingModule(LightningModule):
         return states
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the random states until training starts."""
+        """Restore the duration of training, and keep the random states until training starts."""
         self._random_states = checkpoint["pose_inpaint"]["random_states"]
+        self.seconds = checkpoint["pose_inpaint"].get("seconds", 0.0)

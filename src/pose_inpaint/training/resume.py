@@ -30,16 +30,19 @@ class Resumption:
         checkpoint: Checkpoint, read and checked.
         same_folder: Whether the run continues in the folder of the checkpoint.
         epochs: Number of epochs of the whole training.
+        minutes: Time budget of the whole training, or None.
     """
 
     checkpoint: Checkpoint
     same_folder: bool
     epochs: int
+    minutes: float | None = None
 
     @property
     def done(self) -> bool:
-        """Whether all epochs are trained; scoring may be left."""
-        return self.checkpoint.epoch >= self.epochs
+        """Whether all epochs are trained or the time budget is used up; scoring may be left."""
+        used_up = self.minutes is not None and self.checkpoint.seconds >= 60 * self.minutes
+        return used_up or self.checkpoint.epoch >= self.epochs
 
     def describe(self) -> str:
         """Describe in one line what is resumed, and how much is left."""
@@ -53,7 +56,7 @@ class Resumption:
 
 
 def find_resumption(
-    resume: str | None, folder: Path, config: dict[str, Any], epochs: int, *, finished: bool
+    resume: str | None, folder: Path, config: dict[str, Any], epochs: int, minutes: float | None, *, finished: bool
 ) -> Resumption | None:
     """Find the checkpoint to resume from, or return None for a new run.
 
@@ -62,6 +65,7 @@ def find_resumption(
         folder: Folder of the run.
         config: Resolved configuration.
         epochs: Number of epochs of the whole training.
+        minutes: Time budget of the whole training, or None.
         finished: Whether the run in the folder has finished.
 
     Raises:
@@ -87,13 +91,13 @@ def find_resumption(
             f"resume={resume}: trained with {checkpoint.images} images per step, but data.batch_size={batch} on "
             f"{ranks} devices makes {batch * ranks}; use the same number"
         )
-    resumption = Resumption(checkpoint, folder.resolve() in Path(resume).resolve().parents, epochs)
+    resumption = Resumption(checkpoint, folder.resolve() in Path(resume).resolve().parents, epochs, minutes)
     # All epochs trained but not scored yet: resuming in the same folder catches up on the scoring. resume=auto may be
     # repeated after the end, since jobs that are put back into a queue do that.
     if resumption.done and not automatic and (finished or not resumption.same_folder):
         raise InputError(
-            f"resume={resume}: all {checkpoint.epoch} epochs are done; give the last phase of "
-            "schedule.phases, or trainer.max_epochs, more epochs"
+            f"resume={resume}: {checkpoint.epoch} epochs and {checkpoint.seconds / 60:.3g} minutes are done; give the "
+            "last phase of schedule.phases or trainer.max_epochs more epochs, or a larger max_minutes"
         )
     return resumption
 

@@ -27,6 +27,11 @@ class Schedule:
         """Total number of epochs."""
         return sum(phase.epochs for phase in self.phases)
 
+    def first_epoch(self, name: str) -> int:
+        """Return the first epoch, counted from 0, of the phase of that name."""
+        names = [phase.name for phase in self.phases]
+        return sum(phase.epochs for phase in self.phases[: names.index(name)])
+
     def at(self, epoch: int) -> Phase:
         """Return the phase of an epoch, counted from 0; the last phase beyond the end."""
         for phase in self.phases:

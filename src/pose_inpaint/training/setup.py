@@ -30,6 +30,7 @@ from pose_inpaint.tracking.status import FINISHED, Status, read_status
 from pose_inpaint.training.callbacks.checkpoints import BestOfPhase, last_checkpoint
 from pose_inpaint.training.callbacks.collapse import CollapseGuard
 from pose_inpaint.training.callbacks.samples import SampleSheet
+from pose_inpaint.training.callbacks.time_budget import TimeBudget
 from pose_inpaint.training.callbacks.timed_checkpoint import ProgressKeeper
 from pose_inpaint.training.checkpoint import check_same_settings, load_weights, read_checkpoint
 from pose_inpaint.training.factory import build_module
@@ -79,7 +80,9 @@ def finished_status(settings: TrainSettings, config: dict[str, Any]) -> Status |
     status = read_status(folder)
     if status is None or status.state != FINISHED or status.value is None:
         return None
-    resumption = find_resumption(settings.resume, folder, config, planned_epochs(settings), finished=True)
+    resumption = find_resumption(
+        settings.resume, folder, config, planned_epochs(settings), settings.max_minutes, finished=True
+    )
     return status if resumption is not None and resumption.done else None
 
 
@@ -95,11 +98,13 @@ def prepare(settings: TrainSettings, plain: dict[str, Any]) -> Training:
     """
     folder = Path(settings.run_dir)
     pl.seed_everything(settings.seed, workers=True, verbose=False)
-    data = build_data(settings.data, settings.mask, settings.seed)
+    data = build_data(settings.data, settings.mask, settings.seed, settings.augment)
     module = build_module(settings, data, plain)
     status = read_status(folder)
     finished = status is not None and status.state == FINISHED
-    resumption = find_resumption(settings.resume, folder, plain, planned_epochs(settings), finished=finished)
+    resumption = find_resumption(
+        settings.resume, folder, plain, planned_epochs(settings), settings.max_minutes, finished=finished
+    )
     if resumption is None and settings.init_from is not None:
         checkpoint = read_checkpoint(settings.init_from, "init_from")
         check_same_settings(checkpoint, plain, "init_from", ["model"])
@@ -155,6 +160,8 @@ def make_trainer(
         CollapseGuard(**vars(settings.guard)),
         ProgressKeeper(folder / CHECKPOINTS / LAST, settings.checkpoint.every_minutes),
     ]
+    if settings.max_minutes is not None:
+        callbacks.append(TimeBudget(settings.max_minutes))
     callbacks += [BestOfPhase(folder / CHECKPOINTS, phase, settings.checkpoint.monitor) for phase in phases]
     callbacks.append(last_checkpoint(folder / CHECKPOINTS))
     own = resumption is not None and resumption.same_folder and this_rank() == 0  # one rank writes
