@@ -32,7 +32,9 @@ class StructuralError(LossTerm):
         """
         images = _unit(output.image(self.image, batch)).flatten(0, 1)
         samples = len(images) // len(batch.target)
-        return 1 - structural_similarity(images, _unit(batch.target).repeat_interleave(samples, dim=0)).mean()
+        target = _unit(batch.target).repeat_interleave(samples, dim=0)
+        similarity: Tensor = structural_similarity(images, target).mean()
+        return 1 - similarity
 
 
 class FrequencyError(LossTerm):
@@ -53,7 +55,8 @@ class FrequencyError(LossTerm):
     def forward(self, batch: Batch, output: InpaintingOutput, discriminator: nn.Module | None) -> Float[Tensor, ""]:
         """Mean distance, at least 0."""
         difference = (output.image(self.image, batch) - batch.target[:, None]).float()
-        return torch.fft.rfft2(difference, norm="ortho").abs().mean()
+        distance: Tensor = torch.fft.rfft2(difference, norm="ortho").abs().mean()
+        return distance
 
 
 def _unit(images: Tensor) -> Tensor:

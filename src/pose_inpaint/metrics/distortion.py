@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from pose_inpaint.metrics.bootstrap import ratio
 from pose_inpaint.metrics.per_image import ImageMetric, region_weights
-from pose_inpaint.models.layers.structural_similarity import structural_similarity
+from pose_inpaint.models.layers.structural_similarity import WINDOW, structural_similarity
 
 
 def mean_over(values: Float[Tensor, "n h w"], weights: Float[Tensor, "n r h w"]) -> Float[Tensor, "n r"]:

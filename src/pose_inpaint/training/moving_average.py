@@ -23,4 +23,4 @@ def moving_average(network: nn.Module, decay: float, *, warmup: bool) -> Average
         share = min(decay, (1 + updates) / (10 + updates)) if warmup else decay
         return averaged.lerp(current, 1 - share)
 
-    return AveragedModel(network, avg_fn=average, use_buffers=True)  # type: ignore[no-untyped-call]
+    return AveragedModel(network, avg_fn=average, use_buffers=True)

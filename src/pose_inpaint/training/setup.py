@@ -112,6 +112,9 @@ def prepare(settings: TrainSettings, plain: dict[str, Any]) -> Training:
     splits = ["train", "val", *(["test"] if settings.test.enabled and data.source.has("test") else [])]
     inspections = data.inspect(*splits)
     data.check_batch_size()
+    batches = planned_epochs(settings) * len(data.train_dataloader())
+    if settings.optim.warmup > batches:
+        raise InputError(f"optim.warmup={settings.optim.warmup}: longer than the training of {batches} batches")
     trainer = make_trainer(settings, module, data, folder, resumption)
     check_local_patches(module, data)
     rehearse(module, data)

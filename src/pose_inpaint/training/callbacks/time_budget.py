@@ -35,7 +35,7 @@ class TimeBudget(Callback):
         self._started, self._batches = time.monotonic() - cast("InpaintingModule", pl_module).seconds, 0
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
-        """Update the module's duration, by the first rank's clock on all ranks, and stop after this batch if it is up."""
+        """Update the module's duration, by the first rank's clock, and stop after this batch if the time is up."""
         module = cast("InpaintingModule", pl_module)
         seconds = torch.tensor(time.monotonic() - self._started, dtype=torch.float64)
         if trainer.world_size > 1:
@@ -63,7 +63,8 @@ class TimeBudget(Callback):
         module = cast("InpaintingModule", pl_module)
         if not trainer.is_global_zero or module.time_share is None or module.time_share < 1:
             return
-        reached = module.schedule.at(trainer.current_epoch)
+        last_epoch = (int(module.batches_seen) - 1) // int(trainer.num_training_batches)
+        reached = module.schedule.at(last_epoch)  # Lightning has counted an epoch that was cut short as done by now
         names = [phase.name for phase in module.schedule.phases]
         begun = names[: names.index(reached.name) + 1]
         never = names[len(begun) :]

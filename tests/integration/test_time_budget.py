@@ -1,0 +1,101 @@
+"""Trainings with a budget of minutes end where they should, say so, and go on without losing or repeating a batch."""
+
+import itertools
+import json
+from types import SimpleNamespace
+
+import pytest
+import torch
+from conftest import TINY
+
+from pose_inpaint.training.callbacks import time_budget
+
+
+@pytest.fixture
+def tick(monkeypatch):
+    """A clock that goes on by so many seconds with every batch."""
+
+    def every(seconds):
+        counted = itertools.count()
+        monkeypatch.setattr(time_budget, "time", SimpleNamespace(monotonic=lambda: seconds * next(counted)))
+
+    return every
+
+
+def arguments(data, run, *more):
+    return [
+        "+experiment=authors2018", f"data.root={data}", f"hydra.run.dir={run}", *TINY, "mask=squares",
+        "test.enabled=false", *more,
+    ]  # fmt: skip
+
+
+def weights(folder):
+    content = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
+    moments = [
+        value for each in content["optimizer_states"] for state in each["state"].values() for value in state.values()
+    ]
+    return [*content["state_dict"].values(), *moments, content["pose_inpaint"]["random_states"][0]["torch"]]
+
+
+@pytest.mark.parametrize("batches", [2, 3, 5, 8])  # inside an epoch, at its end, in the second phase
+def test_a_run_cut_short_by_its_budget_goes_on_as_if_unbroken(command, unbroken, tick, tmp_path, batches):
+    data, whole = unbroken("mask=squares")
+    tick(6)
+    cut = command("train", *arguments(data, tmp_path / "cut", f"max_minutes={batches / 10}"))
+    assert cut.status == 0, cut.err
+    assert f"used up after {batches} batches; phases begun: reconstruction" in cut.out
+    assert ("never begun: adversarial" in cut.out) == (batches < 6)
+    assert json.loads((tmp_path / "cut/status.json").read_text())["state"] == "finished"
+    again = command("train", *arguments(data, tmp_path / "cut", f"max_minutes={batches / 10}", "resume=auto"))
+    assert again.status == 0, again.err
+    assert "nothing left to do" in again.out
+    tick(6)
+    rest = command("train", *arguments(data, tmp_path / "cut", "max_minutes=9", "resume=auto"))
+    assert rest.status == 0, rest.err
+    assert f"{batches} batches in total" in rest.out
+    assert all(map(torch.equal, weights(tmp_path / "cut"), weights(whole)))
+
+
+def test_a_budget_counts_over_all_starts(command, tiny_data, tick, tmp_path):
+    for minutes, batches in ((0.2, 2), (0.5, 5)):
+        tick(6)
+        outcome = command("train", *arguments(tiny_data, tmp_path / "run", f"max_minutes={minutes}", "resume=auto"))
+        assert f"used up after {batches} batches" in outcome.out, outcome.err
+
+
+def test_the_learning_rate_runs_over_the_time(command, tiny_data, tick, tmp_path):
+    tick(6)
+    more = ["max_minutes=0.5", "optim.schedule=linear", "schedule.phases.0.epochs=9"]
+    outcome = command("train", *arguments(tiny_data, tmp_path / "run", *more))
+    assert outcome.status == 0, outcome.err
+    lines = (tmp_path / "run/metrics.csv").read_text().splitlines()
+    column = lines[0].split(",").index("train/generator/lr")
+    rates = [float(line.split(",")[column]) for line in lines[1:] if line.split(",")[column]]
+    full = 1e-4 if rates[0] < 2e-4 else 1e-3
+    assert rates == pytest.approx([full * share for share in (0.8, 0.6, 0.4, 0.2, 0)])
+
+
+def test_a_budget_that_ends_before_the_last_phase_is_said_early(command, tiny_data, tick, tmp_path):
+    tick(6)
+    more = ["max_minutes=3", "schedule.phases.0.epochs=20"]  # 20 epochs x 3 batches x 6 s = 6 minutes
+    outcome = command("train", *arguments(tiny_data, tmp_path / "run", *more))
+    assert "max_minutes=3: ends before phase 'adversarial' begins, after about 6" in outcome.out
+    assert outcome.out.index("ends before phase") < outcome.out.index("used up after 30 batches")
+
+
+@pytest.mark.parametrize(
+    ("setting", "text"),
+    [
+        ("max_minutes=0", "max_minutes=0: must be positive, or null for no budget"),
+        ("optim.schedule=cubic", "optim.schedule=cubic: not one of none, linear, cosine, one_cycle"),
+        ("optim.schedule_over=finale", "optim.schedule_over=finale: not one of training, phases, reconstruction"),
+        ("optim.warmup=-1", "optim.warmup=-1: must be at least 0"),
+        ("optim.warmup=13", "optim.warmup=13: longer than the training of 12 batches"),
+        ("ema.decay=1", "ema.decay=1: must be in (0, 1)"),
+    ],
+)
+def test_bad_settings_are_refused_before_anything_is_written(command, tiny_data, tmp_path, setting, text):
+    outcome = command("train", *arguments(tiny_data, tmp_path / "run", setting))
+    assert outcome.status != 0
+    assert text in outcome.err
+    assert not (tmp_path / "run").exists()
