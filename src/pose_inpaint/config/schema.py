@@ -237,6 +237,22 @@ class IndexSettings:
 
 
 @dataclass
+class ReleaseSettings:
+    """`conf/release.yaml`."""
+
+    checkpoint: str
+    output: str
+    precision: str
+    scores: list[str]
+    data_terms: str
+    limits: str
+    name: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        check_one_of("precision", self.precision, ("fp16", "fp32"))
+
+
+@dataclass
 class VerifySettings:
     """`conf/verify.yaml`."""
 

@@ -18,6 +18,7 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.evaluation.evaluator import InpaintFn, inpaint_fn
 from pose_inpaint.evaluation.predictions import Predictions
 from pose_inpaint.evaluation.scores_file import CheckpointRecord
+from pose_inpaint.models.pretrained import Pretrained
 from pose_inpaint.training.checkpoint import Checkpoint, load_generator, read_checkpoint
 from pose_inpaint.types import Inpainter
 
@@ -50,7 +51,8 @@ def choose_method(settings: EvaluateSettings, device: torch.device) -> Method:
     if checkpoint is None:
         chosen = HydraConfig.get().runtime.choices.get("model") or "method"
         fields = {"model": settings.model, "postprocess": settings.postprocess}
-        return Method(settings.name or str(chosen), inpaint, fields)
+        network = inpainter if isinstance(inpainter, nn.Module) else None
+        return Method(settings.name or str(chosen), inpaint, fields, network)
     origin: dict[str, Any] = {
         "postprocess": settings.postprocess,
         "model": checkpoint.config["model"],
@@ -83,13 +85,15 @@ def choose_inpainter(
     """
     if (model is None) == (checkpoint is None):
         raise InputError(
-            "give either checkpoint=PATH or model=black|mean|telea|navier_stokes|patchmatch|scene_completion"
-            + (", not both" if model else "")
+            "give either checkpoint=PATH or model=pretrained|push_pull|mean|telea|navier_stokes|patchmatch|"
+            "scene_completion|black" + (", not both" if model else "")
         )
     if checkpoint is not None:
         read = read_checkpoint(checkpoint)
         return load_generator(read).to(device), read
     inpainter = build.build_inpainter(model or {})
+    if isinstance(inpainter, Pretrained):
+        return inpainter.to(device), None
     if isinstance(inpainter, nn.Module):
         raise InputError("model: a network without weights can't inpaint; give checkpoint=PATH of a trained one")
     return inpainter, None

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from pose_inpaint.config.differences import differing_keys, flat
 from pose_inpaint.config.instantiate import build_network
 from pose_inpaint.errors import InputError
+from pose_inpaint.models.release import WEIGHTS, Release, is_release, read_release
 from pose_inpaint.runtime.hashing import file_digest
 from pose_inpaint.tracking.checkpoint_file import read_whole
 from pose_inpaint.training.lightning_module import CHECKPOINT_FORMAT, InpaintingModule
@@ -56,21 +57,23 @@ class Checkpoint:
         return {key.removeprefix(prefix): value for key, value in self.state.items() if key.startswith(prefix)}
 
     def sha256(self) -> str:
-        """Digest of the file."""
-        return file_digest(self.path)
+        """Digest of the file of weights."""
+        return file_digest(self.path / WEIGHTS if is_release(self.path) else self.path)
 
 
 def read_checkpoint(path: str | Path, key: str = "checkpoint") -> Checkpoint:
-    """Read a checkpoint without running code from it.
+    """Read a checkpoint, or released weights, without running code from it.
 
     Args:
-        path: File to read.
+        path: File of a checkpoint, or folder of a release.
         key: Setting that named the file, for messages.
 
     Raises:
         InputError: There is no such file, or it was not written by this version of the package.
     """
     path = Path(path)
+    if is_release(path):
+        return _of_release(read_release(path, key))
     content = read_whole(path, key)
     try:
         ours, progress = content["pose_inpaint"], content.get("InpaintingData", {})
@@ -94,6 +97,12 @@ def read_checkpoint(path: str | Path, key: str = "checkpoint") -> Checkpoint:
             f"{key}={path}: format {version}, but this version reads {CHECKPOINT_FORMAT}; retrain or change version"
         )
     return found
+
+
+def _of_release(release: Release) -> Checkpoint:
+    """Released weights as a checkpoint that has nothing else to resume from."""
+    state = {f"{GENERATOR_PREFIX}{name}": value for name, value in release.weights.items()}
+    return Checkpoint(release.folder, release.config, "release", 0, state)
 
 
 def load_generator(checkpoint: Checkpoint) -> nn.Module:

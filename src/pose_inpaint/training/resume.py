@@ -9,6 +9,7 @@ from typing import Any
 
 from pose_inpaint.config.block_schema import AUTO, Phase
 from pose_inpaint.errors import InputError
+from pose_inpaint.models.release import is_release
 from pose_inpaint.runtime.ranks import rank_count
 from pose_inpaint.tracking.files import CHECKPOINTS, LAST
 from pose_inpaint.training.checkpoint import Checkpoint, check_same_settings, read_checkpoint
@@ -81,6 +82,8 @@ def find_resumption(
         )
     if resume is None:
         return None
+    if is_release(resume):
+        raise InputError(f"resume={resume}: released weights can't be resumed; begin with them by init_from={resume}")
     checkpoint = read_checkpoint(resume, "resume")
     comparable = replace(checkpoint, config=_comparable(checkpoint.config))
     check_same_settings(comparable, _comparable(config), "resume", SAME, FREE)

@@ -1,0 +1,56 @@
+"""Networks that come with the package, trained."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from pose_inpaint.errors import InputError
+from pose_inpaint.models.release import PACKAGED, read_release
+from pose_inpaint.types import InpaintingOutput
+
+
+class Pretrained(nn.Module):
+    """Network with released weights; an `Inpainter`.
+
+    Args:
+        weights: Name of a release that comes with the package, or the folder of another one.
+
+    Raises:
+        InputError: No such release, or a damaged one.
+    """
+
+    trained = True
+    """Unlike a network that `model=NAME` builds with random weights, it can inpaint."""
+
+    def __init__(self, weights: str = "pretrained") -> None:
+        super().__init__()
+        folder = PACKAGED / weights
+        self.release = read_release(folder if folder.is_dir() else weights, "model.weights")
+        self.network = self.release.network()
+        self.stride = getattr(self.network, "stride", 1)
+        self.eval()
+
+    def forward(
+        self,
+        known: Float[Tensor, "b 3 h w"],
+        mask: Float[Tensor, "b 1 h w"],
+        *,
+        samples: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> InpaintingOutput:
+        """Inpaint the images."""
+        output: InpaintingOutput = self.network(known, mask, samples=samples, generator=generator)
+        return output
+
+    def train(self, mode: bool = True) -> Pretrained:
+        """Stay in evaluation mode.
+
+        Raises:
+            InputError: `mode` is True: this wrapper is for inference.
+        """
+        if mode:
+            raise InputError("model=pretrained: is for inference; train its network with init_from=FOLDER instead")
+        super().train(mode)
+        return self

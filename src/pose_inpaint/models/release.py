@@ -1,0 +1,141 @@
+"""Released weights: a folder with `model.safetensors`, `config.yaml` and `card.md`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from yaml import YAMLError
+
+from pose_inpaint.config.instantiate import build_network
+from pose_inpaint.errors import InputError
+from pose_inpaint.runtime.files import written_whole
+from pose_inpaint.runtime.hashing import file_digest
+
+WEIGHTS, CONFIG, CARD = "model.safetensors", "config.yaml", "card.md"
+RELEASE_FORMAT = 1
+
+Precision = Literal["fp16", "fp32"]
+DTYPES: dict[str, torch.dtype] = {"fp16": torch.float16, "fp32": torch.float32}
+
+PACKAGED = Path(__file__).parent / "weights"
+"""Releases that come with the package, one folder each."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """Released weights that were read and checked.
+
+    Attributes:
+        folder: Folder of the release.
+        config: Configuration of the training, without paths of the machine it ran on.
+        weights: State dict of the network, in single precision.
+        sha256: Digest of `model.safetensors`.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    weights: dict[str, Tensor]
+    sha256: str
+
+    def network(self) -> nn.Module:
+        """Build the network with its weights, in evaluation mode.
+
+        Raises:
+            InputError: The weights don't fit the configured network.
+        """
+        network = build_network(self.config["model"])
+        try:
+            network.load_state_dict(self.weights)
+        except RuntimeError as error:
+            raise InputError(
+                f"{self.folder}: {WEIGHTS} doesn't fit the model of {CONFIG}: {str(error).splitlines()[-1].strip()}"
+            ) from error
+        return network.eval()
+
+
+def is_release(path: str | Path) -> bool:
+    """Whether a path is a folder that holds, or should hold, released weights."""
+    return Path(path).is_dir()
+
+
+def read_release(folder: str | Path, key: str = "checkpoint") -> Release:
+    """Read released weights.
+
+    Args:
+        folder: Folder of the release.
+        key: Setting that named the folder, for messages.
+
+    Raises:
+        InputError: A file is missing, damaged, or of another format or digest.
+    """
+    folder = Path(folder)
+    for name in (CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            raise InputError(f"{key}={folder}: no {name} in it; give a checkpoint, or a folder that release wrote")
+    try:
+        config: Any = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
+        release = config["release"]
+        version, expected = release["format"], release["weights_sha256"]
+    except (YAMLError, OmegaConfBaseException, ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{key}={folder}: {CONFIG} is not that of a release; fetch it again") from error
+    if version != RELEASE_FORMAT:
+        raise InputError(
+            f"{key}={folder}: format {version}, but this version reads {RELEASE_FORMAT}; release anew or change version"
+        )
+    found = file_digest(folder / WEIGHTS)
+    if found != expected:
+        raise InputError(
+            f"{key}={folder}: {WEIGHTS} has the digest {found[:12]}..., but {CONFIG} says {expected[:12]}...; one of "
+            "them is damaged or from another release, fetch both again"
+        )
+    try:
+        weights = load_file(folder / WEIGHTS)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{key}={folder}: {WEIGHTS} can't be read ({error}); fetch it again") from error
+    return Release(folder, config, {name: _single(value) for name, value in weights.items()}, found)
+
+
+def write_release(
+    folder: Path, config: Mapping[str, Any], weights: Mapping[str, Tensor], precision: Precision, card: str
+) -> Release:
+    """Write released weights and read them back.
+
+    Args:
+        folder: Folder to write to; created if needed.
+        config: Configuration of the training, without paths.
+        weights: State dict of the network.
+        precision: Precision of the stored weights; statistics and other integers keep theirs.
+        card: Text of `card.md`, in which `{sha256}` stands for the digest of the weights.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    stored = {
+        name: (value.to(DTYPES[precision]) if value.is_floating_point() else value).contiguous()
+        for name, value in weights.items()
+    }
+    with written_whole(folder / WEIGHTS) as part:
+        save_file(stored, part, metadata={"format": "pt"})
+    digest = file_digest(folder / WEIGHTS)
+    release = {
+        "format": RELEASE_FORMAT,
+        "precision": precision,
+        "parameters": sum(value.numel() for value in stored.values()),
+        "weights_sha256": digest,
+    }
+    with written_whole(folder / CONFIG) as part:
+        part.write_text(OmegaConf.to_yaml(OmegaConf.create({**config, "release": release})), encoding="utf-8")
+    with written_whole(folder / CARD) as part:
+        part.write_text(card.replace("{sha256}", digest), encoding="utf-8")
+    return read_release(folder, "output")
+
+
+def _single(value: Tensor) -> Tensor:
+    return value.float() if value.is_floating_point() else value

@@ -1,0 +1,78 @@
+"""`python -m pose_inpaint.release checkpoint=PATH output=DIR`: inference weights, their configuration and a card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pose_inpaint.config.command import run_command
+from pose_inpaint.config.schema import ReleaseSettings
+from pose_inpaint.config.settings import read_settings
+from pose_inpaint.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from omegaconf import DictConfig
+
+PRIVATE = ("run_dir", "resume", "init_from", "logger", "release")
+"""Keys of a training that a release leaves out, besides paths of data."""
+
+
+def main() -> None:
+    """Run the command."""
+    run_command("release", run)
+
+
+def run(config: DictConfig) -> None:
+    """Write a release as configured.
+
+    Raises:
+        InputError: A setting or an input file can't be used; nothing is written.
+    """
+    from pose_inpaint.evaluation.scores_file import ScoresFile
+    from pose_inpaint.models.release import CONFIG, WEIGHTS, write_release
+    from pose_inpaint.reporting.model_card import model_card
+    from pose_inpaint.training.checkpoint import load_generator, read_checkpoint
+
+    settings = read_settings(config, ReleaseSettings)
+    output = Path(settings.output)
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise InputError(f"output={output}: exists and is not an empty folder; give another, or remove it")
+    checkpoint = read_checkpoint(settings.checkpoint)
+    weights = load_generator(checkpoint).state_dict()
+    scores = []
+    for folder in settings.scores:
+        try:
+            scores.append(ScoresFile.read(Path(folder)))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"scores={folder}: no scores.json of this version ({error}); evaluate again") from error
+        scored = scores[-1].checkpoint
+        if scored is None or scored.sha256 != checkpoint.sha256():
+            raise InputError(f"scores={folder}: are not of {settings.checkpoint}; evaluate that checkpoint")
+    name = settings.name or str(checkpoint.config["name"])
+    kept = {**_public(checkpoint.config), "name": name}
+    parameters = sum(value.numel() for value in weights.values())
+    card = model_card(
+        name, kept, parameters, settings.precision, scores, settings.data_terms, settings.limits, checkpoint.sha256()
+    )
+    try:
+        release = write_release(output, kept, weights, settings.precision, card)  # type: ignore[arg-type]
+    except OSError as error:
+        raise InputError(f"output={output}: can't be written ({error.strerror}); give another folder") from error
+    size = (output / WEIGHTS).stat().st_size / 1e6
+    print(
+        f"{output}: {WEIGHTS} ({parameters:,} parameters, {size:.2f} MB, SHA-256 {release.sha256}), {CONFIG}, card.md"
+    )
+
+
+def _public(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what names folders of the machine."""
+    kept = {key: value for key, value in config.items() if key not in PRIVATE}
+    for block, keys in {"data": ("root", "source"), "mask": ("root",)}.items():
+        kept[block] = {key: value for key, value in kept.get(block, {}).items() if key not in keys}
+    return kept
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""Released weights: what is written, what takes them, and what is refused."""
+
+import shutil
+
+import pytest
+import torch
+from conftest import TINY
+from omegaconf import OmegaConf
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from pose_inpaint.runtime.hashing import file_digest
+from pose_inpaint.training.checkpoint import load_generator, read_checkpoint
+
+
+@pytest.fixture
+def release(command, tiny_checkpoint, tmp_path):
+    outcome = command("release", f"checkpoint={tiny_checkpoint}", f"output={tmp_path}/released", "precision=fp32")
+    assert outcome.status == 0, outcome.err
+    return tmp_path / "released"
+
+
+def test_a_release_holds_inference_weights_configuration_and_card(release, tiny_checkpoint):
+    network = load_generator(read_checkpoint(tiny_checkpoint))
+    stored = load_file(release / "model.safetensors")
+    assert stored.keys() == network.state_dict().keys()
+    for name, value in network.state_dict().items():
+        assert torch.equal(stored[name], value), name
+    config = OmegaConf.load(release / "config.yaml")
+    assert config.model.width == 2
+    assert config.release.precision == "fp32"
+    text = (release / "config.yaml").read_text()
+    assert str(tiny_checkpoint.parents[2]) not in text  # no path of the machine
+    card = (release / "card.md").read_text()
+    assert config.release.weights_sha256 in card
+    assert read_checkpoint(tiny_checkpoint).sha256() in card
+    assert "Not scored yet." in card
+    assert sorted(path.name for path in release.iterdir()) == ["card.md", "config.yaml", "model.safetensors"]
+
+
+def test_whatever_takes_a_checkpoint_takes_a_release(command, release, tiny_checkpoint, tiny_data, tmp_path):
+    scores = {}
+    for name, path in {"checkpoint": tiny_checkpoint, "release": release}.items():
+        outcome = command(
+            "evaluate", f"checkpoint={path}", "data=chalearn", f"data.root={tiny_data}", "data.size=32",
+            f"hydra.run.dir={tmp_path}/{name}", "data.workers=0",
+        )  # fmt: skip
+        assert outcome.status == 0, outcome.err
+        scores[name] = (tmp_path / name / "scores.csv").read_text()
+        outcome = command(
+            "predict", f"checkpoint={path}", f"input={tiny_data}/test/Y", f"mask={tiny_data}/test/maskdata.json",
+            f"output={tmp_path}/out_{name}",
+        )  # fmt: skip
+        assert outcome.status == 0, outcome.err
+    assert scores["release"] == scores["checkpoint"]
+    for path in (tmp_path / "out_release").iterdir():
+        assert path.read_bytes() == (tmp_path / "out_checkpoint" / path.name).read_bytes()
+
+
+def test_half_precision_halves_the_file_and_changes_little(command, tiny_checkpoint, release, tmp_path):
+    command("release", f"checkpoint={tiny_checkpoint}", f"output={tmp_path}/half", "name=Half a model")
+    assert "# Half a model" in (tmp_path / "half/card.md").read_text()
+    single, half = (load_generator(read_checkpoint(path)).state_dict() for path in (release, tmp_path / "half"))
+    for name, value in single.items():
+        torch.testing.assert_close(half[name], value, rtol=1e-3, atol=1e-6, msg=name)
+    assert any(not torch.equal(half[name], value) for name, value in single.items())
+
+
+def test_scores_of_the_checkpoint_go_into_the_card(command, tiny_checkpoint, tiny_run, tmp_path):
+    best = next(tiny_run.glob("checkpoints/best-adversarial*.ckpt"))
+    outcome = command("release", f"checkpoint={best}", f"output={tmp_path}/released", f"scores=[{tiny_run}]")
+    assert outcome.status == 0, outcome.err
+    card = (tmp_path / "released/card.md").read_text()
+    assert "| images |" in card
+    assert "n = 4" in card
+    outcome = command("release", f"checkpoint={tiny_checkpoint}", f"output={tmp_path}/other", f"scores=[{tiny_run}]")
+    assert outcome.status == 2
+    assert f"scores={tiny_run}: are not of {tiny_checkpoint}" in outcome.err
+    assert not (tmp_path / "other").exists()
+
+
+def test_training_begins_from_a_release(command, release, tiny_data, tmp_path):
+    short = ["trainer.max_epochs=1", "test.enabled=false"]
+    arguments = ["+experiment=authors2018", f"data.root={tiny_data}", *TINY, *short]
+    outcome = command("train", *arguments, f"hydra.run.dir={tmp_path}/run", f"init_from={release}")
+    assert outcome.status == 0, outcome.err
+    outcome = command("train", *arguments, f"hydra.run.dir={tmp_path}/other", f"resume={release}")
+    assert outcome.status == 2
+    assert f"released weights can't be resumed; begin with them by init_from={release}" in outcome.err
+
+
+def cut_short(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def one_bit(folder):
+    path = folder / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def no_weights(folder):
+    (folder / "model.safetensors").unlink()
+
+
+def no_config(folder):
+    (folder / "config.yaml").unlink()
+
+
+def not_a_release(folder):
+    (folder / "config.yaml").write_text("model: {}\n")
+
+
+def not_yaml(folder):
+    (folder / "config.yaml").write_bytes(b"\xff\xfe{")
+
+
+def newer(folder):
+    path = folder / "config.yaml"
+    path.write_text(path.read_text().replace("format: 1", "format: 9"))
+
+
+def other_network(folder):
+    path = folder / "model.safetensors"
+    before = file_digest(path)
+    save_file({"a": torch.zeros(2)}, path)
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace(before, file_digest(path)))
+
+
+@pytest.mark.parametrize(
+    ("harm", "text"),
+    [
+        (cut_short, "model.safetensors has the digest"),
+        (one_bit, "one of them is damaged or from another release"),
+        (no_weights, "no model.safetensors in it"),
+        (no_config, "no config.yaml in it"),
+        (not_a_release, "config.yaml is not that of a release"),
+        (not_yaml, "config.yaml is not that of a release"),
+        (newer, "format 9, but this version reads 1"),
+        (other_network, "its weights don't fit its model"),
+    ],
+)
+def test_harmed_releases_are_refused_in_one_line(command, release, tiny_data, tmp_path, harm, text):
+    copy = shutil.copytree(release, tmp_path / "harmed")
+    harm(copy)
+    outcome = command(
+        "predict", f"checkpoint={copy}", f"input={tiny_data}/test/Y", "mask=black", f"output={tmp_path}/out"
+    )
+    assert outcome.status == 2
+    assert outcome.err.count("\n") == 1
+    assert text in outcome.err
+    assert str(copy) in outcome.err
+
+
+def test_a_folder_with_something_in_it_is_left_alone(command, tiny_checkpoint, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/mine.txt").write_text("mine")
+    outcome = command("release", f"checkpoint={tiny_checkpoint}", f"output={tmp_path}/full")
+    assert outcome.status == 2
+    assert "exists and is not an empty folder" in outcome.err
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]
+
+
+def test_the_pretrained_model_inpaints(command, tmp_path):
+    Image.new("RGB", (50, 40), (200, 30, 30)).save(tmp_path / "red.png")
+    Image.new("L", (50, 40), 0).save(tmp_path / "mask.png")
+    with Image.open(tmp_path / "mask.png") as mask:
+        mask.paste(255, (10, 10, 30, 25))
+        mask.save(tmp_path / "mask.png")
+    photo, mask = tmp_path / "red.png", tmp_path / "mask.png"
+    outcome = command("predict", "model=pretrained", f"input={photo}", f"mask={mask}", f"output={tmp_path}/out")
+    assert outcome.status == 0, outcome.err
+    with Image.open(tmp_path / "out/red.png") as image:
+        hole = image.crop((10, 10, 30, 25))
+        means = [sum(band.getdata()) / 300 for band in hole.split()]
+    assert abs(means[0] - 200) < 40
+    assert means[1] < 90
+    assert means[2] < 90
