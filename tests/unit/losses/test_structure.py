@@ -45,6 +45,13 @@ def test_structural_error_of_the_original_is_0_and_has_a_gradient_elsewhere():
     assert (raw.grad[0, 0] * batch.mask[0]).abs().sum() > 0
 
 
+def test_mixed_precision_computes_it_in_full():
+    batch, output = sample()
+    full = StructuralError(1.0)(batch, output, None)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(StructuralError(1.0)(batch, output, None), full)
+
+
 def test_small_images_are_refused():
     batch, output = sample(10, 24)
     with pytest.raises(InputError, match="at least 11 pixels"):
