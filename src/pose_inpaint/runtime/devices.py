@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pose_inpaint.errors import InputError
+from pose_inpaint.errors import InputError, first_line
 from pose_inpaint.runtime.ranks import devices_wanted
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device={name}: not available ({str(error).splitlines()[0]}); try device=cpu") from error
+        raise InputError(f"device={name}: not available ({first_line(error)}); try device=cpu") from error
     return device
 
 

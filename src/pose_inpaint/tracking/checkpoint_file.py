@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from pose_inpaint.errors import InputError
+from pose_inpaint.errors import InputError, first_line
 from pose_inpaint.runtime.files import written_whole
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class WholeCheckpointIO(TorchCheckpointIO):
             if "DataLoader worker" in str(error):  # raised by a signal handler, wherever the process is
                 raise
             older = "the previous one is intact; " if path.is_file() else ""
-            cause = str(error).splitlines()[0]
+            cause = first_line(error)
             raise InputError(
                 f"{path}: can't be written ({cause}); {older}free space there, then continue with resume=auto"
             ) from error
@@ -69,6 +69,6 @@ def read_whole(path: Path, key: str) -> dict[str, Any]:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, zipfile.BadZipFile, ValueError) as error:
         raise InputError(
-            f"{key}={path}: not a PyTorch checkpoint, or a damaged one ({str(error).splitlines()[0][:120]})"
+            f"{key}={path}: not a PyTorch checkpoint, or a damaged one ({first_line(error)[:120]})"
         ) from error
     return content

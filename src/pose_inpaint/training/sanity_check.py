@@ -9,7 +9,7 @@ import torch
 from pose_inpaint.data.datamodule import InpaintingData
 from pose_inpaint.data.dataset import collate
 from pose_inpaint.data.images import image_size
-from pose_inpaint.errors import InputError
+from pose_inpaint.errors import InputError, first_line
 from pose_inpaint.models.layers.local_patch import hole_patches
 from pose_inpaint.training.lightning_module import InpaintingModule
 from pose_inpaint.types import Discriminator
@@ -35,7 +35,7 @@ def rehearse(module: InpaintingModule, data: InpaintingData) -> None:
     try:
         module.configure_optimizers()
     except (TypeError, ValueError) as error:
-        raise InputError(f"optim: {str(error).splitlines()[0]}") from error
+        raise InputError(f"optim: {first_line(error)}") from error
 
 
 def check_local_patches(module: InpaintingModule, data: InpaintingData) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pose_inpaint.errors import InputError
+from pose_inpaint.errors import InputError, first_line
 from pose_inpaint.multirun.sweep.plan import Plan
 from pose_inpaint.runtime.optional import import_extra
 
@@ -76,9 +76,7 @@ def _load(optuna: Any, plan: Plan) -> Any:
     except KeyError:
         return None
     except Exception as error:
-        raise InputError(
-            f"hydra.sweeper.storage={storage}: can't read the study ({str(error).splitlines()[0]})"
-        ) from error
+        raise InputError(f"hydra.sweeper.storage={storage}: can't read the study ({first_line(error)})") from error
 
 
 def _check_direction(plan: Plan) -> None:

@@ -18,7 +18,7 @@ from omegaconf.errors import InterpolationResolutionError
 
 from pose_inpaint.config.command import CONF
 from pose_inpaint.config.overrides import as_value, key_of
-from pose_inpaint.errors import InputError
+from pose_inpaint.errors import InputError, first_line
 from pose_inpaint.metrics.score_names import higher_is_better
 from pose_inpaint.multirun.sweep.job import check_launcher
 from pose_inpaint.multirun.sweep.record import SweepRecord, continued_overrides, read_record
@@ -125,8 +125,8 @@ def _compose(overrides: list[str]) -> DictConfig:
             f"{kind}: no such plugin, or it isn't installed; pip install 'pose-inpaint[{extra}]'"
         ) from error
     except ConfigCompositionException as error:
-        cause = str(error.__cause__ or error).splitlines()[0]
-        raise InputError(f"{str(error).splitlines()[0]} ({cause})") from error
+        cause = first_line(error.__cause__ or error)
+        raise InputError(f"{first_line(error)} ({cause})") from error
 
 
 def _first_values(parsed: Iterable[Override]) -> list[str]:
