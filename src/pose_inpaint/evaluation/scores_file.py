@@ -167,6 +167,7 @@ class ScoresFile:
 
     def write(self, folder: Path) -> None:
         """Write the file into a folder; fields that don't apply are left out."""
+        folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / SCORES, _without_nones(dataclasses.asdict(self)))
 
     @classmethod

@@ -37,7 +37,13 @@ def this_rank() -> int:
 
 def started_here() -> bool:
     """Whether `run_ranks` started this process."""
-    return STARTED_HERE in os.environ
+    return launcher_process() is not None
+
+
+def launcher_process() -> int | None:
+    """Process id of the `run_ranks` that started this process; None if another program did."""
+    launcher = os.environ.get(STARTED_HERE)
+    return None if launcher is None else int(launcher)
 
 
 def devices_wanted(trainer: Mapping[str, Any]) -> int:
