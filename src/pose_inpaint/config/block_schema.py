@@ -37,6 +37,12 @@ def check_at_least(least: float, **values: float | None) -> None:
         check_value(name.replace("__", "."), value, f"must be at least {least:g}", valid=valid)
 
 
+def check_weight(key: str, value: float) -> float:
+    """Return a weight if it is finite and not negative; raise `InputError` otherwise."""
+    check_value(key, value, "must be a finite number of at least 0", valid=math.isfinite(value) and value >= 0)
+    return value
+
+
 def check_one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise `InputError` if a value is not one of the choices."""
     check_value(key, value, f"not one of {', '.join(choices)}", valid=value in choices)
@@ -80,9 +86,8 @@ class LossSettings:
     discriminator: Optional[dict[str, Any]] = None
 
     def __post_init__(self) -> None:
-        for key, value in {"alpha": self.alpha, "beta": self.beta}.items():
-            valid = math.isfinite(value) and value >= 0
-            check_value(f"loss.{key}", value, "must be a finite number of at least 0", valid=valid)
+        check_weight("loss.alpha", self.alpha)
+        check_weight("loss.beta", self.beta)
 
 
 @dataclass
