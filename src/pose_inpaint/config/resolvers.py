@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import OmegaConf
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
 
 RECORD = "sweep.yaml"
 """File in the folder of a sweep, beside the folders of its jobs."""

@@ -39,29 +39,17 @@ def mask_ratio_groups(mask_ratios: Float[Tensor, " n"], edges: Sequence[float]) 
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of one method on one split.
+    """Scores of one method on one split."""
 
-    Attributes:
-        names: Names of the images, in order.
-        mask_ratios: Mask ratio of each image, (n,).
-        metrics: Metrics with the images' values, by full name METRIC_IMAGE_REGION.
-        masks_sha256: Digest of the masks, in order.
-        of_sets: Scores of the whole set of images (FID), by full name.
-        seconds: Seconds of each stage: reading, inpainting, and the stages of scoring.
-        seed: Random seed of the intervals.
-        meter: Meter of the inpainting.
-        sources: Sources of the pixels by image name, for methods that copy from other images.
-    """
-
-    names: list[str]
-    mask_ratios: Float[Tensor, " n"]
-    metrics: Mapping[str, ImageMetric]
-    masks_sha256: str
-    of_sets: Mapping[str, float] = field(default_factory=dict)
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    seed: int = 0
+    names: list[str]  # names of the images, in order
+    mask_ratios: Float[Tensor, " n"]  # mask ratio of each image, (n,)
+    metrics: Mapping[str, ImageMetric]  # metrics with the images' values, by full name METRIC_IMAGE_REGION
+    masks_sha256: str  # digest of the masks, in order
+    of_sets: Mapping[str, float] = field(default_factory=dict)  # scores of the whole set of images (FID), by full name
+    seconds: Mapping[str, float] = field(default_factory=dict)  # of reading, inpainting and each scoring
+    seed: int = 0  # random seed of the intervals
     meter: Meter = field(default_factory=lambda: Meter("cpu"))
-    sources: Mapping[str, Source] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)  # by image, if pixels are copied
 
     def over(self, chosen: Tensor) -> dict[str, Estimate]:
         """Every score with its 95 % interval, over the images that a boolean or index tensor selects."""
@@ -70,8 +58,7 @@ class Scores:
     def summary(self, edges: Sequence[float]) -> dict[str, Any]:
         """Scores over all images, by mask ratio and by source: fields of `ScoresFile`.
 
-        Args:
-            edges: Ascending mask ratios in [0, 1]; a group includes its lower edge but not its upper, except 1.
+        `edges` are ascending mask ratios in [0, 1]; a group includes its lower edge but not its upper, except 1.
         """
         every = torch.ones(len(self.names), dtype=torch.bool)
         sources = [source_of(name) for name in self.names]
@@ -101,11 +88,7 @@ class Scores:
         return {name: value for name, value in values.items() if value.ndim == 1}
 
     def ranked(self, name: str) -> list[int]:
-        """Indices of the images from best to worst by a score.
-
-        Raises:
-            InputError: There is no such score, or it has no value per image.
-        """
+        """Indices of the images from best to worst by a score; raise `InputError` if none has a value per image."""
         values = self.values()
         if name not in values:
             raise InputError(f"contact_sheet.rank_by={name}: not one of {', '.join(values)}")

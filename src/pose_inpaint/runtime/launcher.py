@@ -9,16 +9,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pose_inpaint.runtime.ranks import LOST, SAVING, STARTED_HERE
 from pose_inpaint.runtime.signals import BY_CTRL_C, STOPPED, handling_requests, let_go_of_closed_outputs, stopped_status
 from pose_inpaint.runtime.subprocesses import describe_status, last_lines, signal_group
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 GRACE = 15.0  # seconds for the other ranks to exit after one has failed
 FAULT = 1  # exit status if a signal killed a rank
@@ -27,11 +23,8 @@ FAULT = 1  # exit status if a signal killed a rank
 def run_ranks(command: Sequence[str], ranks: int) -> int:
     """Run a command once per rank, wait for all ranks, and return the exit status.
 
-    If a rank fails or is killed, the others are stopped. Stop signals are forwarded to all ranks.
-
-    Args:
-        command: Program and arguments.
-        ranks: Number of ranks. Rank 0 shares this process's output.
+    Rank 0 shares this process's output. If a rank fails or is killed, the others are stopped. Stop signals are
+    forwarded to all ranks.
     """
     with tempfile.TemporaryDirectory() as folder:
         logs = [None, *(Path(folder) / f"rank{rank}.log" for rank in range(1, ranks))]
@@ -69,9 +62,7 @@ def _start(command: Sequence[str], rank: int, shared: Mapping[str, str], log: Pa
 def _wait(processes: Sequence[subprocess.Popen[bytes]], requests: Sequence[int]) -> list[int]:
     """Return each rank's exit status, LOST for ranks that did not exit in time after another one had.
 
-    Args:
-        processes: Processes of the ranks.
-        requests: Signals received so far; the handler appends new ones, which are forwarded.
+    Signals in `requests`, to which the handler appends, are forwarded.
     """
     handed_on, first_end = 0, float("inf")
     # Polled rather than awaited in turn: any rank may be the first to fail, and signals arrive meanwhile.

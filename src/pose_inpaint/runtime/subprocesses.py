@@ -6,12 +6,9 @@ import os
 import re
 import signal
 import subprocess
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+from pathlib import Path
 
 GRACE = 20.0  # seconds for a command to exit after SIGTERM
 SAID = 12  # log lines to show of a failed command
@@ -65,12 +62,7 @@ def signal_group(process: subprocess.Popen[bytes], number: int) -> None:
 
 
 def last_lines(log: Path, start: int) -> list[str]:
-    """Last lines that a command wrote to a log.
-
-    Args:
-        log: Log file.
-        start: Size of the file in bytes before the command ran.
-    """
+    """Last lines that a command wrote to a log, which had a size of `start` bytes before the command ran."""
     with log.open("rb") as file:
         file.seek(start)
         text = file.read().decode(errors="replace")

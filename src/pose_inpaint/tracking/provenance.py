@@ -7,19 +7,16 @@ import json
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from omegaconf import OmegaConf
 
+from pose_inpaint.data.inspection import Inspection
 from pose_inpaint.runtime.files import written_whole
 from pose_inpaint.tracking.files import CONFIG, RUN
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pose_inpaint.data.inspection import Inspection
 
 PACKAGES = (
     "pose-inpaint", "torch", "torchvision", "lightning", "hydra-core", "omegaconf", "torchmetrics", "wandb", "pillow",

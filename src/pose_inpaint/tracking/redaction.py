@@ -15,9 +15,7 @@ NAMES_NOBODY = ("", "localhost")
 def redact(content: Any) -> Any:
     """Replace the home folder by `~`, the host name by `HOST` and the W&B key by `KEY`.
 
-    Args:
-        content: Strings, other plain values and tensors, in any nesting of lists, tuples and dictionaries (whose keys
-            are redacted too).
+    `content` is any nesting of lists, tuples and dictionaries (whose keys are redacted, too) of values and tensors.
     """
     return _replace(content, _patterns())
 

@@ -22,25 +22,15 @@ GENERATOR_PREFIX = "generator."
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint of `InpaintingModule` that was read and checked.
+    """A checkpoint of `InpaintingModule` that was read and checked."""
 
-    Attributes:
-        path: File of the checkpoint.
-        config: Resolved configuration of the run that wrote it.
-        phase: Phase of training in which it was written.
-        epoch: Number of finished epochs.
-        state: State dict of the module.
-        batches: Number of batches done of the unfinished epoch.
-        images: Images per step over all devices; None if no training step was taken.
-    """
-
-    path: Path
-    config: dict[str, Any]
-    phase: str
-    epoch: int
-    state: dict[str, Tensor]
-    batches: int = 0
-    images: int | None = None
+    path: Path  # file of the checkpoint
+    config: dict[str, Any]  # resolved configuration of the run that wrote it
+    phase: str  # phase of training in which it was written
+    epoch: int  # number of finished epochs
+    state: dict[str, Tensor]  # state dict of the module
+    batches: int = 0  # number of batches done of the unfinished epoch
+    images: int | None = None  # images per step over all devices; None if no training step was taken
 
     @property
     def batches_seen(self) -> int:
@@ -59,11 +49,7 @@ class Checkpoint:
 
 
 def read_checkpoint(path: str | Path, key: str = "checkpoint") -> Checkpoint:
-    """Read a checkpoint without running code from it.
-
-    Args:
-        path: File to read.
-        key: Setting that named the file, for messages.
+    """Read a checkpoint, which the setting `key` names, without running code from it.
 
     Raises:
         InputError: There is no such file, or it was not written by this version of the package.

@@ -18,18 +18,11 @@ LETTERS = 18  # maximum length of a tick label
 
 @dataclass(frozen=True)
 class Axis:
-    """A swept key as heights in [0, 1].
-
-    Attributes:
-        key: Swept key.
-        heights: Height of each job, in order.
-        ticks: Height and text of each tick.
-        logarithmic: Whether the axis is logarithmic.
-    """
+    """A swept key as heights in [0, 1]."""
 
     key: str
-    heights: list[float]
-    ticks: list[tuple[float, str]]
+    heights: list[float]  # height of each job, in order
+    ticks: list[tuple[float, str]]  # height and text of each tick
     logarithmic: bool
 
 
@@ -72,9 +65,6 @@ def draw_sweep(
         scores: Score of each job, None if it failed; at least one is a number.
         metric: Name of the score, METRIC_IMAGE_REGION.
         path: Path of the image.
-
-    Raises:
-        InputError: matplotlib is not installed.
     """
     drawing = import_extra("matplotlib.figure", "sweep.png needs matplotlib", "charts")
     figure = drawing.Figure(figsize=(max(5.0, 1.9 * (len(keys) + 1)), 4.2), layout="constrained")

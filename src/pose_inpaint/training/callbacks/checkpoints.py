@@ -12,14 +12,9 @@ from pose_inpaint.metrics.score_names import higher_is_better
 
 
 class BestOfPhase(ModelCheckpoint):
-    """Keeps the best checkpoint of one phase as `best-PHASE.ckpt`.
+    """Keeps the best checkpoint of one phase, by a validation score METRIC_IMAGE_REGION, as `best-PHASE.ckpt`.
 
     A single one for all phases would stay in the reconstruction phase, since adversarial training costs PSNR.
-
-    Args:
-        folder: Folder to write to.
-        phase: Name of the phase.
-        monitor: Validation score to compare, METRIC_IMAGE_REGION.
     """
 
     def __init__(self, folder: Path, phase: str, monitor: str) -> None:
