@@ -9,8 +9,7 @@ import torch
 
 from pose_inpaint.errors import InputError
 
-SHOWN = 3
-"""Number of differing keys in a message."""
+SHOWN = 3  # number of differing keys in a message
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

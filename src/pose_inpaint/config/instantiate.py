@@ -13,7 +13,7 @@ from pose_inpaint.errors import InputError
 
 
 def build(key: str, block: Mapping[str, Any], **arguments: Any) -> Any:
-    """Build the object that a block's `_target_` names; raise `InputError` if none exists or fits the arguments."""
+    """Build the object that a block's `_target_` names; raise `InputError` if it can't be built."""
     if not block.get("_target_"):
         raise InputError(f"{key}: the block has no _target_; choose one of conf/{key.split('.')[0]}/")
     try:

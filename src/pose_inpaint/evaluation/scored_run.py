@@ -15,8 +15,7 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.evaluation.scores_file import ScoresFile
 from pose_inpaint.tracking.files import SCORES, SCORES_CSV
 
-NOT_SCORES = ("name", "source", "mask_ratio")
-"""Columns of `scores.csv` that aren't scores."""
+NOT_SCORES = ("name", "source", "mask_ratio")  # columns of `scores.csv` that aren't scores
 
 
 @dataclass(frozen=True)

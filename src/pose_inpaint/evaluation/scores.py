@@ -51,8 +51,8 @@ class Scores:
     meter: Meter = field(default_factory=lambda: Meter("cpu"))
     sources: Mapping[str, Source] = field(default_factory=dict)  # by image, if pixels are copied
 
-    def over(self, chosen: Tensor) -> dict[str, Estimate]:
-        """Every score with its 95 % interval, over the images that a boolean or index tensor selects."""
+    def over(self, chosen: Tensor | slice = slice(None)) -> dict[str, Estimate]:
+        """Every score with its 95 % interval, over all images or those that a boolean or index tensor selects."""
         return {name: m.estimate(m.per_image()[chosen], self.seed) for name, m in self.metrics.items()}
 
     def summary(self, edges: Sequence[float]) -> dict[str, Any]:
@@ -60,7 +60,8 @@ class Scores:
 
         `edges` are ascending mask ratios in [0, 1]; a group includes its lower edge but not its upper, except 1.
         """
-        every = torch.ones(len(self.names), dtype=torch.bool)
+        copied = {name: asdict(source) for name, source in self.sources.items()}
+        near = sum(source.near_duplicate for source in self.sources.values())
         sources = [source_of(name) for name in self.names]
         ratios = mask_ratio_groups(self.mask_ratios, edges)
         origins = {name: torch.tensor([source == name for source in sources]) for name in sorted(set(sources))}
@@ -68,11 +69,11 @@ class Scores:
             "n": len(self.names),
             "masks_sha256": self.masks_sha256,
             "mean_mask_ratio": float(self.mask_ratios.mean()),
-            "scores": self.over(every),
+            "scores": self.over(),
             "of_sets": dict(self.of_sets),
             "by_mask_ratio": self._groups(ratios),
             "by_source": self._groups(origins),
-            "sources": summarise_sources(self.sources) if self.sources else None,
+            "sources": Sources(near, copied) if copied else None,
         }
 
     def _groups(self, chosen: Mapping[str, Tensor]) -> dict[str, Group]:
@@ -105,9 +106,3 @@ class Scores:
             for index, (name, mask_ratio) in enumerate(zip(self.names, self.mask_ratios.tolist(), strict=True)):
                 values = (f"{column[index]:.10g}" for column in columns.values())
                 writer.writerow([name, source_of(name), f"{mask_ratio:.6f}", *values])
-
-
-def summarise_sources(sources: Mapping[str, Source]) -> Sources:
-    """Source of each image, and the number of images inpainted from a near-duplicate."""
-    near = sum(source.near_duplicate for source in sources.values())
-    return Sources(near, {name: asdict(source) for name, source in sources.items()})

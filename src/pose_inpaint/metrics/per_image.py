@@ -32,10 +32,8 @@ class ImageMetric(Metric):
 
     full_state_update = False
     values: list[Tensor]
-    stage = "distortion"
-    """Name under which the computing time is reported."""
-    regions: tuple[Region, ...] = REGIONS
-    """Regions with values."""
+    stage = "distortion"  # name under which the computing time is reported
+    regions: tuple[Region, ...] = REGIONS  # regions with values
 
     def __init__(self, image: ImageKind = "composite", region: Region = "whole") -> None:
         super().__init__()

@@ -48,8 +48,7 @@ def _stop(process: subprocess.Popen[bytes], grace: float) -> None:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(grace)
     finally:  # also if a second signal interrupts the wait
-        signal_group(process, getattr(signal, "SIGKILL", signal.SIGTERM))
-        process.wait()
+        kill_group(process)
 
 
 def signal_group(process: subprocess.Popen[bytes], number: int) -> None:
@@ -59,6 +58,12 @@ def signal_group(process: subprocess.Popen[bytes], number: int) -> None:
             os.killpg(process.pid, number)
     elif process.poll() is None:
         process.terminate()
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that leads its own session, and its children."""
+    signal_group(process, getattr(signal, "SIGKILL", signal.SIGTERM))
+    process.wait()
 
 
 def last_lines(log: Path, start: int) -> list[str]:

@@ -38,21 +38,16 @@ def _version(name: str) -> str | None:
 
 def commit() -> str | None:
     """Return the commit of the code, with "-dirty" if files differ from it; None outside a clone."""
-    here = Path(__file__).parent
+
+    def git(*command: str) -> str:
+        folder = Path(__file__).parent
+        return subprocess.run(["git", *command], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
+        git("ls-files", "--error-unmatch", __file__)  # fails in the repository of another project
+        return git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
     except (OSError, subprocess.CalledProcessError):
         return None
-    tracked = subprocess.run(
-        ["git", "ls-files", "--error-unmatch", __file__], cwd=here, capture_output=True, check=False
-    )
-    return described if tracked.returncode == 0 else None  # otherwise it is the repository of another project
 
 
 def describe_run(

@@ -8,8 +8,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
-NAMES_NOBODY = ("", "localhost")
-"""Host names that identify no machine."""
+NAMES_NOBODY = ("", "localhost")  # host names that identify no machine
 
 
 def redact(content: Any) -> Any:

@@ -19,8 +19,7 @@ from pose_inpaint.tracking.wandb_artifacts import send_checkpoint, send_record
 from pose_inpaint.types import check_choice
 
 Mode = Literal["online", "offline"]
-KEPT = "wandb.json"
-"""File in the run's folder with the id of the W&B run."""
+KEPT = "wandb.json"  # file in the run's folder with the id of the W&B run
 
 
 class RunLogger(WandbLogger):

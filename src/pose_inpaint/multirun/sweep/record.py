@@ -65,7 +65,7 @@ def _as_text(record: SweepRecord) -> str:
 
 
 def continued_overrides(folder: Path, record: SweepRecord, given: Iterable[str]) -> list[str]:
-    """Overrides of a resumed sweep, with new ones where they may change; raise `InputError` naming others."""
+    """Overrides of a resumed sweep, some of them replaced; raise `InputError` naming those that may not change."""
     before, now = _by_key(record.overrides), _by_key(given)
     asked = {key: override for key, override in now.items() if not key.startswith(FREE)}
     if asked:

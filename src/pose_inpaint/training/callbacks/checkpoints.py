@@ -50,25 +50,11 @@ class BestOfPhase(ModelCheckpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the best score, also in another folder, where Lightning would start over."""
-        for key in (
-            "best_model_score",
-            "best_k_models",
-            "best_model_path",
-            "kth_best_model_path",
-            "kth_value",
-            "scores",
-        ):
+        best = ("best_model_score", "best_k_models", "best_model_path")
+        for key in (*best, "kth_best_model_path", "kth_value", "scores"):
             setattr(self, key, state_dict[key])
 
 
 def last_checkpoint(folder: Path) -> ModelCheckpoint:
     """Build the callback that writes `last.ckpt` at the end of every epoch."""
-    return ModelCheckpoint(
-        dirpath=folder,
-        filename="last",
-        monitor=None,
-        save_top_k=1,
-        every_n_epochs=1,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+    return ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)
