@@ -19,11 +19,7 @@ from pose_inpaint.types import Batch
 
 
 def find_originals(judge: PoseJudge, batches: Iterable[Batch]) -> None:
-    """Estimate and cache the poses of the originals before anything is inpainted.
-
-    Raises:
-        InputError: No original shows a person.
-    """
+    """Estimate and cache the poses of the originals; raise `InputError` if no original shows a person."""
     usable = [judge.reference(batch).usable for batch in batches]
     if not torch.cat(usable).any():
         raise InputError(

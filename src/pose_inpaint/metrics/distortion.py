@@ -45,10 +45,7 @@ def structural_similarity(
     """SSIM of each window inside the image (Wang et al. 2004, https://doi.org/10.1109/TIP.2003.819861).
 
     Equal to scikit-image's `structural_similarity` with `gaussian_weights=True, sigma=1.5,
-    use_sample_covariance=False, data_range=1`: Gaussian 11x11 window, population covariance.
-
-    Raises:
-        InputError: An image is smaller than the window.
+    use_sample_covariance=False, data_range=1`. Raises `InputError` if an image is smaller than the 11x11 window.
     """
     smallest = min(prediction.shape[-2:])
     if smallest < WINDOW:

@@ -39,13 +39,10 @@ def rehearse(module: InpaintingModule, data: InpaintingData) -> None:
 
 
 def check_local_patches(module: InpaintingModule, data: InpaintingData) -> None:
-    """Check that the discriminator's local patch, if it has one, contains known pixels in every training image.
+    """Raise `InputError` if a training image has no hole, or one that covers the discriminator's whole local patch.
 
     Masks that vary from epoch to epoch are not checked: a patch that a random hole happens to cover is moved to the
     nearest known pixel.
-
-    Raises:
-        InputError: An image has no hole, or one that covers the whole patch.
     """
     if module.discriminator is None or data.masks.varies:
         return
