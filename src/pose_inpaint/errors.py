@@ -1,4 +1,4 @@
-"""Exception for invalid user input."""
+"""Exception for invalid user input, and the first line of any other."""
 
 
 class InputError(ValueError):
@@ -10,3 +10,8 @@ class InputError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
+
+
+def first_line(error: BaseException) -> str:
+    """First line of an exception's message, or the name of its type if it has none."""
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

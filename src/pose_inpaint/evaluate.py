@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pose_inpaint.config.command import run_command
@@ -26,13 +25,13 @@ def run(config: DictConfig) -> None:
     """
     from pose_inpaint import build
     from pose_inpaint.evaluation.candidates import choose_method, read_predictions
-    from pose_inpaint.evaluation.checks import build_scores, check_settings
+    from pose_inpaint.evaluation.checks import build_scores, check_originals, check_settings
     from pose_inpaint.evaluation.evaluate import evaluate
     from pose_inpaint.evaluation.evaluator import timed
     from pose_inpaint.reporting.console import describe_seconds, score_table
     from pose_inpaint.reporting.cost_table import describe_cost_briefly
     from pose_inpaint.runtime.devices import choose_device
-    from pose_inpaint.tracking.provenance import describe_run, write_records
+    from pose_inpaint.tracking.provenance import describe_run
 
     settings, plain = read_settings(config, EvaluateSettings), plain_config(config)
     check_settings(settings)
@@ -40,13 +39,14 @@ def run(config: DictConfig) -> None:
     method = choose_method(settings, device) if settings.predictions is None else None
     judge = build.build_judge(settings.pose, device)
     data = build.build_data(settings.data, settings.mask, settings.seed)
-    build_scores(settings, judge, len(data.images(settings.split)))  # before images are read
+    metrics = build_scores(settings, judge, len(data.images(settings.split)))  # before images are read
     seconds: dict[str, float] = {}
     with timed(seconds, "checking"):
-        inspections = data.inspect(settings.split)
+        (inspection,) = data.inspect(settings.split)
+    check_originals(inspection)
     method = method or read_predictions(settings, data)
-    file = evaluate(settings, method, data, inspections[0], device, judge)
-    write_records(Path(settings.run_dir), plain, describe_run(plain, inspections, str(device), None))
+    records = (plain, describe_run(plain, [inspection], str(device), None))
+    file = evaluate(settings, method, data, inspection, device, metrics, judge, records)
     print(score_table(file, settings.contact_sheet.rank_by, None if judge is None else judge.describe()))
     print(f"\n{describe_seconds({**seconds, **file.seconds}, file.n)}")
     print(describe_cost_briefly(file.cost or {}))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pose_inpaint.config.command import run_command
 from pose_inpaint.config.schema import PredictSettings
 from pose_inpaint.config.settings import read_settings
-from pose_inpaint.errors import InputError
+from pose_inpaint.errors import InputError, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -64,7 +64,7 @@ def run(config: DictConfig) -> None:
             _inpaint_file(inpainter, name, source, target, masked, size, device, as_raw=as_raw)
             done += 1
         except (InputError, OSError, torch.OutOfMemoryError) as error:
-            reason = str(error) if name in str(error) else f"{source}: {str(error).splitlines()[0]}"
+            reason = str(error) if name in str(error) else f"{source}: {first_line(error)}"
             errors.append(reason)
             tqdm.write(f"skipped: {reason}", file=sys.stderr)
     print(f"{done} images inpainted, {existing} already existed, {len(errors)} skipped: {settings.output.dir}")

@@ -42,7 +42,7 @@ def run(config: DictConfig) -> float:
     """
     from pose_inpaint.config.settings import plain_config
     from pose_inpaint.runtime.devices import check_devices
-    from pose_inpaint.runtime.ranks import must_start_ranks, started_here, this_rank
+    from pose_inpaint.runtime.ranks import launcher_process, must_start_ranks, this_rank
     from pose_inpaint.runtime.signals import ending_by_request
     from pose_inpaint.runtime.workers import end_with_parent
     from pose_inpaint.tracking.files import CHECKPOINTS, LAST
@@ -56,8 +56,9 @@ def run(config: DictConfig) -> float:
     check_devices(settings.trainer)
     if must_start_ranks(settings.trainer):
         return _train_in_ranks(settings, folder)
-    if started_here():
-        end_with_parent()
+    launcher = launcher_process()
+    if launcher is not None:
+        end_with_parent(launcher)
     try:
         with (
             ending_by_request(folder / CHECKPOINTS / LAST, "outside the training"),
@@ -89,18 +90,19 @@ def _train(settings: TrainSettings, config: dict[str, Any]) -> float:
     """Prepare, write, fit, score."""
     from hydra.core.hydra_config import HydraConfig
 
-    from pose_inpaint.evaluation.after_training import score_test
+    from pose_inpaint.evaluation.after_training import prepare_scoring, score_test
     from pose_inpaint.evaluation.wandb_scores import log_scores
     from pose_inpaint.tracking.status import recorded_status
     from pose_inpaint.tracking.wandb_session import recorded
     from pose_inpaint.training.fit import check_finite, fit
-    from pose_inpaint.training.setup import describe_training, finished_status, prepare, write_training
+    from pose_inpaint.training.setup import describe_training, find_start, prepare, write_training
 
-    finished = finished_status(settings, config)
+    resumption, finished = find_start(settings, config)
     if finished is not None and finished.value is not None:
         print(f"{settings.run_dir}: finished, nothing left to do; {finished.metric} {finished.value:g}")
         return finished.value
-    training = prepare(settings, config)
+    training = prepare(settings, config, resumption)
+    scoring = prepare_scoring(training)
     trainer = training.trainer
     records = describe_training(training)
     overrides, writes = list(HydraConfig.get().overrides.task), trainer.is_global_zero
@@ -111,8 +113,8 @@ def _train(settings: TrainSettings, config: dict[str, Any]) -> float:
         if writes:
             write_training(training, records)
         best = fit(training)
-        if writes and training.is_scored:
-            log_scores(trainer.loggers, score_test(training, best))
+        if writes and scoring is not None:
+            log_scores(trainer.loggers, score_test(training, scoring, best))
         result.scores = best.scores
         result.value = check_finite(settings.optimized_metric, best.scores)
     return result.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,7 @@ def run(config: DictConfig) -> float:
         write_json(folder / SCORES, {"split": "test", "estimator": estimator.name, **accuracy})
         print(f"\nDone: {folder}\n{describe_accuracy(accuracy)}")
         print(f"Use it: pose=hourglass pose.weights={weights}")
-    return float(best.best_model_score or 0)
+    return math.nan if best.best_model_score is None else float(best.best_model_score)
 
 
 def _check(settings: TrainPoseSettings) -> None:

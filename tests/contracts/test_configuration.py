@@ -118,14 +118,14 @@ def test_every_model_is_an_inpainter(name, tiny_index):
     if OmegaConf.is_missing(model, "index"):
         model.index = str(tiny_index)
     inpainter = build.build_inpainter(OmegaConf.to_container(model))
-    known, mask = torch.rand(2, 3, 16, 24) * 2 - 1, torch.zeros(2, 1, 16, 24)
+    known, mask = torch.rand(2, 3, 16, 32) * 2 - 1, torch.zeros(2, 1, 16, 32)
     mask[..., 4:9, 3:20] = 1
     if isinstance(inpainter, nn.Module):
         inpainter.eval()
     with torch.no_grad():
         output = inpainter(torch.where(mask > 0, -1, known), mask, samples=1, generator=torch.Generator())
     assert isinstance(output, InpaintingOutput)
-    assert output.raw.shape == (2, 1, 3, 16, 24)
+    assert output.raw.shape == (2, 1, 3, 16, 32)
     assert output.raw.abs().max() <= 1 + 1e-6
     assert output.raw.isfinite().all()
 

@@ -284,5 +284,6 @@ def test_a_missing_extra_names_the_command_that_installs_it(command, tiny_data, 
 def test_evaluating_a_blind_split_is_refused(command, tiny_data, tmp_path):
     (tiny_data / "test/Y").rename(tiny_data / "test/X")
     data = ["data=chalearn", f"data.root={tiny_data}", "data.size=32", "data.workers=0"]
-    outcome = command("evaluate", "model=mean", *data, f"hydra.run.dir={tmp_path}/run")
-    refused(outcome, "split=test", "4 images have no original", "predict")
+    for method in ("model=mean", f"predictions={tmp_path}/none"):  # said before predictions are read
+        outcome = command("evaluate", method, *data, f"hydra.run.dir={tmp_path}/run")
+        refused(outcome, "split=test", "4 images have no original", "predict")

@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from pose_inpaint.evaluation.checks import build_scores
 from pose_inpaint.training.checkpoint import load_generator, read_checkpoint
 
 FILLS = {  # MSE, MSE in holes, PSNR, DSSIM on the 549 test photos, by scikit-image and OpenCV
@@ -140,3 +141,38 @@ def multiply_adds(network, size):
     with torch.no_grad():
         network(torch.zeros(1, 3, size, size), torch.zeros(1, 1, size, size))
     return total
+
+
+def test_records_come_with_the_scores_and_neither_before_them_nor_after_the_drawing(
+    command, tiny_data, tmp_path, monkeypatch
+):
+    def fail(*_, **__):
+        raise RuntimeError("out of paper")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pose_inpaint.evaluation.evaluate.score", fail)
+        with pytest.raises(RuntimeError):
+            run(command, tiny_data, tmp_path, "model=mean")
+    assert not list((tmp_path / "run").iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr("pose_inpaint.evaluation.evaluate.draw_ranked", fail)
+        with pytest.raises(RuntimeError):
+            run(command, tiny_data, tmp_path, "model=mean")
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "config.yaml", "run.json", "scores.json", "scores.csv",
+    }  # fmt: skip
+
+
+def test_scores_are_built_once(command, tiny_data, tmp_path, monkeypatch):
+    calls = []
+
+    def counting(*arguments):
+        calls.append(1)
+        return build_scores(*arguments)
+
+    monkeypatch.setattr("pose_inpaint.evaluation.checks.build_scores", counting)
+    assert run(command, tiny_data, tmp_path, "model=mean").status == 0
+    assert calls == [1]
+    assert {"reading", "copying", "inpainting"} <= set(
+        json.loads((tmp_path / "run/scores.json").read_text())["seconds"]
+    )

@@ -272,3 +272,13 @@ def test_the_network_never_sees_masked_pixels(size):
     assert (recorder.known[emptied] == EMPTY).all()
     assert (recorder.known[~emptied] - (200 / 127.5 - 1)).abs().max() < 1e-5
     assert emptied[..., -1, -1].all()
+
+
+def test_an_error_that_says_nothing_is_named_by_its_type(job, command, monkeypatch):
+    def fail(*_, **__):
+        raise OSError
+
+    monkeypatch.setattr("pose_inpaint.data.images.save_image", fail)
+    outcome = command("predict", MEAN, *arguments(job))
+    assert outcome.status == 1
+    assert f"skipped: {job}/in/a.png: OSError" in outcome.err

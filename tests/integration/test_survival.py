@@ -21,6 +21,7 @@ from conftest import PATIENCE, TINY, held_by_another
 from pose_inpaint.data.dataset import ImageDataset
 from pose_inpaint.runtime.signals import StopRequestedError
 from pose_inpaint.training.callbacks.timed_checkpoint import ProgressKeeper
+from pose_inpaint.training.checkpoint import read_checkpoint
 from pose_inpaint.training.lightning_module import InpaintingModule
 
 
@@ -386,10 +387,10 @@ def test_a_reading_process_that_is_killed_ends_the_run_with_a_line(command, tiny
 
 def test_a_reading_process_ends_with_its_parent():
     code = (
-        "import multiprocessing, time\nfrom pose_inpaint.runtime.workers import follow_parent\n"
-        "def read():\n    follow_parent()\n    print('ready', flush=True)\n    time.sleep(1000)\n"
+        "import multiprocessing, os, time\nfrom pose_inpaint.runtime.workers import follow_parent\n"
+        "def read():\n    follow_parent()\n    os.write(1, b'ready\\n')\n    time.sleep(1000)\n"
         "child = multiprocessing.get_context('fork').Process(target=read)\nchild.start()\n"
-        "print(child.pid, flush=True)\ntime.sleep(1000)"
+        "os.write(1, f'{child.pid}\\n'.encode())\ntime.sleep(1000)"  # print would write a line in two parts
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     said = {parent.stdout.readline().strip(), parent.stdout.readline().strip()}
@@ -453,3 +454,15 @@ def test_a_request_after_the_last_batch_is_heeded_before_the_scoring(command, ti
 def test_a_request_travels_between_processes():
     error = pickle.loads(pickle.dumps(StopRequestedError(signal.SIGTERM, Path("none.ckpt"), "so far")))
     assert (error.code, error.message) == (75, "stopped by SIGTERM (so far); there is no checkpoint yet")
+
+
+def test_the_checkpoint_of_a_finished_but_unscored_run_is_read_once(command, tiny_data, tmp_path, monkeypatch):
+    run = arguments(tiny_data, tmp_path / "run", "trainer.max_epochs=1", "test.enabled=false")
+    assert command("train", *run).status == 0
+    read = []
+    monkeypatch.setattr(
+        "pose_inpaint.training.resume.read_checkpoint", lambda *a: read.append(a) or read_checkpoint(*a)
+    )
+    outcome = command("train", *run, "resume=auto", "trainer.max_epochs=2")
+    assert outcome.status == 0, outcome.err
+    assert len(read) == 1

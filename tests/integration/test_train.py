@@ -174,3 +174,24 @@ def test_a_loss_that_is_not_finite_stops_with_a_dump(command, tiny_data, tmp_pat
     assert all(name in outcome.err for name in dump["names"])
     assert dump["target"].shape == (4, 3, 32, 32)
     assert Path(tmp_path / "run" / "nonfinite.png").stat().st_size > 0
+
+
+def test_a_metric_that_cannot_score_the_test_split_fails_before_anything_is_written(command, tiny_data, tmp_path):
+    more = arguments(tiny_data, tmp_path / "run", "+metric.kid={_target_: pose_inpaint.metrics.distribution.KID}")
+    outcome = command("train", *more)
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1), outcome.err
+    assert not (tmp_path / "run").exists()
+    assert command("train", *more, "test.enabled=false", "trainer.max_epochs=1").status == 0
+
+
+def test_the_history_of_an_earlier_start_without_a_checkpoint_is_removed(command, tiny_data, tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/metrics.csv").write_text("step,val/mse_composite_hole\n0,0.5\n")
+
+    def fail(*_):
+        raise RuntimeError("before the first batch")
+
+    monkeypatch.setattr("pose_inpaint.training.fit.fit", fail)
+    with pytest.raises(RuntimeError):
+        command("train", *arguments(tiny_data, tmp_path / "run", "resume=auto"))
+    assert not (tmp_path / "run/metrics.csv").exists()

@@ -8,26 +8,24 @@ by the constructor they name.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from pose_inpaint.errors import InputError
 
-AUTO = "auto"
-"""Value of `resume`: resume from the run's own last checkpoint, if there is one."""
-TRAINING, EACH_PHASE = "training", "phases"
-"""Values of `optim.schedule_over`, besides the name of a phase."""
+AUTO = "auto"  # value of `resume`: resume from the run's own last checkpoint, if there is one
+TRAINING, EACH_PHASE = "training", "phases"  # values of `optim.schedule_over`, besides the name of a phase
 SPLITS = ("train", "val", "test")
-JOINTS = {"all": ("whole",), "masked": ("hole",), "both": ("whole", "hole")}
-"""Regions of pose scores for each value of `pose.joints`."""
+JOINTS = {"all": ("whole",), "masked": ("hole",), "both": ("whole", "hole")}  # regions by value of `pose.joints`
 
 # OmegaConf reads these annotations, and understands Optional[...] in every version.
 # ruff: noqa: UP045
 
 
-def check_value(key: str, value: object, must: str, *, valid: bool) -> None:
-    """Raise `InputError` with the key, the value and the requirement `must`, unless `valid`."""
-    if not valid:
+def check_value(key: str, value: Any, must: str, valid: Callable[[Any], bool]) -> None:
+    """Raise `InputError` with the key, the value and the requirement `must`, unless the value is None or `valid`."""
+    if value is not None and not valid(value):
         shown = f"{value:g}" if isinstance(value, float) else value  # -1, not -1.0, as it was typed
         raise InputError(f"{key}={shown}: {must}")
 
@@ -35,13 +33,18 @@ def check_value(key: str, value: object, must: str, *, valid: bool) -> None:
 def check_at_least(least: float, **values: float | None) -> None:
     """Raise `InputError` if a value is below `least`; None is not checked, and __ in a name stands for a dot."""
     for name, value in values.items():
-        valid = value is None or value >= least
-        check_value(name.replace("__", "."), value, f"must be at least {least:g}", valid=valid)
+        check_value(name.replace("__", "."), value, f"must be at least {least:g}", lambda v: v >= least)
+
+
+def check_weight(key: str, value: float) -> float:
+    """Return a weight if it is finite and not negative; raise `InputError` otherwise."""
+    check_value(key, value, "must be a finite number of at least 0", lambda v: 0 <= v < math.inf)
+    return value
 
 
 def check_one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise `InputError` if a value is not one of the choices."""
-    check_value(key, value, f"not one of {', '.join(choices)}", valid=value in choices)
+    check_value(key, value, f"not one of {', '.join(choices)}", lambda v: v in choices)
 
 
 @dataclass
@@ -82,9 +85,8 @@ class LossSettings:
     discriminator: Optional[dict[str, Any]] = None
 
     def __post_init__(self) -> None:
-        for key, value in {"alpha": self.alpha, "beta": self.beta}.items():
-            valid = math.isfinite(value) and value >= 0
-            check_value(f"loss.{key}", value, "must be a finite number of at least 0", valid=valid)
+        check_weight("loss.alpha", self.alpha)
+        check_weight("loss.beta", self.beta)
 
 
 @dataclass
@@ -163,9 +165,8 @@ class OptimSettings:
         for key in ("schedule", "discriminator_schedule"):
             check_one_of(f"optim.{key}", getattr(self, key) or "none", ("none", "linear", "cosine", "one_cycle"))
         check_at_least(0, optim__warmup=self.warmup)
-        check_value("optim.lr", self.lr, "must be positive", valid=self.lr > 0)
-        clip = self.clip_norm
-        check_value("optim.clip_norm", clip, "must be positive, or null for none", valid=clip is None or clip > 0)
+        check_value("optim.lr", self.lr, "must be positive", lambda v: v > 0)
+        check_value("optim.clip_norm", self.clip_norm, "must be positive, or null for none", lambda v: v > 0)
         check_one_of("optim.lr_rule", self.lr_rule, ("none", "linear", "sqrt"))
 
 
@@ -177,8 +178,7 @@ class EmaSettings:
     warmup: bool = False
 
     def __post_init__(self) -> None:
-        valid = self.decay is None or 0 < self.decay < 1
-        check_value("ema.decay", self.decay, "must be in (0, 1), or null for none", valid=valid)
+        check_value("ema.decay", self.decay, "must be in (0, 1), or null for none", lambda v: 0 < v < 1)
 
 
 @dataclass
@@ -201,9 +201,8 @@ class CheckpointSettings:
     every_minutes: Optional[float]
 
     def __post_init__(self) -> None:
-        valid = self.every_minutes is None or self.every_minutes >= 0
         must = "must be at least 0, or null for none"
-        check_value("checkpoint.every_minutes", self.every_minutes, must, valid=valid)
+        check_value("checkpoint.every_minutes", self.every_minutes, must, lambda v: v >= 0)
 
 
 @dataclass
@@ -244,11 +243,9 @@ class GuardSettings:
     generator_gradient: Optional[float] = None
 
     def __post_init__(self) -> None:
-        check_value("guard.batches", self.batches, "must be positive", valid=self.batches > 0)
+        check_value("guard.batches", self.batches, "must be positive", lambda v: v > 0)
         for key in ("discriminator_loss", "generator_gradient"):
-            value = getattr(self, key)
-            valid = value is None or value > 0
-            check_value(f"guard.{key}", value, "must be positive, or null not to check", valid=valid)
+            check_value(f"guard.{key}", getattr(self, key), "must be positive, or null not to check", lambda v: v > 0)
 
 
 @dataclass
@@ -278,5 +275,4 @@ class PoseSettings:
 
     def __post_init__(self) -> None:
         check_one_of("pose.joints", self.joints, tuple(JOINTS))
-        valid = 1 <= self.resave_quality <= 100
-        check_value("pose.resave_quality", self.resave_quality, "must be in 1..100", valid=valid)
+        check_value("pose.resave_quality", self.resave_quality, "must be in 1..100", lambda v: 1 <= v <= 100)

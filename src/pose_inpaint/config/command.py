@@ -11,11 +11,11 @@ from typing import Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from pose_inpaint.config.renamed import check_renamed
-from pose_inpaint.config.resolvers import job_digest, register_resolvers
+from pose_inpaint.config.resolvers import register_resolvers
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.ranks import LOST, LostRankError
 from pose_inpaint.runtime.signals import StopRequestedError, say_last
@@ -30,9 +30,6 @@ CONF = PACKAGED if PACKAGED.is_dir() else Path(__file__).parents[3] / "conf"
 """Folder of the configuration: inside the package in a wheel, beside src/ in a clone."""
 
 register_resolvers()
-
-
-OmegaConf.register_new_resolver("job_digest", job_digest, replace=True)
 
 
 def run_command(

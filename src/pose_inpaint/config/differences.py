@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 
 from pose_inpaint.errors import InputError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-SHOWN = 3
-"""Number of differing keys in a message."""
+SHOWN = 3  # number of differing keys in a message
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

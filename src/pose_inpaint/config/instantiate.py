@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
@@ -10,16 +11,9 @@ from torch import nn
 
 from pose_inpaint.errors import InputError
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 
 def build(key: str, block: Mapping[str, Any], **arguments: Any) -> Any:
-    """Build the object that a block's `_target_` names.
-
-    Raises:
-        InputError: The target does not exist, or refuses its arguments.
-    """
+    """Build the object that a block's `_target_` names; raise `InputError` if it can't be built."""
     if not block.get("_target_"):
         raise InputError(f"{key}: the block has no _target_; choose one of conf/{key.split('.')[0]}/")
     try:
@@ -50,11 +44,7 @@ def build_network(model: Mapping[str, Any]) -> nn.Module:
 
 
 def find_class(key: str, block: Mapping[str, Any]) -> type:
-    """Find the class that a block's `_target_` names.
-
-    Raises:
-        InputError: The class does not exist.
-    """
+    """Find the class that a block's `_target_` names; raise `InputError` if it does not exist."""
     try:
         return get_class(str(block.get("_target_")))
     except Exception as error:

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Quote, QuotedString
 
 from pose_inpaint.config.command import CONF
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
 PLAIN = re.compile(r"[A-Za-z_/][\w/.\-]*")
 WORDS = ("null", "true", "false", "nan", "inf")  # not strings unless they are quoted
 
 
 def changes(key: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Return the overrides that turn an old block into a new one.
-
-    Args:
-        key: Key of the block.
-        old: Old block as plain data, with interpolations unresolved.
-        new: New block in the same form.
-    """
+    """Return the overrides that turn an old block of plain data, interpolations unresolved, into a new one."""
     overrides = [f"~{key}.{name}" for name in old if name not in new]
     for name, value in new.items():
         path = f"{key}.{name}"
@@ -75,12 +67,7 @@ def key_of(override: str) -> str:
 
 
 def training_command(folder: Path, overrides: Sequence[str]) -> list[str]:
-    """Return the command line that trains with the same configuration in a new process.
-
-    Args:
-        folder: Folder of the run.
-        overrides: Overrides of the configuration.
-    """
+    """Return the command line that trains in `folder` with the same configuration in a new process."""
     searchpath = [override for override in HydraConfig.get().overrides.hydra if override.startswith("hydra.searchpath")]
     run_dir = f"hydra.run.dir={as_value(str(folder))}"
     return [sys.executable, "-m", "pose_inpaint.train", *overrides, *searchpath, run_dir]

@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-RECORD = "sweep.yaml"
-"""File in the folder of a sweep, beside the folders of its jobs."""
+RECORD = "sweep.yaml"  # in the folder of a sweep, beside the folders of its jobs
 
 
 def register_resolvers() -> None:
-    """Register `${job_group:NAME}`, `${job_name:}` and `${job_kind:}`; may be called again."""
-    resolvers: dict[str, Callable[..., str | None]] = {
-        "job_group": job_group,
-        "job_name": job_name,
-        "job_kind": job_kind,
-    }
-    for name, resolver in resolvers.items():
-        OmegaConf.register_new_resolver(name, resolver, replace=True)
+    """Register `${job_group:NAME}`, `${job_name:}`, `${job_kind:}` and `${job_digest:LIST}`; may be called again."""
+    resolvers: tuple[Callable[..., str | None], ...] = (job_group, job_name, job_kind, job_digest)
+    for resolver in resolvers:
+        OmegaConf.register_new_resolver(resolver.__name__, resolver, replace=True)
 
 
 def job_group(experiment: str) -> str | None:

@@ -64,18 +64,9 @@ class TrainSettings:
     init_from: Optional[str] = None
 
     def __post_init__(self) -> None:
-        minutes = self.max_minutes
-        check_value(
-            "max_minutes", minutes, "must be positive, or null for no budget", valid=minutes is None or minutes > 0
-        )
-        optim, names = self.optim, [phase.name for phase in self.schedule.phases]
-        over = (TRAINING, EACH_PHASE, *names)
-        check_value(
-            "optim.schedule_over",
-            optim.schedule_over,
-            f"not one of {', '.join(over)}",
-            valid=optim.schedule_over in over,
-        )
+        check_value("max_minutes", self.max_minutes, "must be positive, or null for no budget", lambda v: v > 0)
+        phases = (phase.name for phase in self.schedule.phases)
+        check_one_of("optim.schedule_over", self.optim.schedule_over, (TRAINING, EACH_PHASE, *phases))
 
 
 @dataclass
@@ -105,7 +96,7 @@ class TrainPoseSettings:
 
     def __post_init__(self) -> None:
         for key, value in {"epochs": self.epochs, "lr": self.lr}.items():
-            check_value(key, value, "must be positive", valid=value > 0)
+            check_value(key, value, "must be positive", lambda v: v > 0)
         if self.data.batch_size < 2:
             raise InputError(f"data.batch_size={self.data.batch_size}: batch normalisation needs at least 2")
         check_at_least(0, weight_decay=self.weight_decay)
@@ -214,8 +205,8 @@ class PredictSettings:
     size: Optional[int] = None
 
     def __post_init__(self) -> None:
-        valid = self.size is None or (self.size >= 4 and self.size % 4 == 0)
-        check_value("size", self.size, "must be a multiple of 4, or null for the image's own resolution", valid=valid)
+        must = "must be a multiple of 4, or null for the image's own resolution"
+        check_value("size", self.size, must, lambda v: v >= 4 and v % 4 == 0)
 
 
 @dataclass
@@ -233,7 +224,7 @@ class IndexSettings:
     def __post_init__(self) -> None:
         check_one_of("split", self.split, SPLITS)
         for key, value in {"orientations": self.orientations, "scales": self.scales}.items():
-            check_value(key, value, "must be in 1..16", valid=1 <= value <= 16)
+            check_value(key, value, "must be in 1..16", lambda v: 1 <= v <= 16)
 
 
 @dataclass
@@ -262,5 +253,5 @@ class VerifySettings:
     splits: list[str]
 
     def __post_init__(self) -> None:
-        unknown = set(self.splits) - set(SPLITS)
-        check_value("splits", self.splits, f"choose from {', '.join(SPLITS)}", valid=bool(self.splits) and not unknown)
+        must = f"choose from {', '.join(SPLITS)}"
+        check_value("splits", self.splits, must, lambda v: bool(v) and set(v) <= set(SPLITS))

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pose_inpaint.config.renamed import check_renamed_key
+from pose_inpaint.config.renamed import check_renamed_config
 from pose_inpaint.config.schema import BenchmarkSettings, TrainSettings
-from pose_inpaint.errors import InputError
+from pose_inpaint.errors import InputError, first_line
 
 Settings = TypeVar("Settings")
 
@@ -20,15 +20,16 @@ def read_settings(config: DictConfig, schema: type[Settings]) -> Settings:
     Raises:
         InputError: A key is unknown or missing, or its value has the wrong type.
     """
+    unresolved: dict[str, Any] = OmegaConf.to_container(config)  # type: ignore[assignment]
     if "methods" in config and schema is not BenchmarkSettings:
         raise InputError("methods: is a setting of benchmarks; run python -m pose_inpaint.benchmark +experiment=NAME")
+    check_renamed_config(unresolved)
     try:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
         settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), plain))
     except OmegaConfBaseException as error:
         key = str(error.full_key or error.key or "configuration")
-        check_renamed_key(key)
-        text = str(error).splitlines()[0]
+        text = first_line(error)
         raise InputError(
             f"{key} is missing: give {key}=VALUE" if "Missing mandatory" in text else f"{key}: {text}"
         ) from error

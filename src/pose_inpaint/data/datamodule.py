@@ -35,9 +35,6 @@ class InpaintingData(LightningDataModule):
         limit: Largest number of images per split, taken in the order of their names; None uses all.
         names: Pattern that the names of the images must match ("lspet_*").
         augmentation: Random change of training images, or None.
-
-    Raises:
-        InputError: An argument is out of range.
     """
 
     def __init__(
@@ -53,11 +50,6 @@ class InpaintingData(LightningDataModule):
         augmentation: Augmentation | None = None,
     ) -> None:
         super().__init__()
-        checks = {"data.size": (size, 16), "data.batch_size": (batch_size, 1), "data.workers": (workers, 0)}
-        checks |= {} if limit is None else {"data.limit": (limit, 1)}
-        for key, (value, least) in checks.items():
-            if value < least:
-                raise InputError(f"{key}={value}: must be at least {least}")
         self.source, self.masks, self.size = source, masks, size
         self.batch_size, self.workers, self.seed, self.limit, self.names = batch_size, workers, seed, limit, names
         self.augmentation = augmentation

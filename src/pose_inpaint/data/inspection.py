@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from pose_inpaint.data.sources import Source
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.cache import cache_folder
 from pose_inpaint.runtime.files import written_whole
+
+CACHE_VERSION = 2
+"""Increased whenever `Inspection` or what it measures changes, so that older cached results aren't read."""
 
 
 @dataclass(frozen=True)
@@ -99,13 +103,14 @@ def check_sound(inspections: Sequence[Inspection]) -> None:
 
 def inspect_once(source: Source, masks: Masks, size: int, split: str) -> Inspection:
     """Call `inspect` and cache a result without problems until the size or time of a file changes."""
-    settings = [split, size, *(f"{type(part).__name__} {sorted(vars(part).items())}" for part in (source, masks))]
+    parts = (f"{type(part).__name__} {sorted(vars(part).items())}" for part in (source, masks))
+    settings = [CACHE_VERSION, split, size, *parts]
     fingerprint = hashlib.sha256(json.dumps(settings, default=str).encode())
     for path in _files(*source.paths, *masks.paths):
         status = path.stat()
         fingerprint.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
     cached = cache_folder() / "inspected" / f"{fingerprint.hexdigest()}.json"
-    if cached.is_file():
+    with suppress(OSError, ValueError, TypeError):  # missing or damaged: inspect again
         return Inspection(**json.loads(cached.read_text(encoding="utf-8")))
     inspection = inspect(source, masks, size, split)
     if not inspection.problems:

@@ -136,7 +136,8 @@ class Folder:
         self.root = check_root(root)
         if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
             raise InputError(
-                f"data.fractions={list(fractions)}: must be three fractions for train, val and test that sum to 1"
+                f"data.source.fractions={list(fractions)}: must be three fractions for train, val and test that sum "
+                "to 1"
             )
         self.fractions = tuple(fractions)
         self.maskdata = Path(maskdata) if maskdata else self.root / "maskdata.json"

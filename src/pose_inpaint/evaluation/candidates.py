@@ -25,27 +25,16 @@ from pose_inpaint.types import Inpainter
 
 @dataclass(frozen=True)
 class Method:
-    """Method to score.
+    """Method to score."""
 
-    Attributes:
-        name: Name in tables.
-        inpaint: Function that inpaints a batch.
-        origin: Fields of `ScoresFile` that identify the method.
-        network: Network that inpaints, or None.
-    """
-
-    name: str
-    inpaint: InpaintFn
-    origin: dict[str, Any]
-    network: nn.Module | None = None
+    name: str  # name in tables
+    inpaint: InpaintFn  # function that inpaints a batch
+    origin: dict[str, Any]  # fields of `ScoresFile` that identify the method
+    network: nn.Module | None = None  # network that inpaints, or None
 
 
 def choose_method(settings: EvaluateSettings, device: torch.device) -> Method:
-    """Build the method that `checkpoint` or `model` selects.
-
-    Raises:
-        InputError: Neither or both are given, or the method can't be built.
-    """
+    """Build the method that `checkpoint` or `model` selects; raise `InputError` as `choose_inpainter` does."""
     inpainter, checkpoint = choose_inpainter(settings.model, settings.checkpoint, device)
     inpaint = inpaint_fn(build.build_postprocess(settings.postprocess, inpainter), device, settings.seed)
     if checkpoint is None:
@@ -64,11 +53,7 @@ def choose_method(settings: EvaluateSettings, device: torch.device) -> Method:
 
 
 def read_predictions(settings: EvaluateSettings, data: InpaintingData) -> Method:
-    """Method that reads the inpainted images of a folder.
-
-    Raises:
-        InputError: The images don't match the split.
-    """
+    """Method that reads the inpainted images of a folder; raise `InputError` if they don't match the split."""
     folder = str(settings.predictions)
     predictions = Predictions(folder, data.images(settings.split).records, data.records(settings.split))
     name = Path(folder).resolve().name

@@ -10,6 +10,7 @@ from torchmetrics import Metric
 from pose_inpaint import build
 from pose_inpaint.config.block_schema import JOINTS
 from pose_inpaint.config.schema import EvaluateSettings
+from pose_inpaint.data.inspection import Inspection
 from pose_inpaint.errors import InputError
 from pose_inpaint.metrics import ImageMetric
 from pose_inpaint.metrics.distribution import DistributionMetric
@@ -18,11 +19,7 @@ from pose_inpaint.types import Batch
 
 
 def find_originals(judge: PoseJudge, batches: Iterable[Batch]) -> None:
-    """Estimate and cache the poses of the originals before anything is inpainted.
-
-    Raises:
-        InputError: No original shows a person.
-    """
+    """Estimate and cache the poses of the originals; raise `InputError` if no original shows a person."""
     usable = [judge.reference(batch).usable for batch in batches]
     if not torch.cat(usable).any():
         raise InputError(
@@ -41,6 +38,14 @@ def check_settings(settings: EvaluateSettings) -> None:
         raise InputError("predictions and a method are both given; give predictions=DIR alone")
     if settings.predictions is not None and settings.postprocess.get("_target_"):
         raise InputError("postprocess: predictions are scored unchanged; leave it out")
+
+
+def check_originals(inspection: Inspection) -> None:
+    """Raise `InputError` if an image of a split has no original."""
+    if inspection.blind:
+        raise InputError(
+            f"split={inspection.split}: {inspection.blind} images have no original to score against; use predict"
+        )
 
 
 def build_scores(settings: EvaluateSettings, judge: PoseJudge | None, images: int) -> dict[str, Metric]:

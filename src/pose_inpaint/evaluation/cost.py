@@ -14,13 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 class Meter:
-    """Time and GPU memory of inpainting, batch by batch.
+    """Time and GPU memory of inpainting on a device, batch by batch.
 
-    Args:
-        device: Device that inpaints.
-
-    Attributes:
-        gpu_peak: Peak memory that PyTorch had allocated on the GPU during a batch, in bytes; None on other devices.
+    `gpu_peak` is the peak memory that PyTorch had allocated on the GPU during a batch, in bytes; None on other devices.
     """
 
     def __init__(self, device: torch.device | str) -> None:
@@ -91,8 +87,7 @@ def describe_cost(
 def count_flop(network: nn.Module, size: int, device: torch.device | str) -> int:
     """Floating-point operations of inpainting one image; a multiply-add counts as two.
 
-    Convolutions, matrix products and attention count, as `torch.utils.flop_counter` has them; sums, normalisation and
-    activations don't.
+    As in `torch.utils.flop_counter`, sums, normalisation and activations don't count.
     """
     known, mask = torch.zeros(1, 3, size, size, device=device), torch.zeros(1, 1, size, size, device=device)
     mask[..., size // 4 : size // 2, size // 4 : size // 2] = 1

@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from torchmetrics import Metric
 
 from pose_inpaint.config.block_schema import JOINTS
 from pose_inpaint.config.schema import EvaluateSettings
 from pose_inpaint.data.datamodule import InpaintingData
 from pose_inpaint.data.inspection import Inspection
 from pose_inpaint.data.records import Record
-from pose_inpaint.errors import InputError
 from pose_inpaint.evaluation.candidates import Method
-from pose_inpaint.evaluation.checks import build_scores, find_originals
+from pose_inpaint.evaluation.checks import find_originals
 from pose_inpaint.evaluation.cost import describe_cost
 from pose_inpaint.evaluation.evaluator import score, timed
 from pose_inpaint.evaluation.examples import draw_ranked, write_examples
@@ -24,6 +25,7 @@ from pose_inpaint.evaluation.scores_file import Bound, Dataset, PoseRecord, Scor
 from pose_inpaint.metrics.bootstrap import Estimate
 from pose_inpaint.pose.comparison import PoseJudge
 from pose_inpaint.tracking.files import SCORES_CSV
+from pose_inpaint.tracking.provenance import write_records
 
 
 def evaluate(
@@ -32,7 +34,9 @@ def evaluate(
     data: InpaintingData,
     inspection: Inspection,
     device: torch.device,
+    metrics: Mapping[str, Metric],
     judge: PoseJudge | None = None,
+    records: tuple[dict[str, Any], dict[str, Any]] | None = None,
     mean_fill: Mapping[str, Estimate] | None = None,
 ) -> ScoresFile:
     """Score a method and write `scores.json`, `scores.csv`, the contact sheet and the examples.
@@ -43,18 +47,15 @@ def evaluate(
         data: Images and masks.
         inspection: Inspection of the split.
         device: Device to compute on.
+        metrics: Metrics of `build_scores`, by full name.
         judge: Comparison of poses, or None to score no poses.
+        records: Content of `config.yaml` and `run.json` to write with the scores; None if they have been written.
         mean_fill: Scores of a mean fill to write with the method's.
 
     Raises:
         InputError: An image has no original, or a score can't be computed.
     """
-    if inspection.blind:
-        raise InputError(
-            f"split={settings.split}: {inspection.blind} images have no original to score against; use predict"
-        )
     images, batches = data.images(settings.split), data.split_dataloader(settings.split)
-    metrics = build_scores(settings, judge, len(images))
     seconds: dict[str, float] = {}
     if judge is not None:
         with timed(seconds, "poses of originals"):
@@ -83,6 +84,8 @@ def evaluate(
         **method.origin,
         **scores.summary(settings.mask_ratio_edges),
     )  # fmt: skip
+    if records is not None:
+        write_records(folder, *records)
     file.write(folder)
     scores.write_csv(folder / SCORES_CSV)
     with timed(seconds, "drawing"):  # the scores are saved first

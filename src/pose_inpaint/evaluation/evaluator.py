@@ -62,7 +62,7 @@ def score(
     names: list[str] = []
     mask_ratios: list[Tensor] = []
     masks = hashlib.sha256()
-    seconds: dict[str, float] = {"reading": 0.0, "inpainting": 0.0}
+    seconds: dict[str, float] = {"reading": 0.0, "copying": 0.0, "inpainting": 0.0}
     meter = Meter(device)
     sources: dict[str, Source] = {}
     with torch.no_grad():
@@ -71,7 +71,8 @@ def score(
             masks.update(batch.mask.to(torch.uint8).numpy().tobytes())
             names += batch.names
             mask_ratios.append(batch.mask.mean((1, 2, 3)))
-            here = batch.to(device)
+            with timed(seconds, "copying"):
+                here = batch.to(device)
             with meter.measuring(len(batch.names)):
                 output = inpaint(here)
             _check_finite(output, batch)

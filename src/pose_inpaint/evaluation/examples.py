@@ -48,14 +48,10 @@ def draw_ranked(
     each = min(sheet.each, max(1, len(ranked) // 3))  # the three groups don't overlap in small splits
     middle = len(ranked) // 2 - each // 2
     chosen = {"best": ranked[:each], "median": ranked[middle : middle + each], "worst": ranked[-each:]}
-    indices = [index for group in chosen.values() for index in group]
-    batch = collate([images[index] for index in indices]).to(device)
+    rows = [(label, index) for label, group in chosen.items() for index in group]
+    batch = collate([images[index] for _, index in rows]).to(device)
     with torch.no_grad():
         output = inpaint(batch)
     values = scores.values()[sheet.rank_by]
-    captions = [
-        f"{label}: {scores.names[index]}  {sheet.rank_by} {float(values[index]):.4f}"
-        for label, group in chosen.items()
-        for index in group
-    ]
+    captions = [f"{label}: {scores.names[i]}  {sheet.rank_by} {float(values[i]):.4f}" for label, i in rows]
     draw_contact_sheet(panels(batch, output), captions=captions).save(Path(folder) / CONTACT_SHEET)

@@ -21,9 +21,8 @@ from pose_inpaint.types import Batch
 def measure_accuracy(estimator: PoseEstimator, batches: Iterable[Batch], seed: int) -> dict[str, Any]:
     """Measure PCK@0.2 on whole images against their annotation and the share of people found, with 95 % intervals.
 
-    `pck` is relative to the longer side of the box around the annotated joints. `pck_torso` is relative to the torso
-    (left shoulder to right hip), as in Leeds Sports Pose, over the images where both joints are annotated. Joints that
-    the estimator doesn't have don't count.
+    `pck` is relative to the longer side of the box around the annotated joints, `pck_torso` to the torso (left shoulder
+    to right hip) as in Leeds Sports Pose, if both are annotated. Joints that the estimator doesn't have don't count.
     """
     estimated, truth, seconds = [], [], 0.0
     for batch in batches:

@@ -42,8 +42,7 @@ def score_bounds(
     ):
         metrics = build_metrics(pose.scores, ("raw",), regions, judge=cached)
         scores = score(inpaint, batches, metrics, seed=seed, title=f"Pose {which}")
-        every = torch.ones(len(scores.names), dtype=torch.bool)
-        bounds[which] = Bound(what, scores.over(every))
+        bounds[which] = Bound(what, scores.over())
     return bounds
 
 

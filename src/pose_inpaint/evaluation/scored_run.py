@@ -15,27 +15,18 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.evaluation.scores_file import ScoresFile
 from pose_inpaint.tracking.files import SCORES, SCORES_CSV
 
-NOT_SCORES = ("name", "source", "mask_ratio")
-"""Columns of `scores.csv` that aren't scores."""
+NOT_SCORES = ("name", "source", "mask_ratio")  # columns of `scores.csv` that aren't scores
 
 
 @dataclass(frozen=True)
 class ScoredRun:
-    """Scores of a method over the whole split and per image.
+    """Scores of a method over the whole split and per image."""
 
-    Attributes:
-        folder: Folder of the scores.
-        file: Content of `scores.json`.
-        images: Names of the images, in order.
-        mask_ratios: Mask ratio of each image, (n,).
-        values: Values of each score per image, (n,); NaN if an image has none.
-    """
-
-    folder: Path
-    file: ScoresFile
-    images: tuple[str, ...]
-    mask_ratios: Float[Tensor, " n"]
-    values: Mapping[str, Float[Tensor, " n"]]
+    folder: Path  # folder of the scores
+    file: ScoresFile  # content of `scores.json`
+    images: tuple[str, ...]  # names of the images, in order
+    mask_ratios: Float[Tensor, " n"]  # mask ratio of each image, (n,)
+    values: Mapping[str, Float[Tensor, " n"]]  # values of each score per image, (n,); NaN if an image has none
 
     @property
     def checkpoint(self) -> str:
@@ -53,11 +44,7 @@ class ScoredRun:
 
 
 def read_scored_run(folder: str) -> ScoredRun:
-    """Read `scores.json` and `scores.csv`.
-
-    Raises:
-        InputError: The folder doesn't exist, or its scores are missing or unreadable.
-    """
+    """Read `scores.json` and `scores.csv`; raise `InputError` if the folder or its scores are missing or unreadable."""
     path = Path(folder)
     if not path.is_dir():
         raise InputError(f"runs: {folder}: no such folder; give folders that python -m pose_inpaint.evaluate wrote")

@@ -39,41 +39,29 @@ def mask_ratio_groups(mask_ratios: Float[Tensor, " n"], edges: Sequence[float]) 
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of one method on one split.
+    """Scores of one method on one split."""
 
-    Attributes:
-        names: Names of the images, in order.
-        mask_ratios: Mask ratio of each image, (n,).
-        metrics: Metrics with the images' values, by full name METRIC_IMAGE_REGION.
-        masks_sha256: Digest of the masks, in order.
-        of_sets: Scores of the whole set of images (FID), by full name.
-        seconds: Seconds of each stage: reading, inpainting, and the stages of scoring.
-        seed: Random seed of the intervals.
-        meter: Meter of the inpainting.
-        sources: Sources of the pixels by image name, for methods that copy from other images.
-    """
-
-    names: list[str]
-    mask_ratios: Float[Tensor, " n"]
-    metrics: Mapping[str, ImageMetric]
-    masks_sha256: str
-    of_sets: Mapping[str, float] = field(default_factory=dict)
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    seed: int = 0
+    names: list[str]  # names of the images, in order
+    mask_ratios: Float[Tensor, " n"]  # mask ratio of each image, (n,)
+    metrics: Mapping[str, ImageMetric]  # metrics with the images' values, by full name METRIC_IMAGE_REGION
+    masks_sha256: str  # digest of the masks, in order
+    of_sets: Mapping[str, float] = field(default_factory=dict)  # scores of the whole set of images (FID), by full name
+    seconds: Mapping[str, float] = field(default_factory=dict)  # of reading, inpainting and each scoring
+    seed: int = 0  # random seed of the intervals
     meter: Meter = field(default_factory=lambda: Meter("cpu"))
-    sources: Mapping[str, Source] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)  # by image, if pixels are copied
 
-    def over(self, chosen: Tensor) -> dict[str, Estimate]:
-        """Every score with its 95 % interval, over the images that a boolean or index tensor selects."""
+    def over(self, chosen: Tensor | slice = slice(None)) -> dict[str, Estimate]:
+        """Every score with its 95 % interval, over all images or those that a boolean or index tensor selects."""
         return {name: m.estimate(m.per_image()[chosen], self.seed) for name, m in self.metrics.items()}
 
     def summary(self, edges: Sequence[float]) -> dict[str, Any]:
         """Scores over all images, by mask ratio and by source: fields of `ScoresFile`.
 
-        Args:
-            edges: Ascending mask ratios in [0, 1]; a group includes its lower edge but not its upper, except 1.
+        `edges` are ascending mask ratios in [0, 1]; a group includes its lower edge but not its upper, except 1.
         """
-        every = torch.ones(len(self.names), dtype=torch.bool)
+        copied = {name: asdict(source) for name, source in self.sources.items()}
+        near = sum(source.near_duplicate for source in self.sources.values())
         sources = [source_of(name) for name in self.names]
         ratios = mask_ratio_groups(self.mask_ratios, edges)
         origins = {name: torch.tensor([source == name for source in sources]) for name in sorted(set(sources))}
@@ -81,11 +69,11 @@ class Scores:
             "n": len(self.names),
             "masks_sha256": self.masks_sha256,
             "mean_mask_ratio": float(self.mask_ratios.mean()),
-            "scores": self.over(every),
+            "scores": self.over(),
             "of_sets": dict(self.of_sets),
             "by_mask_ratio": self._groups(ratios),
             "by_source": self._groups(origins),
-            "sources": summarise_sources(self.sources) if self.sources else None,
+            "sources": Sources(near, copied) if copied else None,
         }
 
     def _groups(self, chosen: Mapping[str, Tensor]) -> dict[str, Group]:
@@ -101,11 +89,7 @@ class Scores:
         return {name: value for name, value in values.items() if value.ndim == 1}
 
     def ranked(self, name: str) -> list[int]:
-        """Indices of the images from best to worst by a score.
-
-        Raises:
-            InputError: There is no such score, or it has no value per image.
-        """
+        """Indices of the images from best to worst by a score; raise `InputError` if none has a value per image."""
         values = self.values()
         if name not in values:
             raise InputError(f"contact_sheet.rank_by={name}: not one of {', '.join(values)}")
@@ -122,9 +106,3 @@ class Scores:
             for index, (name, mask_ratio) in enumerate(zip(self.names, self.mask_ratios.tolist(), strict=True)):
                 values = (f"{column[index]:.10g}" for column in columns.values())
                 writer.writerow([name, source_of(name), f"{mask_ratio:.6f}", *values])
-
-
-def summarise_sources(sources: Mapping[str, Source]) -> Sources:
-    """Source of each image, and the number of images inpainted from a near-duplicate."""
-    near = sum(source.near_duplicate for source in sources.values())
-    return Sources(near, {name: asdict(source) for name, source in sources.items()})

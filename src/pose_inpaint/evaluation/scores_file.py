@@ -16,77 +16,47 @@ from pose_inpaint.tracking.provenance import write_json
 
 @dataclass(frozen=True)
 class Group:
-    """Scores of some of the images.
-
-    Attributes:
-        n: Number of images.
-        mean_mask_ratio: Mean mask ratio of these images, in [0, 1].
-        scores: Estimate of each score by its full name.
-    """
+    """Scores of some of the images."""
 
     n: int
-    mean_mask_ratio: float
-    scores: Mapping[str, Estimate]
+    mean_mask_ratio: float  # in [0, 1]
+    scores: Mapping[str, Estimate]  # estimate of each score by its full name
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """What was scored on.
+    """What was scored on."""
 
-    Attributes:
-        name: Name of the data's folder.
-        sha256: Digest of the split's images and annotations.
-    """
-
-    name: str
-    sha256: str
+    name: str  # name of the data's folder
+    sha256: str  # digest of the split's images and annotations
 
 
 @dataclass(frozen=True)
 class CheckpointRecord:
-    """A checkpoint that was scored.
-
-    Attributes:
-        file: Name of the file.
-        sha256: Digest of the file.
-        phase: Phase of training that wrote it.
-    """
+    """A checkpoint that was scored."""
 
     file: str
-    sha256: str
-    phase: str
+    sha256: str  # digest of the file
+    phase: str  # phase of training that wrote it
 
 
 @dataclass(frozen=True)
 class Bound:
-    """Floor or ceiling of the pose scores.
+    """Floor or ceiling of the pose scores."""
 
-    Attributes:
-        what: Images that were scored, in words.
-        scores: Estimate of each pose score by its full name.
-    """
-
-    what: str
-    scores: Mapping[str, Estimate]
+    what: str  # images that were scored, in words
+    scores: Mapping[str, Estimate]  # estimate of each pose score by its full name
 
 
 @dataclass(frozen=True)
 class PoseRecord:
-    """How poses were scored.
+    """How poses were scored."""
 
-    Attributes:
-        estimator: Name of the joint estimator.
-        reference: Kind of reference pose: estimated or annotated.
-        floor: Scores of the originals saved again.
-        ceiling: Scores of the masked images.
-        joints_sha256: Digest of the annotation that poses were compared with.
-    """
-
-    estimator: str
-    reference: str
-    floor: Bound | None = None
-    ceiling: Bound | None = None
-    joints_sha256: str | None = None
+    estimator: str  # name of the joint estimator
+    reference: str  # kind of reference pose: estimated or annotated
+    floor: Bound | None = None  # scores of the originals saved again
+    ceiling: Bound | None = None  # scores of the masked images
+    joints_sha256: str | None = None  # digest of the annotation that poses were compared with
 
     @property
     def bounds(self) -> dict[str, Bound]:
@@ -96,68 +66,38 @@ class PoseRecord:
 
 @dataclass(frozen=True)
 class Sources:
-    """Where a method that copies from other images took its pixels from.
+    """Where a method that copies from other images took its pixels from."""
 
-    Attributes:
-        near_duplicates: Number of images that were inpainted from a near-duplicate.
-        of_images: Name, distance and near_duplicate of the source of each image, by the image's name.
-    """
-
-    near_duplicates: int
-    of_images: Mapping[str, Mapping[str, Any]]
+    near_duplicates: int  # number of images that were inpainted from a near-duplicate
+    of_images: Mapping[str, Mapping[str, Any]]  # name, distance and near_duplicate, by image
 
 
 @dataclass(frozen=True)
 class ScoresFile:
-    """Content of `scores.json`.
+    """Content of `scores.json`."""
 
-    Attributes:
-        name: Name of the method in tables.
-        split: Split that was scored.
-        data: Data set.
-        seed: Seed of methods that draw, and of the intervals.
-        n: Number of images.
-        masks_sha256: Digest of the masks, in the order of the images.
-        mean_mask_ratio: Mean mask ratio, in [0, 1].
-        metric: Settings of the metrics.
-        scores: Estimate of each score by its full name.
-        of_sets: Scores that only a set of images has (FID), by full name.
-        by_mask_ratio: Scores by group of mask ratio, such as "10-20%".
-        by_source: Scores by the source of the images.
-        seconds: Seconds by stage.
-        cost: What inpainting costs; `evaluation/cost.py` writes the block.
-        pose: How poses were scored, or None.
-        model: Settings of the model.
-        postprocess: Settings of what follows the model.
-        checkpoint: Checkpoint of a model that was trained.
-        batchnorm: Kind of batch-norm statistics of the checkpoint.
-        predictions: Name of a folder that was scored in place of a model.
-        sources: Source of each image, of methods that copy from other images.
-        mean_fill: Scores of a mean fill on the same images, where a training compared itself with it.
-    """
-
-    name: str
-    split: str
+    name: str  # name of the method in tables
+    split: str  # split that was scored
     data: Dataset
-    seed: int
-    n: int
-    masks_sha256: str
-    mean_mask_ratio: float
-    metric: Mapping[str, Any]
-    scores: Mapping[str, Estimate]
-    of_sets: Mapping[str, float]
-    by_mask_ratio: Mapping[str, Group]
-    by_source: Mapping[str, Group]
-    seconds: Mapping[str, float] = field(default_factory=dict)
-    cost: Mapping[str, Any] | None = None
+    seed: int  # seed of methods that draw, and of the intervals
+    n: int  # number of images
+    masks_sha256: str  # digest of the masks, in the order of the images
+    mean_mask_ratio: float  # in [0, 1]
+    metric: Mapping[str, Any]  # settings of the metrics
+    scores: Mapping[str, Estimate]  # estimate of each score by its full name
+    of_sets: Mapping[str, float]  # scores that only a set of images has (FID), by full name
+    by_mask_ratio: Mapping[str, Group]  # scores by group of mask ratio, such as "10-20%"
+    by_source: Mapping[str, Group]  # scores by the source of the images
+    seconds: Mapping[str, float] = field(default_factory=dict)  # by stage
+    cost: Mapping[str, Any] | None = None  # what inpainting costs; `evaluation/cost.py` writes the block
     pose: PoseRecord | None = None
-    model: Mapping[str, Any] | None = None
-    postprocess: Mapping[str, Any] | None = None
-    checkpoint: CheckpointRecord | None = None
-    batchnorm: str | None = None
-    predictions: str | None = None
-    sources: Sources | None = None
-    mean_fill: Mapping[str, Estimate] | None = None
+    model: Mapping[str, Any] | None = None  # settings of the model
+    postprocess: Mapping[str, Any] | None = None  # settings of what follows the model
+    checkpoint: CheckpointRecord | None = None  # checkpoint of a model that was trained
+    batchnorm: str | None = None  # kind of batch-norm statistics of the checkpoint
+    predictions: str | None = None  # name of a folder that was scored in place of a model
+    sources: Sources | None = None  # source of each image, of methods that copy from other images
+    mean_fill: Mapping[str, Estimate] | None = None  # scores on the same images, after a training
 
     def estimate(self, score: str) -> Estimate | None:
         """A score over all images, without an interval if only the set has it; None if it was not taken."""
@@ -167,6 +107,7 @@ class ScoresFile:
 
     def write(self, folder: Path) -> None:
         """Write the file into a folder; fields that don't apply are left out."""
+        folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / SCORES, _without_nones(dataclasses.asdict(self)))
 
     @classmethod

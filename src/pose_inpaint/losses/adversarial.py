@@ -12,8 +12,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pose_inpaint.config.block_schema import check_weight
 from pose_inpaint.errors import InputError
-from pose_inpaint.losses.base import LossTerm, check_weight
+from pose_inpaint.losses.base import LossTerm
 from pose_inpaint.losses.discriminator_views import Views, inpainted_views, local_corners
 from pose_inpaint.losses.gradient_penalty import Penalty
 from pose_inpaint.types import Batch, ImageKind, InpaintingOutput, check_choice

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import cast
 
@@ -10,15 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pose_inpaint.errors import InputError
+from pose_inpaint.config.block_schema import check_weight
 from pose_inpaint.types import Batch, InpaintingOutput
-
-
-def check_weight(key: str, value: float) -> float:
-    """Return `value` if it is finite and not negative; raise `InputError` otherwise."""
-    if not math.isfinite(value) or value < 0:
-        raise InputError(f"{key}={value}: must be a finite number of at least 0")
-    return value
 
 
 class LossTerm(nn.Module):
@@ -49,7 +41,7 @@ class GeneratorLoss(nn.Module):
     ) -> dict[str, Float[Tensor, ""]]:
         """Unweighted values of the terms in `names`, and their weighted sum as "total".
 
-        Names without a term are skipped: `build.generator_loss` leaves out terms of weight 0.
+        Names without a term are skipped: `training.factory.build_generator_loss` leaves out terms of weight 0.
         """
         values: dict[str, Tensor] = {}
         total = batch.target.new_zeros(())

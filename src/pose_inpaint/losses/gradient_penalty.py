@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pose_inpaint.losses.base import check_weight
+from pose_inpaint.config.block_schema import check_weight
 from pose_inpaint.losses.discriminator_views import Views
 from pose_inpaint.types import Region, check_choice, region_weight
 

@@ -17,19 +17,12 @@ LEVEL = 0.95
 
 
 class Estimate(TypedDict):
-    """A score with its 95 % interval.
+    """A score with its 95 % interval."""
 
-    Attributes:
-        value: The score; None where it is not a finite number.
-        low: Lower end of the interval; None where there is none.
-        high: Upper end of the interval; None where there is none.
-        n: Number of images that have a value.
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
+    value: float | None  # the score; None where it is not a finite number
+    low: float | None  # lower end of the interval; None where there is none
+    high: float | None  # upper end of the interval; None where there is none
+    n: int  # number of images that have a value
 
 
 @lru_cache(maxsize=8)  # all scores of a group of images, and all pairs of methods, share their draws
@@ -55,15 +48,12 @@ def percentile_interval(estimates: Float[Tensor, " r"], level: float = LEVEL) ->
 def estimate(
     terms: Float[Tensor, "n k"], finish: Callable[[Float[Tensor, "... k"]], Float[Tensor, ...]], seed: int
 ) -> Estimate:
-    """Estimate a score over images with its confidence interval.
+    """Estimate a score over images with its confidence interval, NaN without images.
 
     Args:
         terms: Contributions of each image, (n, k).
         finish: Function from the summed contributions to the score.
         seed: Random seed of the resampling.
-
-    Returns:
-        `value`, `low` and `high` (95 %), all NaN without images, and the number of images `n`.
     """
     value = float(finish(terms.sum(0)))
     low = high = float("nan")

@@ -32,10 +32,8 @@ class ImageMetric(Metric):
 
     full_state_update = False
     values: list[Tensor]
-    stage = "distortion"
-    """Name under which the computing time is reported."""
-    regions: tuple[Region, ...] = REGIONS
-    """Regions with values."""
+    stage = "distortion"  # name under which the computing time is reported
+    regions: tuple[Region, ...] = REGIONS  # regions with values
 
     def __init__(self, image: ImageKind = "composite", region: Region = "whole") -> None:
         super().__init__()
@@ -52,13 +50,7 @@ class ImageMetric(Metric):
     def measure(
         self, prediction: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "n 1 h w"]
     ) -> Float[Tensor, "n 3 ..."]:
-        """Measure each image in the three regions whole, hole and known.
-
-        Args:
-            prediction: Images in [0, 1], double precision.
-            target: Originals in [0, 1], double precision.
-            mask: Masks, 1 = masked, double precision.
-        """
+        """Measure images in [0, 1], double precision, in the regions whole, hole and known; in masks, 1 = masked."""
         raise NotImplementedError
 
     def convert(self, measured: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
@@ -74,11 +66,7 @@ class ImageMetric(Metric):
         return ratio(sums)
 
     def estimate(self, values: Float[Tensor, "n ..."], seed: int) -> Estimate:
-        """Estimate the score of a group of images from their values, with its 95 % interval.
-
-        Returns:
-            `value`, `low`, `high`, and `n`, the number of images with a value.
-        """
+        """Estimate the score of a group of images from their values, with its 95 % interval and number of values."""
         valid = ~values.isnan() if values.ndim == 1 else ~values.isnan().any(1)
         return estimate(self.terms(values[valid]), self.finish, seed)
 

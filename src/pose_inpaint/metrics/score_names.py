@@ -12,7 +12,8 @@ LABELS = {
     "wnjd": "WNJD", "pck": "PCK@0.2", "found": "people found", "lpips": "LPIPS", "fid": "FID", "kid": "KID",
     "frechet_vgg16": "Fréchet, VGG16",
 }  # fmt: skip
-HIGHER_IS_BETTER = ("psnr", "psnr_pooled", "ssim", "pck", "found")
+HIGHER_IS_BETTER = ("psnr", "ssim", "pck", "found")
+"""Beginnings of the metrics of which a higher value is better, such as `psnr_pooled`."""
 DECIMALS = {"psnr": 2, "psnr_pooled": 2, "fid": 2, "frechet_vgg16": 1}
 POSE_METRICS = ("wnjd", "pck", "found")
 POSE_REGIONS = {"whole": "all joints", "hole": "masked joints", "known": "known joints"}
@@ -50,7 +51,7 @@ class ScoreName:
     @property
     def higher_is_better(self) -> bool:
         """Whether a higher value is better."""
-        return self.metric in HIGHER_IS_BETTER
+        return self.metric.startswith(HIGHER_IS_BETTER)
 
     @property
     def is_pose(self) -> bool:

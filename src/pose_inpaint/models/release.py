@@ -11,7 +11,7 @@ import torch
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from yaml import YAMLError
 
@@ -122,7 +122,7 @@ def write_release(
         for name, value in weights.items()
     }
     with written_whole(folder / WEIGHTS) as part:
-        save_file(stored, part, metadata={"format": "pt"})
+        part.write_bytes(save(stored, metadata={"format": "pt"}))
     digest = file_digest(folder / WEIGHTS)
     release = {
         "format": RELEASE_FORMAT,

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pose_inpaint.data.joints import to_common
-from pose_inpaint.errors import InputError
+from pose_inpaint.errors import InputError, first_line
 from pose_inpaint.pose.estimator import Poses, join, nobody
 from pose_inpaint.runtime.optional import import_extra
 
@@ -147,9 +147,7 @@ class _Network:
             self.interpreter: Any = litert.Interpreter(str(path), num_threads=threads)
             self.interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise InputError(
-                f"{path}: not a TensorFlow Lite model ({str(error).splitlines()[0]}); replace it"
-            ) from error
+            raise InputError(f"{path}: not a TensorFlow Lite model ({first_line(error)}); replace it") from error
         self.input = self.interpreter.get_input_details()[0]["index"]
         self.outputs = {output["name"]: output["index"] for output in self.interpreter.get_output_details()}
 

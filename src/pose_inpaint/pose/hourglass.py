@@ -12,13 +12,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pose_inpaint.data.joints import JOINTS
-from pose_inpaint.errors import InputError
+from pose_inpaint.errors import InputError, first_line
 from pose_inpaint.pose.estimator import Poses
 from pose_inpaint.pose.heatmaps import find_joints
 from pose_inpaint.pose.hourglass_network import STRIDE, StackedHourglass
 from pose_inpaint.runtime.hashing import file_digest
 
-HOURGLASS_FORMAT = 1
+HOURGLASS_FORMAT = 2
 PREFIX = "network."
 
 
@@ -69,13 +69,14 @@ def load_hourglass(weights: str | None) -> StackedHourglass:
         ours = content["pose_inpaint_pose"]
         if ours["format"] != HOURGLASS_FORMAT:
             raise InputError(
-                f"pose.weights={weights}: format {ours['format']}, but this version reads {HOURGLASS_FORMAT}"
+                f"pose.weights={weights}: format {ours['format']}, but this version reads {HOURGLASS_FORMAT}; "
+                "train one with python -m pose_inpaint.train_pose, or change version"
             )
         network = StackedHourglass(len(JOINTS), **ours["network"])
         state = content["state_dict"].items()
         network.load_state_dict({key.removeprefix(PREFIX): v for key, v in state if key.startswith(PREFIX)})
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, zipfile.BadZipFile, KeyError, TypeError) as error:
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        reason = first_line(error)[:120]
         raise InputError(
             f"pose.weights={weights}: not a checkpoint of python -m pose_inpaint.train_pose ({reason})"
         ) from error

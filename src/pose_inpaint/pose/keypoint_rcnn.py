@@ -14,7 +14,7 @@ from torchvision.models.detection import KeypointRCNN_ResNet50_FPN_Weights, keyp
 from torchvision.ops import box_iou
 
 from pose_inpaint.data.joints import to_common
-from pose_inpaint.errors import InputError
+from pose_inpaint.errors import InputError, first_line
 from pose_inpaint.pose.estimator import Poses, join, nobody
 
 COCO_JOINTS = (
@@ -111,5 +111,5 @@ def read_state(weights: str | None) -> Mapping[str, Tensor]:
         state: Mapping[str, Tensor] = torch.load(Path(weights), map_location="cpu", weights_only=True)
         return dict(state)
     except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, TypeError, ValueError) as error:
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        reason = first_line(error)[:120]
         raise InputError(f"pose.weights={weights}: can't be read ({reason}); give a file of PyTorch weights") from error

@@ -21,10 +21,7 @@ COLOURS = 10  # length of matplotlib's colour cycle
 def draw_curves(found: Comparison, edges: Sequence[float], seed: int, path: Path) -> bool:
     """Draw each score against the mask ratio with 95 % intervals, one panel per score and one line per method.
 
-    Scores of a whole set (pooled PSNR, FID) have no panel.
-
-    Returns:
-        Whether there was a score to draw.
+    Scores of a whole set (pooled PSNR, FID) have no panel. Returns whether there was a score to draw.
 
     Raises:
         InputError: matplotlib is not installed.

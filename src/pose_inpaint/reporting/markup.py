@@ -12,13 +12,7 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[s
 
 
 def latex_table(head: Sequence[str], rows: Iterable[Sequence[str]], columns: str) -> list[str]:
-    """Lines of a `tabular` whose cells are LaTeX already.
-
-    Args:
-        head: Headings.
-        rows: Cells of each row.
-        columns: Column specification, such as "lrr".
-    """
+    """Lines of a `tabular` whose cells are LaTeX already, with a column specification such as "lrr"."""
     lines = [rf"\begin{{tabular}}{{{columns}}}", r"\hline", " & ".join(head) + r" \\", r"\hline"]
     return [*lines, *(" & ".join(row) + r" \\" for row in rows), r"\hline", r"\end{tabular}"]
 

@@ -18,19 +18,12 @@ from pose_inpaint.metrics.score_names import higher_is_better
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean difference between two methods' scores over images, first minus second, with its 95 % interval.
+    """Mean difference between two methods' scores over images, first minus second, with its 95 % interval."""
 
-    Attributes:
-        score: Name of the score, METRIC_IMAGE_REGION.
-        first: Index of the first method.
-        second: Index of the second method.
-        estimate: Estimate over the images that have a value for both methods.
-    """
-
-    score: str
-    first: int
-    second: int
-    estimate: Estimate
+    score: str  # name of the score, METRIC_IMAGE_REGION
+    first: int  # index of the first method
+    second: int  # index of the second method
+    estimate: Estimate  # estimate over the images that have a value for both methods
 
     @property
     def better(self) -> int | None:

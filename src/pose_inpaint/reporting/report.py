@@ -114,11 +114,7 @@ def read_runs(folders: list[str]) -> tuple[list[ScoredRun], list[str]]:
 
 
 def choose_scores(runs: list[ScoredRun], wanted: list[str] | None) -> list[str]:
-    """Choose the scores to report: `wanted`, else the headline scores, else all.
-
-    Raises:
-        InputError: No run has a wanted score.
-    """
+    """Scores to report: `wanted`, else the headline scores, else all; raise `InputError` if no run has a wanted one."""
     available = list(dict.fromkeys(name for run in runs for name in (*run.file.scores, *run.file.of_sets)))
     if wanted is None:
         return [name for name in HEADLINE if name in available] or available

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pose_inpaint.evaluation.scored_run import ScoredRun, distinct_names
+from pose_inpaint.metrics.bootstrap import Estimate
 from pose_inpaint.metrics.score_names import WNJD_IN_WORDS, ScoreName, label
 from pose_inpaint.reporting.console import describe_bounds
 from pose_inpaint.reporting.cost_table import COST, cost_latex, cost_markdown, cost_row
@@ -71,10 +72,14 @@ def _marked(found: Comparison, run: ScoredRun, score: str, index: int, mark: str
 def _difference_cell(found: Comparison, score: str, place: int) -> str:
     for each in found.differences:
         if (each.score, each.first, each.second) == (score, 0, place):
-            e = each.estimate
-            value, low, high = (ScoreName.parse(score).format(-(e[key] or 0)) for key in ("value", "high", "low"))
-            return f"{value} [{low}, {high}]"
+            return ScoreName.parse(score).format_estimate(_negated(each.estimate))
     return "-"
+
+
+def _negated(estimate: Estimate) -> Estimate:
+    """Estimate of the difference the other way round."""
+    value, low, high = (None if e is None else 0 - e for e in (estimate["value"], estimate["high"], estimate["low"]))
+    return {"value": value, "low": low, "high": high, "n": estimate["n"]}
 
 
 def describe(found: Comparison) -> list[str]:

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 
-from pose_inpaint.errors import InputError
+from pose_inpaint.errors import InputError, first_line
 from pose_inpaint.runtime.ranks import devices_wanted
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def choose_device(name: str) -> torch.device:
-    """Return a device by name; "auto" selects a GPU if there is one.
-
-    Raises:
-        InputError: The device is not available.
-    """
+    """Return a device by name, "auto" for a GPU if there is one; raise `InputError` if it is not available."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device={name}: not available ({str(error).splitlines()[0]}); try device=cpu") from error
+        raise InputError(f"device={name}: not available ({first_line(error)}); try device=cpu") from error
     return device
 
 
 def check_devices(trainer: Mapping[str, Any]) -> None:
-    """Check that this machine has the devices of the trainer's settings.
-
-    Raises:
-        InputError: A device or feature is not available.
-    """
+    """Raise `InputError` unless this machine has the devices and features of the trainer's settings."""
     wanted = trainer.get("accelerator", "auto")
     have_mps = torch.backends.mps.is_available()
     available = {"gpu": torch.cuda.is_available() or have_mps, "cuda": torch.cuda.is_available(), "mps": have_mps}

@@ -9,16 +9,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pose_inpaint.runtime.ranks import LOST, SAVING, STARTED_HERE
 from pose_inpaint.runtime.signals import BY_CTRL_C, STOPPED, handling_requests, let_go_of_closed_outputs, stopped_status
-from pose_inpaint.runtime.subprocesses import describe_status, last_lines, signal_group
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from pose_inpaint.runtime.subprocesses import describe_status, kill_group, last_lines
 
 GRACE = 15.0  # seconds for the other ranks to exit after one has failed
 FAULT = 1  # exit status if a signal killed a rank
@@ -27,11 +24,8 @@ FAULT = 1  # exit status if a signal killed a rank
 def run_ranks(command: Sequence[str], ranks: int) -> int:
     """Run a command once per rank, wait for all ranks, and return the exit status.
 
-    If a rank fails or is killed, the others are stopped. Stop signals are forwarded to all ranks.
-
-    Args:
-        command: Program and arguments.
-        ranks: Number of ranks. Rank 0 shares this process's output.
+    Rank 0 shares this process's output. If a rank fails or is killed, the others are stopped. Stop signals are
+    forwarded to all ranks.
     """
     with tempfile.TemporaryDirectory() as folder:
         logs = [None, *(Path(folder) / f"rank{rank}.log" for rank in range(1, ranks))]
@@ -47,7 +41,8 @@ def run_ranks(command: Sequence[str], ranks: int) -> int:
                         processes.append(_start(command, rank, shared, log))
                 statuses = _wait(processes, requests)
             finally:  # ranks that hang, and data loader workers that outlived their rank
-                _kill(processes)
+                for process in processes:
+                    kill_group(process)
         return _explain(statuses, logs, requests)
 
 
@@ -55,30 +50,26 @@ def _start(command: Sequence[str], rank: int, shared: Mapping[str, str], log: Pa
     environment = {**os.environ, **shared, STARTED_HERE: str(os.getpid()), "NODE_RANK": "0"}
     environment |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
     environment.pop("HYDRA_FULL_ERROR", None)  # set by run_command; it would turn error messages into tracebacks
-    output = log.open("wb") if log else None
-    try:
+    with log.open("wb") if log else nullcontext() as output:
         # A new session, so that Ctrl-C reaches a rank once, forwarded by us, and not from the terminal as well.
         return subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
         )
-    finally:
-        if output:
-            output.close()
 
 
 def _wait(processes: Sequence[subprocess.Popen[bytes]], requests: Sequence[int]) -> list[int]:
     """Return each rank's exit status, LOST for ranks that did not exit in time after another one had.
 
-    Args:
-        processes: Processes of the ranks.
-        requests: Signals received so far; the handler appends new ones, which are forwarded.
+    Signals in `requests`, to which the handler appends, are forwarded.
     """
     handed_on, first_end = 0, float("inf")
     # Polled rather than awaited in turn: any rank may be the first to fail, and signals arrive meanwhile.
     while any(process.poll() is None for process in processes):
         for number in requests[handed_on:]:
-            _hand_on(processes, number)
             handed_on += 1
+            for process in processes:
+                if process.poll() is None:
+                    process.send_signal(number)
         ends = {process.poll() for process in processes} - {None, 0}
         if ends:
             first_end = min(first_end, time.monotonic())
@@ -115,18 +106,6 @@ def _explain(statuses: Sequence[int], logs: Sequence[Path | None], requests: Seq
             file=sys.stderr,
         )
     return status if status > 0 else FAULT
-
-
-def _hand_on(processes: Sequence[subprocess.Popen[bytes]], number: int) -> None:
-    for process in processes:
-        if process.poll() is None:
-            process.send_signal(number)
-
-
-def _kill(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    for process in processes:
-        signal_group(process, getattr(signal, "SIGKILL", signal.SIGTERM))
-        process.wait()
 
 
 def _free_port() -> int:

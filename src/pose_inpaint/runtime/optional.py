@@ -9,15 +9,10 @@ from pose_inpaint.errors import InputError
 
 
 def import_extra(module: str, needed: str, extra: str) -> Any:
-    """Import a module of an optional package.
-
-    Args:
-        module: Full name of the module.
-        needed: Start of the error message, such as "pose=blazepose needs ai-edge-litert".
-        extra: Extra of `pose-inpaint` that installs the package.
+    """Import a module of the package that an extra installs.
 
     Raises:
-        InputError: The package is not installed.
+        InputError: It is not installed; `needed` begins the message, such as "pose=blazepose needs ai-edge-litert".
     """
     try:
         return importlib.import_module(module)

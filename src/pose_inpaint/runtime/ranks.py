@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pose_inpaint.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 LOST = 76  # exit status of a rank that stops because another one is gone
 STARTED_HERE = "POSE_INPAINT_RANKS"
@@ -37,15 +34,17 @@ def this_rank() -> int:
 
 def started_here() -> bool:
     """Whether `run_ranks` started this process."""
-    return STARTED_HERE in os.environ
+    return launcher_process() is not None
+
+
+def launcher_process() -> int | None:
+    """Process id of the `run_ranks` that started this process; None if another program did."""
+    launcher = os.environ.get(STARTED_HERE)
+    return None if launcher is None else int(launcher)
 
 
 def devices_wanted(trainer: Mapping[str, Any]) -> int:
-    """Number of devices per machine in the trainer's settings.
-
-    Raises:
-        InputError: The setting is invalid or asks for no device.
-    """
+    """Number of devices per machine in the trainer's settings; raise `InputError` if it is invalid or 0."""
     devices = trainer.get("devices", 1)
     if str(devices) in ("auto", "-1"):
         import torch  # imported here, since launchers and --help don't need it
@@ -61,11 +60,7 @@ def devices_wanted(trainer: Mapping[str, Any]) -> int:
 
 
 def nodes_wanted(trainer: Mapping[str, Any]) -> int:
-    """Number of machines in the trainer's settings.
-
-    Raises:
-        InputError: The setting is not an integer of at least 1.
-    """
+    """Number of machines in the trainer's settings; raise `InputError` if it is not an integer of at least 1."""
     nodes = trainer.get("num_nodes", 1)
     if not str(nodes).isdecimal() or int(nodes) < 1:
         raise InputError(f"trainer.num_nodes={nodes}: give the number of machines, at least 1")

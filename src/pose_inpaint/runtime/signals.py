@@ -7,13 +7,11 @@ import select
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
-    from types import FrameType
+from pathlib import Path
+from types import FrameType
+from typing import Any
 
 SIGNALS = ("SIGTERM", "SIGUSR1", "SIGHUP", "SIGINT")
 """Stop signals: sent by a cluster or `kill`, by Slurm some time before the time limit, by a terminal or connection that
@@ -30,16 +28,13 @@ def stopped_status(number: int) -> int:
 class StopRequestedError(SystemExit):
     """A signal stopped the run, which can be resumed from its checkpoint.
 
-    Derived from `SystemExit` since it is no error: handlers of `Exception` must not record it as a failure.
+    Derived from `SystemExit` since it is no error: handlers of `Exception` must not record it as a failure. Its `code`
+    is the exit status (130 after Ctrl-C, 75 after any other signal), its `message` is for the user.
 
     Args:
         number: Signal received.
         checkpoint: Checkpoint to resume from; missing if the signal came before the first one.
         done: Progress of the run, for the message.
-
-    Attributes:
-        code: Exit status: 130 after Ctrl-C, 75 after any other signal.
-        message: Message for the user.
     """
 
     def __init__(self, number: int, checkpoint: Path, done: str) -> None:

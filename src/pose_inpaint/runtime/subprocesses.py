@@ -6,12 +6,9 @@ import os
 import re
 import signal
 import subprocess
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+from pathlib import Path
 
 GRACE = 20.0  # seconds for a command to exit after SIGTERM
 SAID = 12  # log lines to show of a failed command
@@ -51,8 +48,7 @@ def _stop(process: subprocess.Popen[bytes], grace: float) -> None:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(grace)
     finally:  # also if a second signal interrupts the wait
-        signal_group(process, getattr(signal, "SIGKILL", signal.SIGTERM))
-        process.wait()
+        kill_group(process)
 
 
 def signal_group(process: subprocess.Popen[bytes], number: int) -> None:
@@ -64,13 +60,14 @@ def signal_group(process: subprocess.Popen[bytes], number: int) -> None:
         process.terminate()
 
 
-def last_lines(log: Path, start: int) -> list[str]:
-    """Last lines that a command wrote to a log.
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process that leads its own session, and its children."""
+    signal_group(process, getattr(signal, "SIGKILL", signal.SIGTERM))
+    process.wait()
 
-    Args:
-        log: Log file.
-        start: Size of the file in bytes before the command ran.
-    """
+
+def last_lines(log: Path, start: int) -> list[str]:
+    """Last lines that a command wrote to a log, which had a size of `start` bytes before the command ran."""
     with log.open("rb") as file:
         file.seek(start)
         text = file.read().decode(errors="replace")

@@ -13,8 +13,12 @@ from functools import cache
 from pose_inpaint.runtime.signals import handle_requests
 
 
-def end_with_parent() -> None:
-    """Kill this process as soon as its parent is gone, even inside a call that never returns."""
+def end_with_parent(parent: int | None = None) -> None:
+    """Kill this process as soon as its parent is gone, even inside a call that never returns.
+
+    Args:
+        parent: Process id of the parent, as it handed it over: it may be gone by now. None: the parent at this moment.
+    """
 
     def watch() -> None:
         while os.getppid() == parent:  # orphans are adopted by another process, so the id changes
@@ -23,7 +27,7 @@ def end_with_parent() -> None:
         # a lost rank, or on a queue that is no longer read.
         os.kill(os.getpid(), signal.SIGKILL)
 
-    parent = os.getppid()
+    parent = os.getppid() if parent is None else parent
     if hasattr(signal, "SIGKILL"):  # Windows has neither SIGKILL nor adoption
         threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
 
@@ -33,7 +37,9 @@ def follow_parent(*_: int) -> None:
     # Ctrl-C and cluster managers signal the whole group. Workers that stopped by themselves would make the training
     # process fail before it has saved its checkpoint.
     handle_requests(signal.SIG_IGN)
-    end_with_parent()
+    parent = multiprocessing.parent_process()
+    forked_by_server = multiprocessing.get_start_method() == "forkserver"  # the server's end follows the parent's
+    end_with_parent(None if parent is None or forked_by_server else parent.pid)
 
 
 @cache

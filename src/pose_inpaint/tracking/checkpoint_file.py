@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from pose_inpaint.errors import InputError
+from pose_inpaint.errors import InputError, first_line
 from pose_inpaint.runtime.files import written_whole
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
     """Writes to a temporary file, syncs and renames it, so that a killed process leaves a complete checkpoint."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
-        """Write a checkpoint.
-
-        Raises:
-            InputError: The disk is full, or the folder can't be written to; the file is unchanged.
-        """
+        """Write a checkpoint; raise `InputError`, the file unchanged, if the disk is full or can't be written to."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -35,7 +29,7 @@ class WholeCheckpointIO(TorchCheckpointIO):
             if "DataLoader worker" in str(error):  # raised by a signal handler, wherever the process is
                 raise
             older = "the previous one is intact; " if path.is_file() else ""
-            cause = str(error).splitlines()[0]
+            cause = first_line(error)
             raise InputError(
                 f"{path}: can't be written ({cause}); {older}free space there, then continue with resume=auto"
             ) from error
@@ -48,16 +42,10 @@ class WholeCheckpointIO(TorchCheckpointIO):
 
 
 def read_whole(path: Path, key: str) -> dict[str, Any]:
-    """Load a checkpoint file to the CPU without running code from it.
-
-    Checksums are verified, which PyTorch does not do.
-
-    Args:
-        path: Path of the file.
-        key: Setting that named the file, for messages.
+    """Load a checkpoint file to the CPU without running code from it, and verify checksums, which PyTorch does not do.
 
     Raises:
-        InputError: The file does not exist, or is truncated or damaged.
+        InputError: The file, named by the setting `key`, does not exist, or is truncated or damaged.
     """
     if not path.is_file():
         raise InputError(f"{key}={path}: no such file; give a checkpoint (*.ckpt) of a run")
@@ -69,6 +57,6 @@ def read_whole(path: Path, key: str) -> dict[str, Any]:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, zipfile.BadZipFile, ValueError) as error:
         raise InputError(
-            f"{key}={path}: not a PyTorch checkpoint, or a damaged one ({str(error).splitlines()[0][:120]})"
+            f"{key}={path}: not a PyTorch checkpoint, or a damaged one ({first_line(error)[:120]})"
         ) from error
     return content

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-FLUSH_STEPS = 100
-"""Rows are written after so many steps, and before each checkpoint."""
-
 
 class HistoryLogger(Logger):
     """Append what is logged to `metrics.csv`, one row per call.
@@ -60,10 +57,8 @@ class HistoryLogger(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Add a row."""
+        """Add a row, which Lightning has saved right after."""
         self._rows.append({**metrics, "step": step})
-        if step is not None and (step + 1) % FLUSH_STEPS == 0:
-            self.save()
 
     @rank_zero_only
     def save(self) -> None:

@@ -38,7 +38,7 @@ def locked(folder: Path, key: str = "hydra.run.dir") -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK
     # filelock 4 closes its descriptor in forked children: processes that read images outlive a killed run by seconds.
-    lock = FileLock(path, timeout=0)
+    lock = FileLock(path, timeout=0, fallback_to_soft=False)
     try:
         lock.acquire()
     except Timeout as error:
@@ -52,8 +52,9 @@ def locked(folder: Path, key: str = "hydra.run.dir") -> Iterator[None]:
         raise InputError(
             f"{key}={folder}: can't be locked there ({error}); choose a folder on a disk with locks"
         ) from error
-    path.write_text(f"process {os.getpid()}", encoding="utf-8")
     try:
+        with suppress(OSError):  # Windows lets nobody write to a locked file; messages then name no owner
+            path.write_text(f"process {os.getpid()}", encoding="utf-8")
         yield
     finally:
         with suppress(OSError):  # Windows does not remove open files

@@ -7,19 +7,16 @@ import json
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from omegaconf import OmegaConf
 
+from pose_inpaint.data.inspection import Inspection
 from pose_inpaint.runtime.files import written_whole
 from pose_inpaint.tracking.files import CONFIG, RUN
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pose_inpaint.data.inspection import Inspection
 
 PACKAGES = (
     "pose-inpaint", "torch", "torchvision", "lightning", "hydra-core", "omegaconf", "torchmetrics", "wandb", "pillow",
@@ -41,21 +38,16 @@ def _version(name: str) -> str | None:
 
 def commit() -> str | None:
     """Return the commit of the code, with "-dirty" if files differ from it; None outside a clone."""
-    here = Path(__file__).parent
+
+    def git(*command: str) -> str:
+        folder = Path(__file__).parent
+        return subprocess.run(["git", *command], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
+        git("ls-files", "--error-unmatch", __file__)  # fails in the repository of another project
+        return git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
     except (OSError, subprocess.CalledProcessError):
         return None
-    tracked = subprocess.run(
-        ["git", "ls-files", "--error-unmatch", __file__], cwd=here, capture_output=True, check=False
-    )
-    return described if tracked.returncode == 0 else None  # otherwise it is the repository of another project
 
 
 def describe_run(

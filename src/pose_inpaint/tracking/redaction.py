@@ -8,16 +8,13 @@ import socket
 from pathlib import Path
 from typing import Any
 
-NAMES_NOBODY = ("", "localhost")
-"""Host names that identify no machine."""
+NAMES_NOBODY = ("", "localhost")  # host names that identify no machine
 
 
 def redact(content: Any) -> Any:
     """Replace the home folder by `~`, the host name by `HOST` and the W&B key by `KEY`.
 
-    Args:
-        content: Strings, other plain values and tensors, in any nesting of lists, tuples and dictionaries (whose keys
-            are redacted too).
+    `content` is any nesting of lists, tuples and dictionaries (whose keys are redacted, too) of values and tensors.
     """
     return _replace(content, _patterns())
 

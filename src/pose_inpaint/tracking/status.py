@@ -5,49 +5,33 @@ from __future__ import annotations
 import json
 import time
 import traceback
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.files import written_whole
 from pose_inpaint.tracking.files import STATUS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 
 
 @dataclass(frozen=True)
 class Status:
-    """Status of a run.
+    """Status of a run."""
 
-    Attributes:
-        state: One of running (or killed), finished, failed and interrupted.
-        overrides: Overrides of the configuration.
-        metric: Optimized metric, METRIC_IMAGE_REGION.
-        value: Value of the metric, finite; None unless the run finished.
-        scores: Validation scores of the epoch of `value`.
-        error: Message in one line.
-        exception: Type of the exception.
-        traceback: Lines of the traceback, except for an `InputError`.
-        starts: Times at which the run was started or resumed, ISO 8601.
-        seconds: Total duration of all starts, except for those that were killed.
-    """
-
-    state: str
-    overrides: list[str]
-    metric: str | None = None
-    value: float | None = None
-    scores: dict[str, float] = field(default_factory=dict)
-    error: str | None = None
-    exception: str | None = None
-    traceback: list[str] | None = None
-    starts: list[str] = field(default_factory=list)
-    seconds: float | None = None
+    state: str  # one of running (or killed), finished, failed and interrupted
+    overrides: list[str]  # overrides of the configuration
+    metric: str | None = None  # optimized metric, METRIC_IMAGE_REGION
+    value: float | None = None  # value of the metric, finite; None unless the run finished
+    scores: dict[str, float] = field(default_factory=dict)  # validation scores of the epoch of `value`
+    error: str | None = None  # message in one line
+    exception: str | None = None  # type of the exception
+    traceback: list[str] | None = None  # lines of the traceback, except for an `InputError`
+    starts: list[str] = field(default_factory=list)  # times at which the run was started or resumed, ISO 8601
+    seconds: float | None = None  # total duration of all starts, except for those that were killed
 
 
 @dataclass
@@ -59,11 +43,7 @@ class Result:
 
 
 def read_status(folder: Path) -> Status | None:
-    """Read the status of the run in a folder, or return None if there is none.
-
-    Raises:
-        InputError: The file is not a status file.
-    """
+    """Read the status of the run in a folder, None if there is none; raise `InputError` if it is no status file."""
     path = folder / STATUS
     if not path.is_file():
         return None
@@ -108,14 +88,7 @@ def describe_error(error: Exception) -> str:
 
 @contextmanager
 def recorded_status(folder: Path, overrides: list[str], metric: str, *, writes: bool = True) -> Iterator[Result]:
-    """Record that a run is running, and how it ends.
-
-    Args:
-        folder: Folder of the run.
-        overrides: Overrides of the configuration.
-        metric: Optimized metric.
-        writes: Whether this process writes the status, which only one rank does.
-    """
+    """Record that a run is running, and how it ends, if this process `writes`, which only one rank does."""
     result = Result()
     status = begin_status(folder, overrides, metric)
     began = time.monotonic()

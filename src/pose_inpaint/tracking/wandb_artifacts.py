@@ -4,27 +4,21 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from pose_inpaint.tracking.provenance import write_records
 from pose_inpaint.tracking.redaction import redact
-
-if TYPE_CHECKING:
-    from lightning.pytorch.callbacks import ModelCheckpoint
 
 RECORDED = "recorded"
 
 
 def send_record(run: Any, record: dict[str, Any]) -> None:
-    """Send the package's source, the configuration and the content of `run.json`, as files under `recorded/`.
+    """Send the package's source and a redacted record (configuration, with `run.json` under "run") to `recorded/`.
 
     Files instead of an artifact, since an offline run keeps them in its own folder, which may move before the upload.
-
-    Args:
-        run: W&B run.
-        record: Redacted configuration, which may have the content of `run.json` under "run".
     """
     folder = Path(run.dir) / RECORDED
     write_records(folder, {key: value for key, value in record.items() if key != "run"}, record.get("run", {}))

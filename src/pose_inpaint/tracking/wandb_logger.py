@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -16,14 +18,8 @@ from pose_inpaint.tracking.redaction import redact
 from pose_inpaint.tracking.wandb_artifacts import send_checkpoint, send_record
 from pose_inpaint.types import check_choice
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from lightning.pytorch.callbacks import ModelCheckpoint
-
 Mode = Literal["online", "offline"]
-KEPT = "wandb.json"
-"""File in the run's folder with the id of the W&B run."""
+KEPT = "wandb.json"  # file in the run's folder with the id of the W&B run
 
 
 class RunLogger(WandbLogger):
@@ -128,11 +124,7 @@ class RunLogger(WandbLogger):
 
 
 def check_login(entity: str | None, mode: str | None) -> None:
-    """Check that W&B can log in, before anything is computed or written.
-
-    Raises:
-        InputError: W&B is online, and has neither a key nor a terminal to ask for one.
-    """
+    """Raise `InputError` if W&B is online, and has neither a key nor a terminal to ask for one."""
     import wandb
 
     if mode == "offline" or wandb.setup().settings.mode != "online":
@@ -149,11 +141,7 @@ def check_login(entity: str | None, mode: str | None) -> None:
 
 
 def check_settings(settings: dict[str, Any]) -> None:
-    """Check the settings by W&B's own schema.
-
-    Raises:
-        InputError: A setting is unknown, or has an invalid value.
-    """
+    """Check settings by W&B's own schema; raise `InputError` if one is unknown or invalid."""
     import wandb
 
     try:
@@ -164,10 +152,7 @@ def check_settings(settings: dict[str, Any]) -> None:
 
 
 def _kept_id(folder: Path) -> str | None:
-    """Return the id of the W&B run to continue, or None for a new one.
-
-    Commands use a folder that has checkpoints only to resume from one of them.
-    """
+    """Id of the W&B run to continue: commands use a folder that has checkpoints only to resume from one of them."""
     if not (folder / KEPT).is_file() or not (folder / CHECKPOINTS).is_dir():
         return None
     return str(json.loads((folder / KEPT).read_text(encoding="utf-8"))["id"])

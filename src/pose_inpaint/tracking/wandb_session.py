@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.tracking.wandb_logger import RunLogger
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from lightning.pytorch.loggers import Logger
 
 STAGING = "WANDB_DATA_DIR"
 
@@ -23,10 +21,7 @@ def recorded(loggers: Sequence[Logger], record: dict[str, Any]) -> Iterator[None
     """Send `record` to W&B if it is among the loggers, and end its run with the right state.
 
     Otherwise a second logger in the same process would continue the first one's run
-    (https://github.com/wandb/wandb/issues/1314).
-
-    Raises:
-        InputError: W&B can't start a run.
+    (https://github.com/wandb/wandb/issues/1314). Raises `InputError` if W&B can't start a run.
     """
     online = [logger for logger in loggers if isinstance(logger, RunLogger)]
     if not online:

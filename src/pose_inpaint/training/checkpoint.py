@@ -17,33 +17,19 @@ from pose_inpaint.runtime.hashing import file_digest
 from pose_inpaint.tracking.checkpoint_file import read_whole
 from pose_inpaint.training.lightning_module import CHECKPOINT_FORMAT, InpaintingModule
 
-EMA_PREFIX = "ema.module."
-GENERATOR_PREFIX = "generator."
-
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint of `InpaintingModule` that was read and checked.
+    """A checkpoint of `InpaintingModule` that was read and checked."""
 
-    Attributes:
-        path: File of the checkpoint.
-        config: Resolved configuration of the run that wrote it.
-        phase: Phase of training in which it was written.
-        epoch: Number of finished epochs.
-        state: State dict of the module.
-        batches: Number of batches done of the unfinished epoch.
-        images: Images per step over all devices; None if no training step was taken.
-        seconds: Duration of training, over all starts, of a run with a time budget; 0 without one.
-    """
-
-    path: Path
-    config: dict[str, Any]
-    phase: str
-    epoch: int
-    state: dict[str, Tensor]
-    batches: int = 0
-    images: int | None = None
-    seconds: float = 0.0
+    path: Path  # file of the checkpoint
+    config: dict[str, Any]  # resolved configuration of the run that wrote it
+    phase: str  # phase of training in which it was written
+    epoch: int  # number of finished epochs
+    state: dict[str, Tensor]  # state dict of the module
+    batches: int = 0  # number of batches done of the unfinished epoch
+    images: int | None = None  # images per step over all devices; None if no training step was taken
+    seconds: float = 0.0  # duration of training, over all starts, of a run with a time budget; 0 without one
 
     @property
     def batches_seen(self) -> int:
@@ -53,7 +39,10 @@ class Checkpoint:
     @property
     def inference_weights(self) -> dict[str, Tensor]:
         """Weights for inference: the generator's moving average, or the generator's own without one."""
-        prefix = EMA_PREFIX if any(key.startswith(EMA_PREFIX) for key in self.state) else GENERATOR_PREFIX
+        return self.weights("ema.module.") or self.weights("generator.")
+
+    def weights(self, prefix: str) -> dict[str, Tensor]:
+        """Weights of one network, whose keys in the module's state have a prefix."""
         return {key.removeprefix(prefix): value for key, value in self.state.items() if key.startswith(prefix)}
 
     def sha256(self) -> str:
@@ -62,11 +51,7 @@ class Checkpoint:
 
 
 def read_checkpoint(path: str | Path, key: str = "checkpoint") -> Checkpoint:
-    """Read a checkpoint, or released weights, without running code from it.
-
-    Args:
-        path: File of a checkpoint, or folder of a release.
-        key: Setting that named the file, for messages.
+    """Read a checkpoint, or the folder of a release, which the setting `key` names, without running code from it.
 
     Raises:
         InputError: There is no such file, or it was not written by this version of the package.
@@ -77,17 +62,9 @@ def read_checkpoint(path: str | Path, key: str = "checkpoint") -> Checkpoint:
     content = read_whole(path, key)
     try:
         ours, progress = content["pose_inpaint"], content.get("InpaintingData", {})
-        version = ours["format"]
-        found = Checkpoint(
-            path,
-            ours["config"],
-            ours["phase"],
-            progress.get("epoch", ours["epoch"] + 1),
-            content["state_dict"],
-            progress.get("batches", 0),
-            progress.get("images"),
-            ours.get("seconds", 0.0),
-        )
+        version, epoch = ours["format"], progress.get("epoch", ours["epoch"] + 1)
+        batches, images, seconds = progress.get("batches", 0), progress.get("images"), ours.get("seconds", 0.0)
+        found = Checkpoint(path, ours["config"], ours["phase"], epoch, content["state_dict"], batches, images, seconds)
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise InputError(
             f"{key}={path}: not a checkpoint of pose_inpaint; train one with python -m pose_inpaint.train"
@@ -101,7 +78,7 @@ def read_checkpoint(path: str | Path, key: str = "checkpoint") -> Checkpoint:
 
 def _of_release(release: Release) -> Checkpoint:
     """Released weights as a checkpoint that has nothing else to resume from."""
-    state = {f"{GENERATOR_PREFIX}{name}": value for name, value in release.weights.items()}
+    state = {f"generator.{name}": value for name, value in release.weights.items()}
     return Checkpoint(release.folder, release.config, "release", 0, state)
 
 
@@ -130,11 +107,8 @@ def check_same_settings(
         free: Full keys within the blocks that may differ.
     """
     old, new = flat(checkpoint.config), flat(config)
-    keys = [
-        key
-        for key in differing_keys(old, new)
-        if key not in free and any(f"{key}.".startswith(f"{block}.") for block in blocks)
-    ]
+    keys = [key for key in differing_keys(old, new) if key not in free]
+    keys = [key for key in keys if any(f"{key}.".startswith(f"{block}.") for block in blocks)]
     if keys:
         theirs, ours = (", ".join(f"{key}={settings.get(key)}" for key in keys) for settings in (old, new))
         raise InputError(f"{key}={checkpoint.path}: made with {theirs}, but this run has {ours}; give the same")
@@ -145,12 +119,7 @@ def load_weights(module: InpaintingModule, checkpoint: Checkpoint) -> None:
     module.generator.load_state_dict(checkpoint.inference_weights)
     if module.ema is not None:
         module.ema.module.load_state_dict(checkpoint.inference_weights)
-    discriminator = {
-        key.removeprefix("discriminator."): v for key, v in checkpoint.state.items() if key.startswith("discriminator.")
-    }
-    if (
-        module.discriminator is not None
-        and discriminator
-        and checkpoint.config.get("discriminator") == module.config.get("discriminator")
-    ):
-        module.discriminator.load_state_dict(discriminator)
+    weights = checkpoint.weights("discriminator.")
+    same = checkpoint.config.get("discriminator") == module.config.get("discriminator")
+    if module.discriminator is not None and weights and same:
+        module.discriminator.load_state_dict(weights)

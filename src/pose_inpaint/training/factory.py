@@ -45,11 +45,7 @@ def build_generator_loss(loss: LossSettings, phases: Sequence[Phase]) -> Generat
 
 
 def build_module(settings: TrainSettings, data: InpaintingData, config: dict[str, Any]) -> InpaintingModule:
-    """Build the Lightning module of a training.
-
-    Raises:
-        InputError: The settings don't fit together.
-    """
+    """Build the Lightning module of a training; raise `InputError` if the settings don't fit together."""
     generator = build_inpainter(settings.model)
     if not isinstance(generator, nn.Module):
         raise InputError(
@@ -94,11 +90,7 @@ def build_module(settings: TrainSettings, data: InpaintingData, config: dict[str
 
 
 def build_discriminator(block: Mapping[str, Any] | None, size: int) -> nn.Module | None:
-    """Build the discriminator, or return None if the method has none.
-
-    Raises:
-        InputError: It is configured for another image size.
-    """
+    """Build the discriminator, or None without one; raise `InputError` if it is configured for another image size."""
     if not block or not block.get("_target_"):
         return None
     if block.get("size", size) != size:
@@ -109,11 +101,7 @@ def build_discriminator(block: Mapping[str, Any] | None, size: int) -> nn.Module
 
 
 def check_game(terms: Mapping[str, Any], judge: DiscriminatorLoss, discriminator: nn.Module, batch_size: int) -> None:
-    """Check that the generator's and the discriminator's loss fit together.
-
-    Raises:
-        InputError: They don't.
-    """
+    """Raise `InputError` unless the generator's and the discriminator's loss fit together."""
     # A Wasserstein or hinge discriminator returns unbounded scores; the other forms expect logits.
     linear = judge.form in ("wasserstein", "hinge")
     for name, term in terms.items():

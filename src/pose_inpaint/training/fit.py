@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import torch
 from lightning.pytorch import Trainer
 
-from pose_inpaint.errors import InputError
+from pose_inpaint.errors import InputError, first_line
 from pose_inpaint.runtime.ranks import LostRankError
 from pose_inpaint.training.callbacks.checkpoints import BestOfPhase
 from pose_inpaint.training.setup import Training
@@ -36,7 +36,7 @@ def fit(training: Training) -> BestOfPhase:
             ) from error
         lost = isinstance(error, torch.distributed.DistError) or "gloo" in str(error)
         if trainer.world_size > 1 and lost:
-            raise LostRankError(str(error).splitlines()[0]) from error
+            raise LostRankError(first_line(error)) from error
         raise
     kept = [callback for callback in trainer.callbacks if isinstance(callback, BestOfPhase)]  # type: ignore[attr-defined]
     return next((callback for callback in reversed(kept) if callback.scores), kept[-1])
@@ -53,7 +53,8 @@ def _released_loaders(trainer: Trainer) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        trainer.fit_loop.teardown()
+        with suppress(Exception):  # the error that ended the training is the one to report
+            trainer.fit_loop.teardown()
         chained: BaseException | None = error
         while chained is not None:
             traceback.clear_frames(chained.__traceback__)

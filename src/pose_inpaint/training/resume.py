@@ -25,19 +25,12 @@ FREE = ("data.workers", "data.batch_size", "data.root", "data.source.root", "dat
 
 @dataclass(frozen=True)
 class Resumption:
-    """Checkpoint to resume from.
-
-    Attributes:
-        checkpoint: Checkpoint, read and checked.
-        same_folder: Whether the run continues in the folder of the checkpoint.
-        epochs: Number of epochs of the whole training.
-        minutes: Time budget of the whole training, or None.
-    """
+    """Checkpoint to resume from."""
 
     checkpoint: Checkpoint
-    same_folder: bool
-    epochs: int
-    minutes: float | None = None
+    same_folder: bool  # whether the run continues in the checkpoint's folder
+    epochs: int  # number of epochs of the whole training
+    minutes: float | None = None  # time budget of the whole training
 
     @property
     def done(self) -> bool:
@@ -115,11 +108,7 @@ def _comparable(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_same_past(checkpoint: Checkpoint, config: dict[str, Any]) -> None:
-    """Compare the phases that have begun; only the epochs of the current one may change.
-
-    Raises:
-        InputError: Another schedule led to the checkpoint.
-    """
+    """Check that the phases that have begun are the same; only the epochs of the current one may differ."""
     left = checkpoint.epoch + (checkpoint.batches > 0)  # epochs begun that the phases below have not accounted for
     try:
         old, new = ([Phase(**phase) for phase in each["schedule"]["phases"]] for each in (checkpoint.config, config))

@@ -9,7 +9,7 @@ import torch
 from pose_inpaint.data.datamodule import InpaintingData
 from pose_inpaint.data.dataset import collate
 from pose_inpaint.data.images import image_size
-from pose_inpaint.errors import InputError
+from pose_inpaint.errors import InputError, first_line
 from pose_inpaint.models.layers.local_patch import hole_patches
 from pose_inpaint.training.lightning_module import InpaintingModule
 from pose_inpaint.types import Discriminator
@@ -35,17 +35,14 @@ def rehearse(module: InpaintingModule, data: InpaintingData) -> None:
     try:
         module.configure_optimizers()
     except (TypeError, ValueError) as error:
-        raise InputError(f"optim: {str(error).splitlines()[0]}") from error
+        raise InputError(f"optim: {first_line(error)}") from error
 
 
 def check_local_patches(module: InpaintingModule, data: InpaintingData) -> None:
-    """Check that the discriminator's local patch, if it has one, contains known pixels in every training image.
+    """Raise `InputError` if a training image has no hole, or one that covers the discriminator's whole local patch.
 
     Masks that vary from epoch to epoch are not checked: a patch that a random hole happens to cover is moved to the
     nearest known pixel.
-
-    Raises:
-        InputError: An image has no hole, or one that covers the whole patch.
     """
     if module.discriminator is None or data.masks.varies:
         return

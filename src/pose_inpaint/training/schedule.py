@@ -7,14 +7,7 @@ from pose_inpaint.errors import InputError
 
 
 class Schedule:
-    """Sequence of phases.
-
-    Args:
-        phases: One or more phases with distinct names.
-
-    Raises:
-        InputError: There is no phase, or two share a name.
-    """
+    """Sequence of one or more phases with distinct names; other phases raise `InputError`."""
 
     def __init__(self, phases: list[Phase]) -> None:
         names = [phase.name for phase in phases]

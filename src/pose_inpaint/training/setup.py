@@ -23,7 +23,7 @@ from pose_inpaint.data.inspection import Inspection
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.files import remove_parts
 from pose_inpaint.runtime.ranks import this_rank
-from pose_inpaint.tracking.files import CHECKPOINTS, LAST, RUN
+from pose_inpaint.tracking.files import CHECKPOINTS, HISTORY, LAST, RUN
 from pose_inpaint.tracking.history import HistoryLogger
 from pose_inpaint.tracking.provenance import describe_run, write_records
 from pose_inpaint.tracking.status import FINISHED, Status, read_status
@@ -70,28 +70,27 @@ class Training:
         return any(each.split == "test" and not each.blind for each in self.inspections)
 
 
-def finished_status(settings: TrainSettings, config: dict[str, Any]) -> Status | None:
-    """Return the status of a run that is finished and has nothing left to do, else None.
+def find_start(settings: TrainSettings, config: dict[str, Any]) -> tuple[Resumption | None, Status | None]:
+    """Find the checkpoint to resume from, if any, and the status of the run if it has nothing left to do, else None.
 
     Raises:
         InputError: The run can't be resumed with these settings.
     """
     folder = Path(settings.run_dir)
     status = read_status(folder)
-    if status is None or status.state != FINISHED or status.value is None:
-        return None
-    resumption = find_resumption(
-        settings.resume, folder, config, planned_epochs(settings), settings.max_minutes, finished=True
-    )
-    return status if resumption is not None and resumption.done else None
+    finished = status is not None and status.state == FINISHED
+    planned = planned_epochs(settings), settings.max_minutes
+    resumption = find_resumption(settings.resume, folder, config, *planned, finished=finished)
+    return resumption, status if finished and resumption is not None and resumption.done else None
 
 
-def prepare(settings: TrainSettings, plain: dict[str, Any]) -> Training:
+def prepare(settings: TrainSettings, plain: dict[str, Any], resumption: Resumption | None) -> Training:
     """Check and build a training, without writing anything.
 
     Args:
         settings: Checked settings.
         plain: Resolved configuration as plain data.
+        resumption: Checkpoint to resume from, or None for a new run.
 
     Raises:
         InputError: A setting or an input file can't be used.
@@ -100,11 +99,6 @@ def prepare(settings: TrainSettings, plain: dict[str, Any]) -> Training:
     pl.seed_everything(settings.seed, workers=True, verbose=False)
     data = build_data(settings.data, settings.mask, settings.seed, settings.augment)
     module = build_module(settings, data, plain)
-    status = read_status(folder)
-    finished = status is not None and status.state == FINISHED
-    resumption = find_resumption(
-        settings.resume, folder, plain, planned_epochs(settings), settings.max_minutes, finished=finished
-    )
     if resumption is None and settings.init_from is not None:
         checkpoint = read_checkpoint(settings.init_from, "init_from")
         check_same_settings(checkpoint, plain, "init_from", ["model"])
@@ -198,6 +192,8 @@ def describe_training(training: Training) -> dict[str, Any]:
 def write_training(training: Training, run: dict[str, Any]) -> None:
     """Write `config.yaml` and `run.json`; print the batch size of several devices and the checkpoint resumed from.
 
+    What an earlier start left in the folder, unfinished files and the history of a run that isn't resumed, is removed.
+
     Args:
         training: Training that is about to start.
         run: Content of `run.json`.
@@ -214,4 +210,6 @@ def write_training(training: Training, run: dict[str, Any]) -> None:
         print(training.resumption.describe(), flush=True)
     for folder in (training.folder, training.folder / CHECKPOINTS):
         remove_parts(folder)
+    if training.resumption is None or not training.resumption.same_folder:
+        (training.folder / HISTORY).unlink(missing_ok=True)
     write_records(training.folder, training.config, run)

@@ -49,11 +49,7 @@ def build_trainer(
 
 
 def _strategy(name: str) -> Strategy | str:
-    """Choose how devices work together.
-
-    Raises:
-        InputError: The strategy is untested with two networks that step alternately.
-    """
+    """Choose how devices work together; refuse what is untested with two networks that step alternately."""
     if name not in ("auto", "ddp"):
         raise InputError(
             f"trainer.strategy={name}: generator and discriminator step alternately, tested with ddp only; use ddp"

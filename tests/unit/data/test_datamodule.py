@@ -284,20 +284,6 @@ def test_a_batch_larger_than_a_ranks_part_is_rejected(tiny_data):
         module.train_dataloader()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        ({"size": 3}, r"data\.size=3: must be at least 16"),
-        ({"batch_size": 0}, r"data\.batch_size=0: must be at least 1"),
-        ({"workers": -1}, r"data\.workers=-1: must be at least 0"),
-        ({"limit": 0}, r"data\.limit=0: must be at least 1"),
-    ],
-)
-def test_invalid_settings_are_reported_with_their_value(tiny_data, arguments, says):
-    with pytest.raises(InputError, match=says):
-        data(tiny_data, **arguments)
-
-
 def test_invalid_lists_are_rejected(tiny_data):
     (tiny_data / "val" / "maskdata.json").write_text(json.dumps({"000.png": [[0, 0, 1]]}))
     with pytest.raises(InputError, match=r"001\.png is not listed"):

@@ -217,3 +217,20 @@ def test_an_unwritable_cache_is_ignored(tiny_data, counted, monkeypatch, tmp_pat
     for _ in range(2):
         assert inspect_once(Chalearn(str(tiny_data)), MaskData(), 16, "val").images == 4
     assert counted == ["val", "val"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"split": "val", "pictures": 4}', "\xff"])
+def test_an_unreadable_cached_inspection_is_made_again(tiny_data, counted, tmp_path, content):
+    first = inspect_once(Chalearn(str(tiny_data)), MaskData(), 16, "val")
+    (cached,) = (tmp_path / "cache" / "inspected").iterdir()
+    cached.write_bytes(content.encode("latin-1"))
+    again = [inspect_once(Chalearn(str(tiny_data)), MaskData(), 16, "val") for _ in range(2)]
+    assert again == [first, first]
+    assert counted == ["val", "val"]
+
+
+def test_a_cached_inspection_of_another_version_is_not_read(tiny_data, counted, monkeypatch):
+    for version in (1, 1, 2):
+        monkeypatch.setattr(inspection, "CACHE_VERSION", version)
+        inspect_once(Chalearn(str(tiny_data)), MaskData(), 16, "val")
+    assert counted == ["val", "val"]

@@ -237,7 +237,7 @@ def test_fractions_are_respected(tmp_path, fractions):
 
 @pytest.mark.parametrize("fractions", [(0.8, 0.1, 0.2), (0.5, 0.3), (1.2, -0.1, -0.1), (0.25, 0.25, 0.25, 0.25)])
 def test_fractions_that_do_not_sum_to_1_are_rejected(tmp_path, fractions):
-    with pytest.raises(InputError, match=r"data\.fractions=\[.*sum to 1") as error:
+    with pytest.raises(InputError, match=r"data\.source\.fractions=\[.*sum to 1") as error:
         Folder(str(tmp_path), fractions)
     assert str(list(fractions)) in str(error.value)
 

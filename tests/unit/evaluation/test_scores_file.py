@@ -58,3 +58,8 @@ def test_scores_of_a_set_have_no_interval():
     assert FILE.estimate("fid_composite_whole") == {"value": 12.5, "low": None, "high": None, "n": 3}
     assert FILE.estimate("mse_raw_hole") == ESTIMATE
     assert FILE.estimate("mse_composite_hole") is None
+
+
+def test_the_folder_is_made(tmp_path):
+    FILE.write(tmp_path / "new" / "run")
+    assert ScoresFile.read(tmp_path / "new" / "run") == FILE

@@ -15,6 +15,7 @@ from pose_inpaint.metrics.score_names import ScoreName
         ("wnjd_composite_hole", ("wnjd", "composite", "hole"), "WNJD, composite, masked joints", False),
         ("pck_composite_whole", ("pck", "composite", "whole"), "PCK@0.2, composite, all joints", True),
         ("found_composite_known", ("found", "composite", "known"), "people found, composite, known joints", True),
+        ("psnr_y_raw_whole", ("psnr_y", "raw", "whole"), "psnr_y, raw, whole", True),
         ("new_metric_raw_whole", ("new_metric", "raw", "whole"), "new_metric, raw, whole", False),
     ],
 )  # fmt: skip

@@ -18,8 +18,8 @@ from pose_inpaint.multirun.sweep.record import (
     replace_record,
     write_record,
 )
-from pose_inpaint.multirun.sweep.summary import Job, ranked, write_summary
-from pose_inpaint.tracking.status import Status, read_status, recorded_status
+from pose_inpaint.multirun.sweep.summary import Job, ranked, read_jobs, write_summary
+from pose_inpaint.tracking.status import Status, read_status, recorded_status, write_status
 
 RECORD = SweepRecord(["+experiment=a", "loss.beta=1,2", "hydra.sweeper.n_trials=3"], ["loss.beta"], "m", "minimize", 2)
 
@@ -71,6 +71,23 @@ def test_tables_rank_by_direction_and_put_failures_last(tmp_path):
     assert "| [c](c) | 3 | 1.0000 | - | finished |" in text
     assert "| [b](b) | 2 | - | - | failed: no   yes |" in text
     assert (tmp_path / "sweep.csv").read_text().splitlines()[2] == "b,failed,2,,,no | yes"
+
+
+def test_files_of_a_job_that_cannot_be_read_are_said_in_both_tables(tmp_path):
+    for name, scores, run in (
+        ("a", "{", "[1"),
+        ("b", '{"hidden_share": 1}', '{"data": [{"split": "val", "pictures": 4}]}'),
+    ):
+        write_status(tmp_path / name, Status("finished", ["loss.beta=1"], "mse_raw_hole", 1.0))
+        (tmp_path / name / "scores.json").write_text(scores)
+        (tmp_path / name / "run.json").write_text(run)
+    jobs = read_jobs(tmp_path)
+    assert [(job.test, job.folder.name) for job in jobs] == [({}, "a"), ({}, "b")]
+    write_summary(tmp_path, SweepRecord(["loss.beta=1"], ["loss.beta"], "mse_raw_hole", "minimize", 2), jobs)
+    for text in ((tmp_path / "sweep.md").read_text(), (tmp_path / "sweep.csv").read_text()):
+        assert "scores.json can't be read (JSONDecodeError: " in text
+        assert "; run.json can't be read (JSONDecodeError: " in text
+        assert "scores.json can't be read (KeyError: 'name')" in text
 
 
 def test_a_record_claims_its_folder_and_says_what_differs(tmp_path):

@@ -79,8 +79,9 @@ def test_weights_that_cannot_be_used(tmp_path):
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
     with pytest.raises(InputError, match=r"not a checkpoint of python -m pose_inpaint\.train_pose"):
         load_hourglass(str(tmp_path / "other.ckpt"))
-    torch.save({"pose_inpaint_pose": {"format": 99}, "state_dict": {}}, tmp_path / "new.ckpt")
-    with pytest.raises(InputError, match="format 99, but this version reads 1"):
-        load_hourglass(str(tmp_path / "new.ckpt"))
+    for version in (1, 99):
+        torch.save({"pose_inpaint_pose": {"format": version}, "state_dict": {}}, tmp_path / "other.ckpt")
+        with pytest.raises(InputError, match=f"format {version}, but this version reads 2; train one with python -m"):
+            load_hourglass(str(tmp_path / "other.ckpt"))
     with pytest.raises(InputError, match="min_confidence=2"):
         HourglassEstimator(None, min_confidence=2)

@@ -31,36 +31,22 @@ Schema = TypeVar("Schema")
 
 @dataclass(frozen=True)
 class Stage:
-    """One command of a method.
+    """One command of a method."""
 
-    Attributes:
-        arguments: Command-line arguments, without folders.
-        settings: Resolved settings, without folders.
-    """
-
-    arguments: list[str]
-    settings: dict[str, Any]
+    arguments: list[str]  # command-line arguments, without folders
+    settings: dict[str, Any]  # resolved settings, without folders
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Planned commands of one method.
+    """Planned commands of one method."""
 
-    Attributes:
-        name: Name of the method and its folder.
-        evaluate: Scoring stage.
-        scoring: Settings of the scoring.
-        train: Training stage, or None for a method that isn't trained.
-        training: Settings of the training, or None.
-        checkpoint_sha256: Digest of the checkpoint, for a method given as one.
-    """
-
-    name: str
+    name: str  # name of the method and its folder
     evaluate: Stage
     scoring: EvaluateSettings
-    train: Stage | None = None
+    train: Stage | None = None  # None for a method that isn't trained
     training: TrainSettings | None = None
-    checkpoint_sha256: str | None = None
+    checkpoint_sha256: str | None = None  # digest of the checkpoint, for a method given as one
 
     @property
     def key(self) -> str:

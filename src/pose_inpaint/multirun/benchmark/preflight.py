@@ -19,11 +19,7 @@ METHOD = ("name", "model")  # settings that need no separate check of the scorin
 
 
 def check_plans(plans: Iterable[Plan]) -> None:
-    """Build everything the plans need, without writing files or reading images.
-
-    Raises:
-        InputError: Something can't be built; the message names the method.
-    """
+    """Build what the plans need, writing and reading nothing; raise `InputError` naming the method if that fails."""
     checked: set[str] = set()
     for plan in plans:
         with named(plan.key):

@@ -38,16 +38,7 @@ def check_ours(folder: Path, key: str) -> None:
 
 
 def stages_done(folder: Path, key: str, settings: Mapping[str, Any]) -> list[str]:
-    """Stages of a method that are done in its folder.
-
-    Args:
-        folder: Folder of the method; it may be missing.
-        key: Key of the method's settings, for messages.
-        settings: Settings of the method.
-
-    Raises:
-        InputError: The folder holds the method with other settings.
-    """
+    """Stages that are done in a method's folder, if it exists; raise `InputError` if the folder has other settings."""
     way_out = f"give another output, or redo=[{folder.name}] to remove and redo it"
     path = folder / RECORD
     if not path.is_file():

@@ -22,17 +22,7 @@ DOING = {"train": "training", "evaluate": "scoring"}
 
 
 def complete_method(plan: Plan, output: Path, label: str, *, redo: bool) -> str | None:
-    """Run the missing stages of a method.
-
-    Args:
-        plan: Plan of the method.
-        output: Output folder of the benchmark.
-        label: Prefix of the progress lines.
-        redo: Whether to remove the method's folder first.
-
-    Returns:
-        Description of the failure, or None on success.
-    """
+    """Run the missing stages of a method, all with `redo`; return a description of the failure, or None on success."""
     folder = output / plan.name
     if redo and folder.exists():
         shutil.rmtree(folder)

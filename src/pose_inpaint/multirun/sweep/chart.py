@@ -18,18 +18,11 @@ LETTERS = 18  # maximum length of a tick label
 
 @dataclass(frozen=True)
 class Axis:
-    """A swept key as heights in [0, 1].
-
-    Attributes:
-        key: Swept key.
-        heights: Height of each job, in order.
-        ticks: Height and text of each tick.
-        logarithmic: Whether the axis is logarithmic.
-    """
+    """A swept key as heights in [0, 1]."""
 
     key: str
-    heights: list[float]
-    ticks: list[tuple[float, str]]
+    heights: list[float]  # height of each job, in order
+    ticks: list[tuple[float, str]]  # height and text of each tick
     logarithmic: bool
 
 
@@ -72,9 +65,6 @@ def draw_sweep(
         scores: Score of each job, None if it failed; at least one is a number.
         metric: Name of the score, METRIC_IMAGE_REGION.
         path: Path of the image.
-
-    Raises:
-        InputError: matplotlib is not installed.
     """
     drawing = import_extra("matplotlib.figure", "sweep.png needs matplotlib", "charts")
     figure = drawing.Figure(figsize=(max(5.0, 1.9 * (len(keys) + 1)), 4.2), layout="constrained")
@@ -92,12 +82,11 @@ def draw_sweep(
 def _scatter(
     panel: Any, key: str, x: Sequence[float], scores: Sequence[float | None], metric: str, *, logarithmic: bool
 ) -> None:
-    done = [(value, score) for value, score in zip(x, scores, strict=True) if score is not None]
+    panel.scatter(x, [math.nan if score is None else score for score in scores], color="C0")
     failed = [value for value, score in zip(x, scores, strict=True) if score is None]
-    panel.scatter([value for value, _ in done], [score for _, score in done], color="C0")
     if failed:
-        height = min(score for _, score in done)
-        panel.scatter(failed, [height] * len(failed), color="C3", marker="x", label="failed (no score)")
+        lowest = min(score for score in scores if score is not None)
+        panel.scatter(failed, [lowest] * len(failed), color="C3", marker="x", label="failed (no score)")
         panel.legend(fontsize=8)
     panel.set_xscale("log" if logarithmic else "linear")
     panel.set_xlabel(key, fontsize=9)
@@ -107,17 +96,16 @@ def _scatter(
 
 def _parallel(figure: Any, panel: Any, axes: Sequence[Axis], scores: Sequence[float | None], metric: str) -> None:
     """Draw one line per job over one vertical axis per key, coloured by its score; the last axis is the score."""
-    colours = import_extra("matplotlib", "sweep.png needs matplotlib", "charts")
-    mapping = import_extra("matplotlib.cm", "sweep.png needs matplotlib", "charts")
     done = [score for score in scores if score is not None]
-    scale = colours.colors.Normalize(min(done), max(done) if max(done) > min(done) else min(done) + 1e-12)
-    shades = mapping.ScalarMappable(scale, "viridis")
+    low, span = min(done), max(done) - min(done)
+    tops = [None if score is None else (score - low) / (span or 1) for score in scores]
+    shades = panel.scatter([len(axes)] * len(done), [top for top in tops if top is not None], s=9, c=done)
     for job, score in enumerate(scores):
         heights = [axis.heights[job] for axis in axes]
         if score is None:
             panel.plot(range(len(axes)), heights, color="C3", linestyle=":", marker="x", linewidth=1)
         else:
-            line = [*heights, float(scale(score))]
+            line = [*heights, tops[job]]
             panel.plot(range(len(line)), line, color=shades.to_rgba(score), marker="o", markersize=3, linewidth=1.2)
     for x, axis in enumerate(axes):
         panel.axvline(x, color="0.6", linewidth=0.6)

@@ -47,10 +47,9 @@ def as_job(run: Callable[[DictConfig], float]) -> Callable[[DictConfig], float |
 
 
 def run_job(run: Callable[[DictConfig], float], config: DictConfig) -> float | None:
-    """Run a job, unless it has finished already or the sweep is stopping.
+    """Run a job and return its metric, unless it has finished already or the sweep is stopping.
 
-    Returns:
-        The optimized metric; None, which every sweeper accepts, if the job failed or didn't start.
+    Returns None, which every sweeper accepts, if the job failed or didn't start.
     """
     hydra = HydraConfig.get()
     folder, sweep = Path(hydra.runtime.output_dir), Path(hydra.sweep.dir)
@@ -89,11 +88,7 @@ def run_job(run: Callable[[DictConfig], float], config: DictConfig) -> float | N
 
 
 def check_launcher(launcher: Mapping[str, Any], trainer: Mapping[str, Any]) -> None:
-    """Check that the launcher gives each job its own devices, one machine and one starting process.
-
-    Args:
-        launcher: Settings of Hydra's launcher, `hydra.launcher`.
-        trainer: Settings of one job's trainer.
+    """Check that Hydra's launcher gives each job its own devices, one machine and one starting process.
 
     Raises:
         InputError: Jobs on several devices would run at once, or a job would run several times or on several machines.

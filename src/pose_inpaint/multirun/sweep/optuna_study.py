@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pose_inpaint.errors import InputError
+from pose_inpaint.errors import InputError, first_line
 from pose_inpaint.multirun.sweep.plan import Plan
 from pose_inpaint.runtime.optional import import_extra
 
@@ -69,16 +68,14 @@ def _load(optuna: Any, plan: Plan) -> Any:
     storage = sweeper.storage
     if storage is None or sweeper.study_name is None:
         return None
-    if storage.startswith(SQLITE) and not Path(storage.removeprefix(SQLITE)).is_file():
-        return None  # Optuna would create the file
+    if storage.startswith(SQLITE) and not Path(storage.removeprefix(SQLITE)).is_file():  # Optuna would create the file
+        return None
     try:
         return optuna.load_study(study_name=sweeper.study_name, storage=storage)
     except KeyError:
         return None
     except Exception as error:
-        raise InputError(
-            f"hydra.sweeper.storage={storage}: can't read the study ({str(error).splitlines()[0]})"
-        ) from error
+        raise InputError(f"hydra.sweeper.storage={storage}: can't read the study ({first_line(error)})") from error
 
 
 def _check_direction(plan: Plan) -> None:
@@ -94,7 +91,8 @@ def _check_direction(plan: Plan) -> None:
 def _check_space(plan: Plan, study: Any) -> None:
     """Raise `InputError` naming the keys whose search space differs from the study's."""
     plugin = import_extra("hydra_plugins.hydra_optuna_sweeper._impl", NEEDS, "sweep")
-    space, fixed = plugin.create_params_from_overrides(list(_lines(plan)))
+    lines = (str(override.input_line) for override in plan.parsed)
+    space, fixed = plugin.create_params_from_overrides([line for line in lines if not _is_hydras(line)])
     for trial in study.trials:
         if not trial.params:
             continue  # nothing sampled yet
@@ -108,10 +106,6 @@ def _check_space(plan: Plan, study: Any) -> None:
                 f"hydra.sweeper.storage={plan.config.hydra.sweeper.storage}: study {study.study_name} has another "
                 f"search space, which differs in {', '.join(pairs)}; choose another hydra.sweeper.study_name"
             )
-
-
-def _lines(plan: Plan) -> Iterable[str]:
-    return (str(override.input_line) for override in plan.parsed if not _is_hydras(str(override.input_line)))
 
 
 def _is_hydras(line: str) -> bool:

@@ -18,7 +18,7 @@ from omegaconf.errors import InterpolationResolutionError
 
 from pose_inpaint.config.command import CONF
 from pose_inpaint.config.overrides import as_value, key_of
-from pose_inpaint.errors import InputError
+from pose_inpaint.errors import InputError, first_line
 from pose_inpaint.metrics.score_names import higher_is_better
 from pose_inpaint.multirun.sweep.job import check_launcher
 from pose_inpaint.multirun.sweep.record import SweepRecord, continued_overrides, read_record
@@ -29,23 +29,14 @@ ON_ERROR = ("continue", "stop")
 
 @dataclass(frozen=True)
 class Plan:
-    """A checked sweep.
+    """A checked sweep."""
 
-    Attributes:
-        folder: Absolute path of the sweep's folder.
-        options: Command-line options other than overrides.
-        record: Record of the requested sweep.
-        continued: Whether the sweep is being resumed.
-        config: Configuration with the first value of each swept key, including Hydra's own.
-        parsed: Parsed overrides, including those that `hydra.sweeper.params` adds.
-    """
-
-    folder: Path
-    options: list[str]
+    folder: Path  # absolute path of the sweep's folder
+    options: list[str]  # command-line options other than overrides
     record: SweepRecord
-    continued: bool
-    config: DictConfig
-    parsed: list[Override]
+    continued: bool  # whether the sweep is being resumed
+    config: DictConfig  # configuration with the first value of each swept key, including Hydra's own
+    parsed: list[Override]  # parsed overrides, including those that `hydra.sweeper.params` adds
 
     @property
     def uses_optuna(self) -> bool:
@@ -54,15 +45,7 @@ class Plan:
 
 
 def plan_sweep(arguments: Sequence[str], check: Callable[[DictConfig], object]) -> Plan:
-    """Read and check the command line of a sweep.
-
-    Args:
-        arguments: Command-line arguments.
-        check: Function that raises `InputError` if a job's configuration has invalid settings.
-
-    Raises:
-        InputError: The sweep is invalid.
-    """
+    """Read and check the command line of a sweep; `check` raises `InputError` for invalid settings of a job."""
     given, options = _read_command_line(arguments)
     resumed = [override.partition("=")[2] for override in given if key_of(override) == RESUME]
     given = [override for override in given if key_of(override) not in (RESUME, "hydra.mode")]
@@ -90,11 +73,7 @@ def plan_sweep(arguments: Sequence[str], check: Callable[[DictConfig], object]) 
 
 
 def _read_command_line(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Split the command line into overrides and Hydra options.
-
-    Raises:
-        InputError: An option would change the jobs' configuration files.
-    """
+    """Split the command line into overrides and Hydra options; refuse those that change the configuration files."""
     parsed = get_args_parser().parse_intermixed_args(list(arguments))
     for option in ("config_dir", "config_path", "config_name"):
         if getattr(parsed, option, None):
@@ -108,11 +87,7 @@ def _read_command_line(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _compose(overrides: list[str]) -> DictConfig:
-    """Compose the configuration of one job, including Hydra's own.
-
-    Raises:
-        InputError: A key or a configuration file doesn't exist.
-    """
+    """Compose the configuration of one job, including Hydra's own."""
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             return compose("train", overrides, return_hydra_config=True)
@@ -125,8 +100,8 @@ def _compose(overrides: list[str]) -> DictConfig:
             f"{kind}: no such plugin, or it isn't installed; pip install 'pose-inpaint[{extra}]'"
         ) from error
     except ConfigCompositionException as error:
-        cause = str(error.__cause__ or error).splitlines()[0]
-        raise InputError(f"{str(error).splitlines()[0]} ({cause})") from error
+        cause = first_line(error.__cause__ or error)
+        raise InputError(f"{first_line(error)} ({cause})") from error
 
 
 def _first_values(parsed: Iterable[Override]) -> list[str]:
@@ -172,9 +147,6 @@ def _check_first_job(
 
     These are invalid values of a swept key, which fail only the jobs that have them, and interpolations that only the
     job's process or machine can resolve.
-
-    Raises:
-        InputError: A setting is invalid.
     """
     job = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     job.run_dir, job.sweep.resume = str(folder), None

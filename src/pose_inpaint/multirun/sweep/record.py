@@ -20,29 +20,17 @@ FREE = ("hydra/launcher", "hydra.launcher", "hydra.sweeper.n_trials", "hydra.swe
 
 @dataclass(frozen=True)
 class SweepRecord:
-    """What a sweep was asked for.
+    """What a sweep was asked for."""
 
-    Attributes:
-        overrides: Overrides of the command line.
-        swept: Keys that differ between jobs.
-        metric: The optimized metric.
-        direction: "minimize" or "maximize".
-        jobs: Number of jobs.
-    """
-
-    overrides: list[str]
-    swept: list[str]
-    metric: str
-    direction: str
+    overrides: list[str]  # overrides of the command line
+    swept: list[str]  # keys that differ between jobs
+    metric: str  # optimized metric
+    direction: str  # "minimize" or "maximize"
     jobs: int
 
 
 def read_record(folder: Path) -> SweepRecord:
-    """Read what the sweep in a folder was asked for.
-
-    Raises:
-        InputError: There is no sweep, or its record can't be read.
-    """
+    """Read what the sweep in a folder was asked for; raise `InputError` if there is none, or it can't be read."""
     path = folder / RECORD
     if not path.is_file():
         raise InputError(f"sweep.resume={folder}: holds no sweep ({RECORD} is missing); give the folder of one")
@@ -54,11 +42,7 @@ def read_record(folder: Path) -> SweepRecord:
 
 
 def write_record(folder: Path, record: SweepRecord) -> None:
-    """Claim a folder for a new sweep.
-
-    Raises:
-        InputError: It holds one already.
-    """
+    """Claim a folder for a new sweep; raise `InputError` if it holds one already."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with (folder / RECORD).open("x", encoding="utf-8") as file:  # of two that claim it at once, one has it
@@ -81,11 +65,7 @@ def _as_text(record: SweepRecord) -> str:
 
 
 def continued_overrides(folder: Path, record: SweepRecord, given: Iterable[str]) -> list[str]:
-    """Overrides of a resumed sweep: its own, and new ones where they may change.
-
-    Raises:
-        InputError: Overrides other than the recorded ones are given; the message names them.
-    """
+    """Overrides of a resumed sweep, some of them replaced; raise `InputError` naming those that may not change."""
     before, now = _by_key(record.overrides), _by_key(given)
     asked = {key: override for key, override in now.items() if not key.startswith(FREE)}
     if asked:

@@ -45,7 +45,11 @@ def run_sweep(
         InputError: The sweep is invalid; nothing has been written.
         SystemExit: 1 if a job failed or didn't start, 75 after SIGTERM, 130 after Ctrl-C.
     """
-    _check_ranks()
+    if rank_count() > 1:
+        raise InputError(
+            f"-m: this process is one of {rank_count()}, and each would run the whole sweep; start it without "
+            "torchrun or srun and set trainer.devices for its jobs"
+        )
     plan = plan_sweep(arguments, check)
     more, left = study_arguments(plan) if plan.uses_optuna else ([], plan.record.jobs)
     with locked(plan.folder, "hydra.sweep.dir"):
@@ -63,7 +67,9 @@ def _run(plan: Plan, more: list[str], left: int, run: Command, launch: Callable[
             if left > 0:
                 launch(hydra_arguments(plan, *more), as_job(run))
     except (KeyboardInterrupt, SystemExit) as stop:
-        _interrupt(plan)
+        let_go_of_closed_outputs()
+        (plan.folder / STOP).touch()  # stops jobs that a launcher has queued elsewhere
+        _mark_interrupted(plan)
         by_ctrl_c = isinstance(stop, KeyboardInterrupt) or stop.code in (BY_CTRL_C, None)
         return BY_CTRL_C if by_ctrl_c else STOPPED
     except Exception as error:
@@ -74,19 +80,6 @@ def _run(plan: Plan, more: list[str], left: int, run: Command, launch: Callable[
             print(f"the sweep failed: {type(error).__name__}: {error}", file=sys.stderr)
             _mark_interrupted(plan)
     return 0
-
-
-def _check_ranks() -> None:
-    """Refuse to start as one of several processes.
-
-    Raises:
-        InputError: The sweep was started by torchrun or srun.
-    """
-    if rank_count() > 1:
-        raise InputError(
-            f"-m: this process is one of {rank_count()}, and each would run the whole sweep; start it without "
-            "torchrun or srun and set trainer.devices for its jobs"
-        )
 
 
 def _begin(plan: Plan) -> None:
@@ -109,12 +102,6 @@ def _take_back(plan: Plan) -> None:
     shutil.rmtree(plan.folder / ".submitit", ignore_errors=True)
     if not any(plan.folder.iterdir()):
         plan.folder.rmdir()
-
-
-def _interrupt(plan: Plan) -> None:
-    let_go_of_closed_outputs()
-    (plan.folder / STOP).touch()  # stops jobs that a launcher has queued elsewhere
-    _mark_interrupted(plan)
 
 
 def _mark_interrupted(plan: Plan) -> None:
@@ -143,6 +130,5 @@ def _conclude(plan: Plan) -> bool:
         count = sum(job.status.state == state for job in jobs)
         if count:
             print(f"{count} of {len(jobs) + missing} jobs {words}", file=sys.stderr)
-    command = f"python -m pose_inpaint.train -m sweep.resume={shlex.quote(str(folder))}"
-    print(f"resume with: {command}", file=sys.stderr)
+    print(f"resume with: python -m pose_inpaint.train -m sweep.resume={shlex.quote(str(folder))}", file=sys.stderr)
     return False

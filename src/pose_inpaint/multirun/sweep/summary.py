@@ -6,7 +6,7 @@ import csv
 import json
 import math
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,26 @@ class Job:
         status: Status of the job.
         test: Test scores by full name; empty until the job is scored.
         run: Content of `run.json`; empty until the job writes it.
+        unreadable: What can't be read, one line per file.
     """
 
     folder: Path
     status: Status
     test: dict[str, float]
     run: dict[str, Any]
+    unreadable: tuple[str, ...] = ()
+
+    @property
+    def error(self) -> str | None:
+        """What went wrong in the job, or in reading it."""
+        return "; ".join(each for each in (self.status.error, *self.unreadable) if each) or None
+
+    @property
+    def limit(self) -> int | None:
+        """`data.limit` of the job: the largest number of images of each split."""
+        path = self.folder / CONFIG
+        limit: int | None = OmegaConf.select(OmegaConf.load(path), "data.limit") if path.is_file() else None
+        return limit
 
     def value(self, key: str) -> str:
         """Value that the job's overrides give a key, or ""."""
@@ -60,15 +74,29 @@ def read_jobs(sweep: Path) -> list[Job]:
     for folder in job_folders(sweep):
         status = read_status(folder)
         if status is not None:
-            scores = ScoresFile.read(folder).scores if (folder / SCORES).is_file() else {}
-            test = {name: estimate["value"] for name, estimate in scores.items() if estimate["value"] is not None}
-            jobs.append(Job(folder, status, test, _read_json(folder / RUN)))
+            unreadable: list[str] = []
+            test = _read(folder / SCORES, _read_scores, unreadable)
+            run = _read(folder / RUN, _read_json, unreadable)
+            jobs.append(Job(folder, status, test, run, tuple(unreadable)))
     return sorted(jobs, key=lambda job: job.status.starts)
 
 
+def _read(path: Path, read: Callable[[Path], dict[str, Any]], unreadable: list[str]) -> dict[str, Any]:
+    """Content of a file; empty if there is none, or if it can't be read, which is added to `unreadable`."""
+    try:
+        return read(path) if path.is_file() else {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        unreadable.append(f"{path.name} can't be read ({type(error).__name__}: {error})")
+        return {}
+
+
+def _read_scores(path: Path) -> dict[str, float]:
+    scores = ScoresFile.read(path.parent).scores
+    return {name: estimate["value"] for name, estimate in scores.items() if estimate["value"] is not None}
+
+
 def _read_json(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return content
+    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def write_summary(sweep: Path, record: SweepRecord, jobs: Sequence[Job]) -> None:
@@ -97,7 +125,7 @@ def _write_csv(path: Path, record: SweepRecord, jobs: Sequence[Job]) -> None:
             status = job.status
             row: list[Any] = [job.folder.name, status.state, *map(job.value, record.swept), status.value]
             row += [status.scores.get(name) for name in scores] + [job.test.get(name) for name in tests]
-            writer.writerow([*row, status.seconds, status.error])
+            writer.writerow([*row, status.seconds, job.error])
 
 
 def ranked(jobs: Sequence[Job], direction: str) -> list[Job]:
@@ -134,7 +162,7 @@ def _as_markdown(record: SweepRecord, jobs: Sequence[Job], *, drawn: bool) -> st
         ]
         if tested:
             cells.append(ScoreName.parse(record.metric).format(job.test.get(record.metric)))
-        outcome = f"{status.state}: {status.error}" if status.error else status.state
+        outcome = f"{status.state}: {job.error}" if job.error else status.state
         cells += ["-" if status.seconds is None else f"{status.seconds:.0f}", outcome]
         rows.append(cells)
     image = ["", "![Swept values of every job, coloured by the metric](sweep.png)"] if drawn else []
@@ -143,20 +171,24 @@ def _as_markdown(record: SweepRecord, jobs: Sequence[Job], *, drawn: bool) -> st
 
 def _conditions(jobs: Sequence[Job]) -> str:
     """Devices, seeds and image counts that the jobs recorded."""
-    started = [job for job in jobs if job.run]
-    runs = [job.run for job in started]
-    devices = sorted({f"{run['device']}, {run['threads']} thread{'s' if run['threads'] > 1 else ''}" for run in runs})
-    seeds = sorted({run["seed"] for run in runs})
-    counts: dict[str, None] = {}
-    for job in started:
-        limit = OmegaConf.load(job.folder / CONFIG).data.limit or math.inf  # of each split
-        counts |= {f"{data['split']} {min(data['images'], limit)}": None for data in job.run["data"]}
-    parts = [
-        f"Device: {'; '.join(devices)}.",
-        f"Seed: {', '.join(map(str, seeds))}.",
-        f"Images: {', '.join(counts)}.",
-    ]
-    return " ".join(parts) if runs else ""
+    devices, seeds, counts = set(), set(), dict[str, None]()
+    for job in jobs:
+        device, threads, seed = (job.run.get(key) for key in ("device", "threads", "seed"))
+        if device is not None:
+            devices.add(device if threads is None else f"{device}, {threads} thread{'s' if threads > 1 else ''}")
+        if seed is not None:
+            seeds.add(seed)
+        limit = job.limit
+        for data in job.run.get("data", []):
+            split, images = data.get("split"), data.get("images")
+            if split is not None and images is not None:  # older versions named the count differently
+                counts[f"{split} {images if limit is None else min(images, limit)}"] = None
+    parts = {
+        "Device": "; ".join(sorted(devices)),
+        "Seed": ", ".join(map(str, sorted(seeds))),
+        "Images": ", ".join(counts),
+    }
+    return " ".join(f"{title}: {text}." for title, text in parts.items() if text)
 
 
 def _short(value: str) -> str:

@@ -12,14 +12,9 @@ from pose_inpaint.metrics.score_names import higher_is_better
 
 
 class BestOfPhase(ModelCheckpoint):
-    """Keeps the best checkpoint of one phase as `best-PHASE.ckpt`.
+    """Keeps the best checkpoint of one phase, by a validation score METRIC_IMAGE_REGION, as `best-PHASE.ckpt`.
 
     A single one for all phases would stay in the reconstruction phase, since adversarial training costs PSNR.
-
-    Args:
-        folder: Folder to write to.
-        phase: Name of the phase.
-        monitor: Validation score to compare, METRIC_IMAGE_REGION.
     """
 
     def __init__(self, folder: Path, phase: str, monitor: str) -> None:
@@ -55,25 +50,11 @@ class BestOfPhase(ModelCheckpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the best score, also in another folder, where Lightning would start over."""
-        for key in (
-            "best_model_score",
-            "best_k_models",
-            "best_model_path",
-            "kth_best_model_path",
-            "kth_value",
-            "scores",
-        ):
+        best = ("best_model_score", "best_k_models", "best_model_path")
+        for key in (*best, "kth_best_model_path", "kth_value", "scores"):
             setattr(self, key, state_dict[key])
 
 
 def last_checkpoint(folder: Path) -> ModelCheckpoint:
     """Build the callback that writes `last.ckpt` at the end of every epoch."""
-    return ModelCheckpoint(
-        dirpath=folder,
-        filename="last",
-        monitor=None,
-        save_top_k=1,
-        every_n_epochs=1,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+    return ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False)

@@ -25,10 +25,11 @@ ADVICE = {
 class CollapseGuard(Callback):
     """Warns when a value stays below its threshold, without stopping the training.
 
-    Values are read at the logging interval (`trainer.log_every_n_steps`), since reading one waits for the device.
+    Of the batches in which a network steps, every `trainer.log_every_n_steps`-th is read, since reading a value waits
+    for the device.
 
     Args:
-        batches: Number of batches for which every value read must be below the threshold.
+        batches: Number of batches in which the network steps, for which every value read must be below the threshold.
         discriminator_loss: Threshold of the discriminator's loss, or None not to check it. The loss of a Wasserstein
             critic is near zero when it has learned nothing, so it is never checked.
         generator_gradient: Threshold of the norm of the generator's gradient, or None not to check it.
@@ -41,7 +42,7 @@ class CollapseGuard(Callback):
             "generator_gradient": ("train/generator/gradient_norm", generator_gradient),
         }
         self.watched = {key: (name, low) for key, (name, low) in thresholds.items() if low is not None}
-        self.batches_low = dict.fromkeys(self.watched, 0)
+        self.steps, self.batches_low = dict.fromkeys(self.watched, 0), dict.fromkeys(self.watched, 0)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Ignore the loss of a Wasserstein critic."""
@@ -53,11 +54,12 @@ class CollapseGuard(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Count the batches for which a value has been low, and warn once when `batches` is reached."""
-        interval = trainer.log_every_n_steps  # type: ignore[attr-defined]
-        if (batch_idx + 1) % interval:
-            return
+        interval = max(1, trainer.log_every_n_steps)  # type: ignore[attr-defined]  # 0 logs nothing
         for key, (name, threshold) in self.watched.items():
             if name not in outputs:  # the network did not step
+                continue
+            self.steps[key] += 1
+            if self.steps[key] % interval:
                 continue
             before = self.batches_low[key]
             self.batches_low[key] = before + interval if float(outputs[name]) < threshold else 0

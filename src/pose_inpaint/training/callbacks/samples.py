@@ -14,12 +14,7 @@ from pose_inpaint.types import Batch
 
 
 class SampleSheet(Callback):
-    """Writes `samples.png` (input, raw, composite, original), and sends it to W&B if that is a logger.
-
-    Args:
-        folder: Folder to write to.
-        batch: Images to inpaint.
-    """
+    """Inpaints `batch`, writes `samples.png` (input, raw, composite, original), and sends it to a W&B logger."""
 
     def __init__(self, folder: Path, batch: Batch) -> None:
         self.folder, self.batch = folder, batch

@@ -12,8 +12,8 @@ from pose_inpaint.training.callbacks.collapse import CollapseGuard
 DISCRIMINATOR, GENERATOR = "train/discriminator/total", "train/generator/gradient_norm"
 
 
-def run(guard, outputs, form="logistic", every=1):
-    """Return the guard's warnings for a sequence of batch outputs, each with the number of its batch."""
+def run(guard, outputs, form="logistic", every=1, epoch=1000):
+    """Return the guard's warnings for a sequence of batch outputs in epochs, each with the number of its batch."""
     module = SimpleNamespace(discriminator_loss=SimpleNamespace(form=form), batches_seen=torch.tensor(0))
     trainer = SimpleNamespace(log_every_n_steps=every)
     messages = []
@@ -23,7 +23,7 @@ def run(guard, outputs, form="logistic", every=1):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             values = {name: torch.tensor(value) for name, value in one.items()}
-            guard.on_train_batch_end(trainer, module, values, None, index)
+            guard.on_train_batch_end(trainer, module, values, None, index % epoch)
         messages += [(index + 1, str(warning.message)) for warning in caught]
     return messages
 
@@ -58,6 +58,20 @@ def test_as_many_warnings_as_stretches_that_were_long_enough(low, batches):
 def test_values_are_read_at_logging_intervals_alone():
     assert warned([2, 2, 2, 0] * 3, batches=8, every=4) == [8]
     assert warned([0, 0, 0, 2] * 3, batches=8, every=4) == []
+
+
+def test_epochs_shorter_than_the_logging_interval_are_read_too():
+    outputs = [{DISCRIMINATOR: 0.0}] * 12
+    assert [batch for batch, _ in run(CollapseGuard(8, 1.0, None), outputs, every=4, epoch=3)] == [8]
+
+
+def test_a_network_that_steps_on_few_batches_is_read_at_its_own_steps():
+    outputs = [{GENERATOR: 0.0} if batch % 5 == 4 else {} for batch in range(40)]  # Yu et al. 2018: one in five
+    assert [batch for batch, _ in run(CollapseGuard(4, None, 1.0), outputs, every=2)] == [20]
+
+
+def test_a_trainer_that_logs_nothing_is_watched_on_every_batch():
+    assert warned([0] * 5, batches=3, every=0) == [3]
 
 
 def test_the_warning_names_the_threshold_and_what_to_try():
