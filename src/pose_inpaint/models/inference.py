@@ -35,19 +35,16 @@ def inpaint_image(
     """
     height, width = image.shape[-2:]
     known = torch.where(masked, torch.full((), EMPTY), to_signed(image))
-    mask = masked
     if size is not None:
-        mask = shrink(masked, size)
-        known = torch.where(mask, torch.full((), EMPTY), resize(known, size, size))
+        masked = shrink(masked, size)
+        known = torch.where(masked, torch.full((), EMPTY), resize(known, size, size))
     stride = getattr(inpainter, "stride", 1)
-    known, mask_in = _pad(known, stride), _pad(mask[None].float(), stride)
+    padded, mask = _pad(known, stride), _pad(masked[None].float(), stride)
     with torch.no_grad():
-        raw = inpainter(known[None].to(device), mask_in[None].to(device)).raw[0, 0].cpu()
+        raw = inpainter(padded[None].to(device), mask[None].to(device)).raw[0, 0].cpu()
     if not raw.isfinite().all():
         raise InputError("the output has NaN or infinite values; use another model or checkpoint")
-    if size is not None:
-        return to_bytes(resize(raw[:, :size, :size], height, width))
-    return to_bytes(raw[:, :height, :width])
+    return to_bytes(resize(raw[:, : known.shape[-2], : known.shape[-1]], height, width))
 
 
 def _pad(image: Float[Tensor, "c h w"], stride: int) -> Float[Tensor, "c h2 w2"]:

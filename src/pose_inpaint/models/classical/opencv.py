@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pose_inpaint.data.images import from_arrays, to_arrays
+from pose_inpaint.data.images import from_arrays, to_arrays, to_holes
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.optional import import_extra
 from pose_inpaint.types import InpaintingOutput, check_choice
@@ -45,9 +45,6 @@ class OpenCVFill:
         generator: torch.Generator | None = None,
     ) -> InpaintingOutput:
         """Inpaint each image on the CPU."""
-        holes = mask[:, 0].byte().cpu().numpy()
-        filled = [
-            self.inpaint(image, hole, self.radius, self.flag)
-            for image, hole in zip(to_arrays(known), holes, strict=True)
-        ]
+        pairs = zip(to_arrays(known), to_holes(mask), strict=True)
+        filled = [self.inpaint(image, hole, self.radius, self.flag) for image, hole in pairs]
         return InpaintingOutput(raw=from_arrays(np.stack(filled)).to(known)[:, None])

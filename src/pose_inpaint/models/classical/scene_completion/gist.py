@@ -69,7 +69,7 @@ class SceneFilters:
 
         Returns:
             Mean magnitude of each filter's response to L*, and mean L*, a* and b*, over each block's known pixels, in
-            units of L*a*b* (zero for a block without any). Second, the known share of each block, in [0, 1].
+            units of L*a*b* (zero for a block without any); the known share of each block, in [0, 1].
         """
         small = resize(image, SIDE, SIDE)
         masked = torch.zeros(1, SIDE, SIDE)
@@ -81,8 +81,7 @@ class SceneFilters:
         lab = fill_smoothly(to_lab(small), masked)
         padded = F.pad(lab[:1, None], (MARGIN, MARGIN, MARGIN, MARGIN), mode="reflect")[0, 0]
         magnitude = torch.fft.ifft2(torch.fft.fft2(padded) * self.responses).abs()
-        kept = magnitude[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
-        values, visible = torch.cat([kept, lab]), 1 - masked
+        values, visible = torch.cat([magnitude[:, MARGIN:-MARGIN, MARGIN:-MARGIN], lab]), 1 - masked
         share = F.adaptive_avg_pool2d(visible, GRID)
         means = F.adaptive_avg_pool2d(values * visible, GRID) / share.clamp(min=1e-6)
         return torch.where(share > 0, means, torch.zeros_like(means)).flatten(1).T.contiguous(), share.flatten()
@@ -95,13 +94,11 @@ def fill_smoothly(values: Float[Tensor, "c h w"], masked: Float[Tensor, "1 h w"]
     """
     filled, left = torch.where(masked > 0, torch.zeros_like(values), values), masked > 0
     visible = 1 - masked
-    for octave in range(2, math.ceil(math.log2(max(values.shape[-2:]))) + 2):
-        if not left.any():
-            break
-        side = 2**octave - 1
+    side = 3
+    while left.any() and side < 4 * max(values.shape[-2:]):
         count = F.avg_pool2d(visible[None], side, 1, side // 2)[0]
         total = F.avg_pool2d((values * visible)[None], side, 1, side // 2)[0]
         reached = left & (count > 1e-9)
         filled = torch.where(reached, total / count.clamp(min=1e-9), filled)
-        left = left & ~reached
+        left, side = left & ~reached, 2 * side + 1
     return filled

@@ -71,15 +71,14 @@ class SceneIndex:
     ) -> tuple[list[int], list[float]]:
         """Find the nearest images: their indices and squared distances, nearest first.
 
+        Raises `InputError` if faiss is needed but not installed.
+
         Args:
             descriptor: Query's descriptor from `SceneFilters.describe`, (16, d).
             share: Known share of each block, its weight in the distance, (16,).
             count: Maximum number of images.
             usable: Images to search, (n,).
             faiss_from: Number of images from which faiss searches. Its results are ranked again by exact distances.
-
-        Raises:
-            InputError: faiss is needed but not installed.
         """
         query, weight = descriptor * self.scale, share * BLOCKS / share.sum().clamp(min=1e-6)
         indices = usable.nonzero()[:, 0]
@@ -115,11 +114,7 @@ class SceneIndex:
         return torch.from_numpy(nearest[0])
 
     def image(self, place: int) -> Float[Tensor, "3 h w"]:
-        """Read an image of the collection, in [-1, 1].
-
-        Raises:
-            InputError: The file is missing or has changed since the index was built.
-        """
+        """Read an image, in [-1, 1]; raise `InputError` if its file is missing or has changed since it was indexed."""
         path = Path(self.paths[place])
         if not path.is_file():
             raise InputError(f"{path}: listed in model.index, but no such file; restore it or rebuild the index")
@@ -141,31 +136,27 @@ def build_index(
     Raises:
         InputError: There is no image, or a file can't be used.
     """
-    names, paths, digests, sizes, described = [], [], [], [], []
+    entries = []
     for name, path in images:
         image = to_signed(read_image(path))
-        described.append(filters.describe(image)[0])
-        names.append(name)
-        paths.append(str(path.resolve()))
-        digests.append(file_digest(path))
-        sizes.append([image.shape[-2], image.shape[-1]])
+        described = filters.describe(image)[0]
+        entries.append((described, name, str(path.resolve()), file_digest(path), image.shape[-2:]))
         if on_image:
             on_image()
-    if not described:
+    if not entries:
         raise InputError("data: no image to index; give a folder or split with images")
-    descriptors = torch.stack(described)
-    scale = _scales(descriptors)
-    return SceneIndex(descriptors * scale, scale, names, paths, digests, torch.tensor(sizes), filters)
+    descriptors, names, paths, digests, sizes = zip(*entries, strict=True)
+    scale = _scales(torch.stack(descriptors))
+    scaled = torch.stack(descriptors) * scale
+    return SceneIndex(scaled, scale, list(names), list(paths), list(digests), torch.tensor(sizes), filters)
 
 
 def _scales(descriptors: Float[Tensor, "n 16 d"]) -> Float[Tensor, " d"]:
     """Factors that scale the mean squared distance of two images to `GIST_WEIGHT` for gist and 1 for colour."""
     spread = 2 * descriptors.var(0, correction=0).sum(0)  # mean of (x - y)^2 over all pairs, by channel
-    gist, colour = spread[:-COLOURS].sum(), spread[-COLOURS:].sum()
-    scale = torch.ones(descriptors.shape[-1])
-    scale[:-COLOURS] = (GIST_WEIGHT / gist.clamp(min=1e-9)).sqrt()
-    scale[-COLOURS:] = (1 / colour.clamp(min=1e-9)).sqrt()
-    return scale
+    gist, colour = spread[:-COLOURS], spread[-COLOURS:]
+    parts = [(gist, GIST_WEIGHT), (colour, 1)]
+    return torch.cat([(weight / part.sum().clamp(min=1e-9)).sqrt().expand(len(part)) for part, weight in parts])
 
 
 def read_index(path: str) -> SceneIndex:

@@ -30,9 +30,7 @@ def choose_scene_pixels(
         free: Pixels that may come from either, (h, w); all others stay the image's.
         keep: Factor of the price (keep d)^3 of taking a free pixel at distance d from the hole, in 1/pixels.
     """
-    price = pixel_prices(masked, keep)
-    across = step_costs(image, scene, masked)
-    return minimum_cut(masked, free, price, *across)
+    return minimum_cut(masked, free, pixel_prices(masked, keep), *step_costs(image, scene, masked))
 
 
 def pixel_prices(masked: Bool[np.ndarray, "h w"], keep: float) -> Float[np.ndarray, "h w"]:
@@ -45,10 +43,7 @@ def pixel_prices(masked: Bool[np.ndarray, "h w"], keep: float) -> Float[np.ndarr
 def step_costs(
     image: Float[np.ndarray, "3 h w"], scene: Float[np.ndarray, "3 h w"], masked: Bool[np.ndarray, "h w"]
 ) -> tuple[Float[np.ndarray, "h-1 w"], Float[np.ndarray, "h w-1"]]:
-    """Cost of a seam between each pixel and the one below it, and the one to its right.
-
-    It is the mean gradient magnitude of the images' difference at the two pixels.
-    """
+    """Cost of a seam between each pixel and the next below and right: the mean gradient of the images' difference."""
     from scipy import ndimage
 
     # The difference is undefined inside the hole, so take it from the nearest pixel outside. Otherwise a seam along the
@@ -56,8 +51,8 @@ def step_costs(
     nearest = ndimage.distance_transform_edt(masked, return_distances=False, return_indices=True)
     difference = (image - scene)[:, nearest[0], nearest[1]]
     change = np.zeros(masked.shape)
-    for axis, side in ((1, masked.shape[0]), (2, masked.shape[1])):
-        if side > 1:
+    for axis in (1, 2):
+        if difference.shape[axis] > 1:
             change += (np.gradient(difference, axis=axis) ** 2).sum(0)
     change = np.sqrt(change)[nearest[0], nearest[1]] + LENGTH
     return (change[1:] + change[:-1]) / 2, (change[:, 1:] + change[:, :-1]) / 2
