@@ -54,11 +54,7 @@ class PoseJudge:
         return f"{self.estimator.name}, against {reference}"
 
     def reference(self, batch: Batch) -> Reference:
-        """Return the reference poses of a batch.
-
-        Raises:
-            InputError: The reference is "annotated", but the images have no annotated joints.
-        """
+        """Return the reference poses of a batch; raise `InputError` if they are to be annotated ones that it lacks."""
         near = self.remembering(as_saved(batch.target))
         if self.kind == "estimated":
             joints, usable = near.joints, near.found
@@ -96,16 +92,9 @@ class PoseJudge:
             share = weights * chosen
             counts = (share > 0).double()
             correct = ((distance <= PCK_SHARE) & poses.found[:, None]) * counts
-            measured.append(
-                torch.stack(
-                    [
-                        (distance.nan_to_num(1) * share).sum(1) / share.sum(1),
-                        correct.sum(1) / counts.sum(1),
-                        torch.where(counts.any(1), poses.found.double(), torch.nan),
-                    ],
-                    dim=1,
-                )
-            )
+            mean = (distance.nan_to_num(1) * share).sum(1) / share.sum(1)
+            found = torch.where(counts.any(1), poses.found.double(), torch.nan)
+            measured.append(torch.stack([mean, correct.sum(1) / counts.sum(1), found], dim=1))
         return torch.where(reference.usable[:, None, None], torch.stack(measured, dim=1), torch.nan)
 
 

@@ -49,9 +49,8 @@ class KeypointRCNN:
         try:
             self.network.load_state_dict(state)
         except RuntimeError as error:
-            raise InputError(
-                f"pose.weights={weights}: not weights of Keypoint R-CNN ({str(error).splitlines()[-1].strip()[:120]})"
-            ) from error
+            reason = str(error).splitlines()[-1].strip()[:120]
+            raise InputError(f"pose.weights={weights}: not weights of Keypoint R-CNN ({reason})") from error
         self.network.to(device)
         self.device, self.min_confidence = torch.device(device), min_confidence
         digest = hashlib.sha256()
@@ -63,8 +62,7 @@ class KeypointRCNN:
         """Estimate the most confident person or, with `near`, the one whose box overlaps most with that pose's."""
         with torch.no_grad():
             detections = self.network(list(images.float().to(self.device)))
-        given = [None] * len(detections) if near is None else [near[i] for i in range(len(detections))]
-        return join([self._choose(people, one) for people, one in zip(detections, given, strict=True)])
+        return join([self._choose(people, near[i] if near else None) for i, people in enumerate(detections)])
 
     def _choose(self, people: Mapping[str, Tensor], near: Poses | None) -> Poses:
         people = {key: value.cpu() for key, value in people.items()}
@@ -88,17 +86,12 @@ def choose_person(
     if near is None or not bool(near.found[0]):
         return int(confident[scores[confident].argmax()])
     origin, right, down = near.squares[0]
-    box = torch.stack([origin[0], origin[1], right[0], down[1]])
-    overlaps = box_iou(box[None], boxes[confident])[0]
+    overlaps = box_iou(torch.stack([*origin, right[0], down[1]])[None], boxes[confident])[0]
     return int(confident[overlaps.argmax()]) if overlaps.max() > 0 else None
 
 
 def read_state(weights: str | None) -> Mapping[str, Tensor]:
-    """Read or download the network's weights.
-
-    Raises:
-        InputError: The weights can't be downloaded or read.
-    """
+    """Read or download the network's weights; raise `InputError` if they can't be."""
     if weights is None:
         try:
             return dict(KeypointRCNN_ResNet50_FPN_Weights.COCO_V1.get_state_dict(progress=True, check_hash=True))
@@ -108,8 +101,7 @@ def read_state(weights: str | None) -> Mapping[str, Tensor]:
                 "(keypointrcnn_resnet50_fpn_coco-fc266e95.pth), or choose pose=blazepose"
             ) from error
     try:
-        state: Mapping[str, Tensor] = torch.load(Path(weights), map_location="cpu", weights_only=True)
-        return dict(state)
+        return dict(torch.load(Path(weights), map_location="cpu", weights_only=True))
     except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise InputError(f"pose.weights={weights}: can't be read ({reason}); give a file of PyTorch weights") from error
