@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -42,7 +42,10 @@ def read_record(record: Record, masks: Masks, size: int, epoch: int | None = Non
     target = to_signed(resize(image, size, size))
     if record.original is None:
         target = torch.where(masked, torch.full_like(target, torch.nan), target)
-    return Batch(target[None], masked[None, None].float(), (record.name,), _pose(record, shape, size))
+    pose = None
+    if record.joints is not None:
+        pose = torch.tensor(record.joints)[None] * torch.tensor([size / shape[1], size / shape[0], 1.0])
+    return Batch(target[None], masked[None, None].float(), (record.name,), pose)
 
 
 def _join(original: UInt8[Tensor, "3 h w"], masked: UInt8[Tensor, "3 h w"], record: Record) -> UInt8[Tensor, "3 h w"]:
@@ -55,13 +58,6 @@ def _join(original: UInt8[Tensor, "3 h w"], masked: UInt8[Tensor, "3 h w"], reco
     if record.blocks is None:
         return original
     return torch.where(draw_blocks(record.blocks, original.shape[1], original.shape[2]), original, masked)
-
-
-def _pose(record: Record, shape: tuple[int, int], size: int) -> Float[Tensor, "1 j 3"] | None:
-    if record.joints is None:
-        return None
-    scale = torch.tensor([size / shape[1], size / shape[0], 1.0])
-    return torch.tensor(record.joints)[None] * scale
 
 
 def collate(batches: Sequence[Batch]) -> Batch:

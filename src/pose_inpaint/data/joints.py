@@ -47,12 +47,10 @@ def to_common(names: Sequence[str], joints: Float[Tensor, "*b j 3"]) -> Float[Te
     Raises:
         InputError: The set lacks a shoulder, elbow, wrist, hip, knee or ankle.
     """
-    lacking = [f"{side}_{part}" for part in BODY for side in ("right", "left") if f"{side}_{part}" not in names]
-    if lacking:
-        raise InputError(
-            f"joint_names={list(names)}: unknown set of joints, {lacking[0]} is not among them; name the joints as in "
-            f"{', '.join(JOINTS)}"
-        )
+    for name in (f"{side}_{part}" for part in BODY for side in ("right", "left")):
+        if name not in names:
+            unknown = f"unknown set of joints, {name} is not among them"
+            raise InputError(f"joint_names={list(names)}: {unknown}; name the joints as in {', '.join(JOINTS)}")
     by_name = {name: joints[..., index, :] for index, name in enumerate(names)}
     if "neck" not in by_name:
         right, left = (by_name[name] for name in SHOULDERS)

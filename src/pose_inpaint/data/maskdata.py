@@ -17,6 +17,8 @@ from torch import Tensor
 
 from pose_inpaint.errors import InputError
 
+EXPECTED = "expected an object NAME -> [[row, column, size], ...]"
+
 
 class Block(NamedTuple):
     """Masked square, in pixels."""
@@ -44,13 +46,9 @@ def read_maskdata(path: Path) -> tuple[dict[str, tuple[Block, ...]], list[MaskDa
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; add it, or draw masks with mask=squares") from error
     except (OSError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, not JSON, numbers of 4301 digits
-        raise InputError(
-            f"{path}: not JSON ({error}); expected an object NAME -> [[row, column, size], ...]"
-        ) from error
+        raise InputError(f"{path}: not JSON ({error}); {EXPECTED}") from error
     if not isinstance(content, dict):
-        raise InputError(
-            f"{path}: holds a {type(content).__name__}; expected an object NAME -> [[row, column, size], ...]"
-        )
+        raise InputError(f"{path}: holds a {type(content).__name__}; {EXPECTED}")
     valid: dict[str, tuple[Block, ...]] = {}
     invalid = []
     for name, blocks in content.items():
@@ -62,11 +60,7 @@ def read_maskdata(path: Path) -> tuple[dict[str, tuple[Block, ...]], list[MaskDa
 
 
 def parse_blocks(blocks: object) -> tuple[Block, ...]:
-    """Convert decoded JSON to blocks.
-
-    Raises:
-        InputError: Not a list of three integers each, a negative corner, or a size below 1.
-    """
+    """Convert decoded JSON; raise `InputError` unless it lists triples of integers, corners >= 0 and sizes >= 1."""
     if not isinstance(blocks, list):
         raise InputError(f"{blocks!r} is not a list of blocks [row, column, size]")
     return tuple(_parse_block(block) for block in blocks)

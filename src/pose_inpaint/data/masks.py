@@ -63,18 +63,11 @@ class MaskData:
         """Return True."""
         return True
 
-    def mask(
-        self,
-        record: Record,
-        shape: tuple[int, int],
-        size: int,
-        epoch: int | None,
-    ) -> Bool[Tensor, "s s"]:
+    def mask(self, record: Record, shape: tuple[int, int], size: int, epoch: int | None) -> Bool[Tensor, "s s"]:
         """Draw the blocks at the image's own resolution, then resize."""
         if record.blocks is None:
-            raise InputError(
-                f"{record.path}: maskdata.json has no entry for it; add one, or draw masks with mask=squares"
-            )
+            way_out = "add one, or draw masks with mask=squares"
+            raise InputError(f"{record.path}: maskdata.json has no entry for it; {way_out}")
         try:
             check_blocks(record.blocks, *shape)
         except InputError as error:
@@ -138,12 +131,11 @@ class Squares:
         shortest = max(1, int(self.side[0] * size))
         longest = max(shortest, int(self.side[1] * size))
         blocks: list[Block] = []
-        for _ in range(int(draw.integers(self.count[0], self.count[1], endpoint=True))):
+        for _ in range(int(draw.integers(*self.count, endpoint=True))):
             side = int(draw.integers(shortest, longest, endpoint=True))
             row, column = (int(draw.integers(0, size - side, endpoint=True)) for _ in range(2))
             candidate = [*blocks, Block(row, column, side)]
-            ratio = draw_blocks(candidate, size, size).float().mean()
-            if not blocks or ratio <= self.max_share:
+            if not blocks or draw_blocks(candidate, size, size).float().mean() <= self.max_share:
                 blocks = candidate
         return blocks
 
@@ -172,24 +164,21 @@ class MaskFolder:
         """Return False."""
         return False
 
-    def mask(
-        self,
-        record: Record,
-        shape: tuple[int, int],
-        size: int,
-        epoch: int | None,
-    ) -> Bool[Tensor, "s s"]:
+    def mask(self, record: Record, shape: tuple[int, int], size: int, epoch: int | None) -> Bool[Tensor, "s s"]:
         """Threshold the mask image at its own resolution, then resize."""
-        key = stem(record.name)
-        if key not in self.images:
-            raise InputError(f"{record.name}: no mask image {key}.* in {self.root}; add one")
-        masked = read_mask(self.images[key], invert=self.invert)
+        path = find_mask(self.images, record.name, self.root)
+        masked = read_mask(path, invert=self.invert)
         if masked.shape != shape:
-            raise InputError(
-                f"{self.images[key]}: mask of {masked.shape[0]}x{masked.shape[1]} pixels for an image of "
-                f"{shape[0]}x{shape[1]}; make them the same size"
-            )
+            sizes = f"mask of {masked.shape[0]}x{masked.shape[1]} pixels for an image of {shape[0]}x{shape[1]}"
+            raise InputError(f"{path}: {sizes}; make them the same size")
         return shrink(masked, size)
+
+
+def find_mask(masks: dict[str, Path], name: str, folder: Path) -> Path:
+    """Return the mask image of the same stem as `name` in `list_by_stem(folder)`."""
+    if stem(name) not in masks:
+        raise InputError(f"{name}: no mask image {stem(name)}.* in {folder}; add one")
+    return masks[stem(name)]
 
 
 def read_mask(path: Path, *, invert: bool = False) -> Bool[Tensor, "h w"]:

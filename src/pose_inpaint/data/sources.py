@@ -135,9 +135,8 @@ class Folder:
     ) -> None:
         self.root = check_root(root)
         if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
-            raise InputError(
-                f"data.fractions={list(fractions)}: must be three fractions for train, val and test that sum to 1"
-            )
+            needed = "must be three fractions for train, val and test that sum to 1"
+            raise InputError(f"data.fractions={list(fractions)}: {needed}")
         self.fractions = tuple(fractions)
         self.maskdata = Path(maskdata) if maskdata else self.root / "maskdata.json"
         self.paths: tuple[Path, ...] = (self.root, self.maskdata)
@@ -179,8 +178,8 @@ def _read_blocks(
         blocks, invalid = read_maskdata(path)
     except InputError as error:
         return {}, [str(error)]
-    listed = {*blocks, *(entry.name for entry in invalid)}
-    problems = [f"{path}: {entry.name}: {entry.message}; correct or remove it" for entry in invalid]
+    listed = {*blocks, *dict(invalid)}
+    problems = [f"{path}: {name}: {message}; correct or remove it" for name, message in invalid]
     if strict:
         unknown = sorted(listed - set(names) - (others or set()))
         problems += [f"{path}: lists {name}, which is missing; add the image or remove the entry" for name in unknown]
@@ -200,7 +199,6 @@ def read_joints(path: Path) -> dict[str, Joints]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         order = [str(name) for name in content["joint_names"]]
-        count = len(order)
         joints = {
             name: tuple((float(x), float(y), float(v)) for x, y, v in rows) for name, rows in content["joints"].items()
         }
@@ -208,9 +206,9 @@ def read_joints(path: Path) -> dict[str, Joints]:
         raise InputError(
             f'{path}: not {{"joint_names": [...], "joints": {{NAME: [[x, y, visible], ...]}}}} ({error}); correct it'
         ) from error
-    wrong = [name for name, rows in joints.items() if len(rows) != count]
-    if wrong:
-        raise InputError(f"{path}: {wrong[0]} has {len(joints[wrong[0]])} joints, expected {count}; correct it")
+    for name, rows in joints.items():
+        if len(rows) != len(order):
+            raise InputError(f"{path}: {name} has {len(rows)} joints, expected {len(order)}; correct it")
     if not joints:
         return {}
     try:
