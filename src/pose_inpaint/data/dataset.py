@@ -18,7 +18,7 @@ from pose_inpaint.types import Batch
 
 
 def read_record(record: Record, masks: Masks, size: int, epoch: int | None = None) -> Batch:
-    """Read one image as a batch of one, at the network's resolution.
+    """Read one image as a batch of one, at the network's resolution; raise `InputError` if a file can't be used.
 
     With a masked image (X), its pixels are used outside the holes and the original's inside, as in the authors' code.
 
@@ -27,9 +27,6 @@ def read_record(record: Record, masks: Masks, size: int, epoch: int | None = Non
         masks: Source of its mask.
         size: Side in pixels.
         epoch: Epoch of training for masks that vary, or None.
-
-    Raises:
-        InputError: A file can't be used.
     """
     first = record.original or record.masked
     if first is None:

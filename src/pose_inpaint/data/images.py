@@ -43,10 +43,8 @@ def list_by_stem(folder: Path) -> dict[str, Path]:
 def open_image(path: Path) -> Image.Image:
     """Read an image as 8-bit RGB, upright according to its EXIF data.
 
-    Grey, palette, CMYK and 16-bit images are converted; an alpha channel is dropped.
-
-    Raises:
-        InputError: Missing, empty or damaged file, or unknown format.
+    Grey, palette, CMYK and 16-bit images are converted; an alpha channel is dropped. Raises `InputError` for a missing,
+    empty or damaged file, or an unknown format.
     """
     try:
         if path.stat().st_size == 0:

@@ -20,14 +20,11 @@ SMALLEST_BLACK_SQUARE = 4  # pixels; smaller black regions are part of the image
 
 
 def masked_pixels(source: str, *, invert: bool = False) -> MaskedPixels:
-    """Return a function from an image's name and pixels to its mask.
+    """Return a function from an image's name and pixels to its mask; raise `InputError` if the source can't be read.
 
     Args:
         source: "black", a `maskdata.json`, a folder of mask images of the same names, or one mask image for all.
         invert: Polarity of mask images. False: light is masked; True: dark is masked.
-
-    Raises:
-        InputError: No such file or folder, or it can't be read.
     """
     if source == "black":
         return _black

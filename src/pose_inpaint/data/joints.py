@@ -35,7 +35,7 @@ def available(names: Sequence[str]) -> Float[Tensor, " 14"]:
 
 
 def to_common(names: Sequence[str], joints: Float[Tensor, "*b j 3"]) -> Float[Tensor, "*b 14 3"]:
-    """Convert joints of another set to the order of `JOINTS`.
+    """Convert joints of another set to the order of `JOINTS`; raise `InputError` if it lacks one of `BODY`.
 
     A missing neck becomes the midpoint of the shoulders, with the lower of their confidences. Any other missing joint
     (usually the top of the head) becomes (0, 0) with confidence 0.
@@ -43,9 +43,6 @@ def to_common(names: Sequence[str], joints: Float[Tensor, "*b j 3"]) -> Float[Te
     Args:
         names: Names of the joints, spelled as in `JOINTS` ("left_knee").
         joints: x, y and confidence (or visibility), in the order of `names`.
-
-    Raises:
-        InputError: The set lacks a shoulder, elbow, wrist, hip, knee or ankle.
     """
     for name in (f"{side}_{part}" for part in BODY for side in ("right", "left")):
         if name not in names:

@@ -36,11 +36,7 @@ class MaskDataFault(NamedTuple):
 
 
 def read_maskdata(path: Path) -> tuple[dict[str, tuple[Block, ...]], list[MaskDataFault]]:
-    """Read the blocks of each image, and collect the invalid entries.
-
-    Raises:
-        InputError: The file is missing, unreadable, not JSON, or not an object.
-    """
+    """Read each image's blocks, and collect invalid entries; raise `InputError` unless the file is a JSON object."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:

@@ -32,16 +32,13 @@ class Masks(Protocol):
         ...
 
     def mask(self, record: Record, shape: tuple[int, int], size: int, epoch: int | None) -> Bool[Tensor, "s s"]:
-        """Return the mask of an image at the network's resolution.
+        """Return the mask of an image at the network's resolution; raise `InputError` if it has no usable one.
 
         Args:
             record: Image to mask.
             shape: Height and width of the image in pixels.
             size: Side of the mask in pixels.
             epoch: Epoch of training for masks that vary; None for validation and test.
-
-        Raises:
-            InputError: The image has no usable mask.
         """
         ...
 
@@ -78,6 +75,8 @@ class MaskData:
 class Squares:
     """Random squares, seeded by a digest of seed, image name and epoch.
 
+    Raises `InputError` if an argument is out of range, or a single square may exceed `max_share`.
+
     Args:
         seed: Random seed of the run.
         count: Smallest and largest number of squares.
@@ -85,9 +84,6 @@ class Squares:
         max_share: Largest mask ratio, in (0, 1); squares that would exceed it are left out.
         vary: Whether to draw new squares for each epoch of training.
         evaluate_on: Masks for validation and test: "squares" drawn here, or the data set's "maskdata".
-
-    Raises:
-        InputError: An argument is out of range, or a single square may exceed `max_share`.
     """
 
     paths: tuple[Path, ...] = ()
@@ -103,8 +99,7 @@ class Squares:
         evaluate_on: Literal["squares", "maskdata"] = "squares",
     ) -> None:
         check_choice("mask.evaluate_on", evaluate_on, Literal["squares", "maskdata"])
-        fewest, most = count
-        shortest, longest = side
+        (fewest, most), (shortest, longest) = count, side
         if not (isinstance(fewest, int) and isinstance(most, int) and 1 <= fewest <= most):
             raise InputError(f"mask.count={list(count)}: must be two integers, 1 <= fewest <= most")
         if not 0 < shortest <= longest <= 1:
@@ -144,11 +139,8 @@ class MaskFolder:
     """Folder with one mask image per image, of the same stem and size.
 
     Args:
-        root: Folder of the mask images.
+        root: Folder of the mask images; raises `InputError` if there is no such folder.
         invert: Polarity. False: light (128..255) is masked; True: dark (0..127) is masked.
-
-    Raises:
-        InputError: No such folder.
     """
 
     varies = False

@@ -30,14 +30,11 @@ class Source(Protocol):
         ...
 
     def listing(self, split: str, *, maskdata: bool) -> Listing:
-        """List the images of a split.
+        """List the images of a split; raise `InputError` if a list can't be read.
 
         Args:
             split: "train", "val" or "test".
             maskdata: Whether every image must have blocks in `maskdata.json`.
-
-        Raises:
-            InputError: A list can't be read.
         """
         ...
 
@@ -56,11 +53,7 @@ class Chalearn:
 
     X (masked input) is optional if Y (original) and the blocks exist; Y is optional in a blind test split.
 
-    Args:
-        root: Folder ROOT.
-
-    Raises:
-        InputError: No such folder.
+    Raises `InputError` if there is no folder ROOT.
     """
 
     def __init__(self, root: str | None) -> None:
@@ -121,13 +114,12 @@ class Mannequins(Chalearn):
 class Folder:
     """Any folder of images, split by a digest of the file names, so that adding a file moves no other.
 
+    Raises `InputError` if there is no such folder, or the fractions don't sum to 1.
+
     Args:
         root: Folder of the images, searched recursively.
         fractions: Fractions of train, val and test; they sum to 1.
         maskdata: Blocks for `mask=maskdata`; None: `ROOT/maskdata.json`.
-
-    Raises:
-        InputError: No such folder, or the fractions don't sum to 1.
     """
 
     def __init__(
@@ -159,8 +151,7 @@ class Folder:
 
     def split_of(self, name: str) -> str:
         """Return the split of a file name."""
-        position = digest(name) / 2**64  # in [0, 1)
-        train, val, _ = self.fractions
+        position, (train, val, _) = digest(name) / 2**64, self.fractions  # the position is in [0, 1)
         return "train" if position < train else "val" if position < train + val else "test"
 
 

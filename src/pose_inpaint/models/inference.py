@@ -20,7 +20,7 @@ def inpaint_image(
     size: int | None = None,
     device: torch.device | str = "cpu",
 ) -> UInt8[Tensor, "3 h w"]:
-    """Inpaint one image and return the raw output at the image's resolution.
+    """Inpaint one image and return the raw output at its resolution; raise `InputError` if that is not finite.
 
     Args:
         inpainter: Inpainting method.
@@ -29,9 +29,6 @@ def inpaint_image(
         size: Side of the square that the image is resized to and back from, as in the authors' code. None keeps the
             image's resolution, padded to multiples of the network's stride.
         device: Device of the method.
-
-    Raises:
-        InputError: The output is not finite.
     """
     height, width = image.shape[-2:]
     known = torch.where(masked, torch.full((), EMPTY), to_signed(image))

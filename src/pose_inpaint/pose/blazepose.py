@@ -47,7 +47,8 @@ class BlazePose:
     """Pose estimation by MediaPipe's BlazePose.
 
     The detector expects space around people, who fill the images of pose data sets: on 170 test photos of Leeds Sports
-    Pose it found 64 % of them without a margin, and 90 % with a margin of 3/8 of the side.
+    Pose it found 64 % of them without a margin, and 90 % with a margin of 3/8 of the side. Raises `InputError` if a
+    file or package is missing, or a number is out of range.
 
     Args:
         model_dir: Folder of `pose_detection.tflite` and `pose_landmark_full.tflite`; defaults to that of an installed
@@ -58,9 +59,6 @@ class BlazePose:
         looks: Number of landmark passes. Each pass after the first uses the square given by the landmarks of the
             previous one, as MediaPipe does between the frames of a video.
         threads: Number of CPU threads of each network.
-
-    Raises:
-        InputError: A file or package is missing, or a number is out of range.
     """
 
     joint_names = LANDMARK_NAMES

@@ -101,7 +101,7 @@ class PoseJudge:
 def masked_joints(joints: Float[Tensor, "b 14 3"], mask: Float[Tensor, "b 1 h w"]) -> Bool[Tensor, "b 14"]:
     """Whether each joint lies in a masked pixel; False for joints outside the image."""
     height, width = mask.shape[-2:]
-    column, row = joints[..., 0].floor().long(), joints[..., 1].floor().long()
+    column, row = joints[..., :2].floor().long().unbind(-1)
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     index = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
     return (mask[:, 0].flatten(1).gather(1, index.to(mask.device)).cpu() > 0) & inside

@@ -9,8 +9,7 @@ from torch.nn import functional as F
 
 from pose_inpaint.errors import InputError
 
-STRIDE = 4
-"""Image pixels per heatmap cell: the stem halves the resolution twice (paper, section 3.2)."""
+STRIDE = 4  # image pixels per heatmap cell: the stem halves the resolution twice (paper, section 3.2)
 
 
 class Residual(nn.Module):

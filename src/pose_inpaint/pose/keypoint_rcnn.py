@@ -25,16 +25,13 @@ COCO_JOINTS = (
 
 
 class KeypointRCNN:
-    """Pose estimation by torchvision's Keypoint R-CNN.
+    """Pose estimation by torchvision's Keypoint R-CNN; raises `InputError` for unusable weights or arguments.
 
     Args:
         weights: File of torchvision's weights (`keypointrcnn_resnet50_fpn_coco-fc266e95.pth`); downloaded by
             torchvision if not given.
         min_confidence: Minimum score for a person to count as found, in (0, 1).
         device: Device to compute on.
-
-    Raises:
-        InputError: The weights are not available, or an argument is out of range.
     """
 
     joint_names = COCO_JOINTS
@@ -71,8 +68,7 @@ class KeypointRCNN:
             return nobody()
         confidence = people["keypoints_scores"][index].sigmoid()[:, None]
         joints = to_common(COCO_JOINTS, torch.cat([people["keypoints"][index, :, :2], confidence], dim=1))
-        left, top, right, bottom = people["boxes"][index].tolist()
-        corners = torch.tensor([[left, top], [right, top], [left, bottom]])
+        corners = people["boxes"][index].take(torch.tensor([[0, 1], [2, 1], [0, 3]]))  # of left, top, right, bottom
         return Poses(joints[None], torch.ones(1, dtype=torch.bool), corners[None])
 
 

@@ -68,8 +68,8 @@ class PoseModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add format, settings and configuration, as plain data that loads with `weights_only=True`."""
-        ours = {"format": HOURGLASS_FORMAT, "network": self.settings, "config": self.config}
-        checkpoint["pose_inpaint_pose"] = ours
+        content = {"format": HOURGLASS_FORMAT, "network": self.settings, "config": self.config}
+        checkpoint["pose_inpaint_pose"] = content
 
 
 def check_poses(batch: Batch) -> Float[Tensor, "b 14 3"]:

@@ -22,14 +22,12 @@ class Blended:
     """Blend a method's output into the known pixels by Poisson blending (Pérez et al. 2003).
 
     Fast marching (Telea 2004) fills the holes first, which sets the colours at their borders. OpenCV's `seamlessClone`
-    then integrates the output's gradients from there. Known pixels stay those of the input.
+    then integrates the output's gradients from there. Known pixels stay those of the input. Raises `InputError` if
+    OpenCV is not installed or the radius is not positive.
 
     Args:
         inpainter: Method to blend the output of.
         radius: Positive radius in pixels of the neighbourhood that fast marching fills a pixel from.
-
-    Raises:
-        InputError: OpenCV is not installed, or the radius is not positive.
     """
 
     def __init__(self, inpainter: Inpainter, radius: float = 3) -> None:

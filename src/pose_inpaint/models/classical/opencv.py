@@ -20,12 +20,11 @@ Method = Literal["telea", "navier_stokes"]
 class OpenCVFill:
     """Telea 2004 (fast marching) or Bertalmio, Bertozzi and Sapiro 2001 (Navier-Stokes), on 8-bit images.
 
+    Raises `InputError` if OpenCV is not installed or an argument is out of range.
+
     Args:
         method: Algorithm, "telea" or "navier_stokes".
-        radius: Radius of the neighbourhood of a filled pixel, in pixels.
-
-    Raises:
-        InputError: OpenCV is not installed, or an argument is out of range.
+        radius: Positive radius of the neighbourhood of a filled pixel, in pixels.
     """
 
     def __init__(self, method: Method, radius: float = 3) -> None:

@@ -16,8 +16,7 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.optional import import_extra
 from pose_inpaint.types import InpaintingOutput
 
-DEFAULT_SEED = 1212
-"""The library's default seed, which is undocumented and was found by experiment."""
+DEFAULT_SEED = 1212  # the library's own, which is undocumented and was found by experiment
 
 
 class PatchMatchFill:
@@ -51,8 +50,7 @@ class PatchMatchFill:
     ) -> InpaintingOutput:
         """Inpaint each image on the CPU, `samples` times; earlier calls don't change the outputs.
 
-        Raises:
-            InputError: An image is smaller than a patch or completely masked.
+        Raises `InputError` if an image is smaller than a patch or completely masked.
         """
         height, width = known.shape[-2:]
         if min(height, width) < self.patch:

@@ -24,7 +24,7 @@ def contextual_attention(
     """Rebuild the features at every position from 4x4 patches around known positions, weighted by similarity.
 
     Positions are compared at half the resolution by the 3x3 patches around them, and neighbouring scores are added
-    (`propagate`). Each position gets a weighted mean of known patches; overlapping patches are averaged.
+    (`propagate`). Overlapping patches are averaged. Raises `InputError` if the image is too large.
 
     Args:
         features: Features (b, c, h, w), h and w even.
@@ -32,9 +32,6 @@ def contextual_attention(
 
     Returns:
         New features (b, c, h, w) in full precision; zeros for an image without a known position.
-
-    Raises:
-        InputError: The image is too large.
     """
     batch, _, height, width = features.shape
     if height * width > LARGEST:

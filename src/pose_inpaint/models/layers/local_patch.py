@@ -21,6 +21,8 @@ def place_patches(
 ) -> Int[Tensor, "b 2"]:
     """Draw one hole per image, all equally likely, and centre a local patch on it, inside the image.
 
+    Raises `InputError` if the patch is larger than the image, or an image has no hole or no known pixel.
+
     Args:
         mask: Mask (b, 1, h, w), 1 = masked.
         patch: Side of the patch in pixels.
@@ -29,9 +31,6 @@ def place_patches(
 
     Returns:
         Row and column of each patch's top left corner, (b, 2), on the mask's device.
-
-    Raises:
-        InputError: The patch is larger than the image, or an image has no hole or no known pixel.
     """
     height, width = mask.shape[-2:]
     if patch > min(height, width):
@@ -113,8 +112,7 @@ def _middles(labels: Int[Tensor, "b h w"]) -> Int[Tensor, "n 3"]:
 
 def _move_to_known(masked: Tensor, corner: tuple[int, int], patch: int) -> tuple[int, int]:
     """Move a patch by the fewest pixels that bring a known pixel into it."""
-    known = (~masked).nonzero()
-    start = torch.tensor(corner)
+    known, start = (~masked).nonzero(), torch.tensor(corner)
     moves = (known - (start + patch - 1)).clamp(min=0) + (known - start).clamp(max=0)
     row, column = (start + moves[moves.abs().sum(1).argmin()]).tolist()
     return row, column

@@ -16,8 +16,8 @@ from pose_inpaint.data.images import resize
 from pose_inpaint.errors import InputError
 from pose_inpaint.types import InpaintingOutput
 
+# Colour put into the holes: ImageNet's mean (red, green, blue), in [-1, 1].
 FILL = (2 * 123 / 255 - 1, 2 * 117 / 255 - 1, 2 * 104 / 255 - 1)
-"""Colour put into the holes: ImageNet's mean (red, green, blue), in [-1, 1]."""
 LEAK = 0.2  # negative slope of leaky ReLU in encoder and discriminator (authors' code)
 DEVIATION = 0.02  # standard deviation of the initial weights (authors' code)
 SMALLEST = 4  # side in pixels of the features between encoder and decoder
@@ -94,8 +94,7 @@ class Discriminator(nn.Module):
     Args are those of `Generator`.
     """
 
-    patch: int | None = None
-    """None: only whole images are judged."""
+    patch: int | None = None  # only whole images are judged
 
     def __init__(self, width: int = 64, size: int = 128) -> None:
         super().__init__()

@@ -35,8 +35,7 @@ class Generator(nn.Module):
         width: Number of channels of the first layer, even and at least 2 (else `InputError`); all others scale with it.
     """
 
-    stride = 8
-    """Required divisor of the input's sides, in pixels."""
+    stride = 8  # required divisor of the input's sides, in pixels
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()

@@ -34,8 +34,7 @@ class CompletionNetwork(nn.Module):
             (section 3.4); the default is ImageNet's mean.
     """
 
-    stride = 4
-    """Required divisor of the input's sides, in pixels."""
+    stride = 4  # required divisor of the input's sides, in pixels
 
     def __init__(self, width: int = 64, fill: tuple[float, float, float] = (-0.03, -0.088, -0.188)) -> None:
         super().__init__()

@@ -17,8 +17,7 @@ from pose_inpaint.models.layers.same_padding import SameConv2d, conv_block, init
 from pose_inpaint.models.layers.shape_checks import check_even_width, check_sides
 from pose_inpaint.types import InpaintingOutput
 
-DILATIONS = (2, 4, 8, 16)
-"""Rates of the dilated convolutions between encoder and decoder (authors' code)."""
+DILATIONS = (2, 4, 8, 16)  # rates of the dilated convolutions between encoder and decoder (authors' code)
 
 
 class Generator(nn.Module):
@@ -33,8 +32,7 @@ class Generator(nn.Module):
         dilated: Whether the four middle convolutions have rates 2, 4, 8 and 16; otherwise they have rate 1.
     """
 
-    stride = 4
-    """Required divisor of the input's sides, in pixels."""
+    stride = 4  # required divisor of the input's sides, in pixels
 
     def __init__(
         self, width: int = 64, *, predict_mask: bool = False, skips: bool = True, dilated: bool = True
@@ -90,8 +88,7 @@ class Discriminator(nn.Module):
         size: Side of the images in pixels, a multiple of 32.
     """
 
-    patch: int | None = None
-    """None: only whole images are judged."""
+    patch: int | None = None  # only whole images are judged
 
     def __init__(self, width: int = 64, size: int = 128) -> None:
         super().__init__()

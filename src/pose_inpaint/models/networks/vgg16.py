@@ -33,7 +33,8 @@ Channels = Literal["rgb", "bgr"]
 class VGG16Features(nn.Module):
     """VGG16's convolutions up to the last requested layer.
 
-    The weights (59 MB) are never trained, so they are non-persistent buffers, which checkpoints leave out.
+    The weights (59 MB) are never trained, so they are non-persistent buffers, which checkpoints leave out. Raises
+    `InputError` if a layer is unknown, or the weights are not available or not VGG16's.
 
     Args:
         weights: "coco" (backbone of torchvision's `ssd300_vgg16`, trained on Microsoft COCO as in the slides),
@@ -41,9 +42,6 @@ class VGG16Features(nn.Module):
             downloads the first two into its cache.
         layers: Names of layers such as "conv3_3", read after ReLU.
         channels: Order of the input channels that the weights expect; "rgb" for all weights but some files.
-
-    Raises:
-        InputError: A layer is unknown, or the weights are not available or not VGG16's.
     """
 
     def __init__(

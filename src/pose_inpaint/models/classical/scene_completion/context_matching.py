@@ -16,8 +16,7 @@ from torch import Tensor
 from pose_inpaint.data.images import resize
 from pose_inpaint.models.classical.scene_completion.lab import matching_features
 
-LEAST_COVERED = 0.5
-"""Share of a context that the scene must cover for a placement to be considered."""
+LEAST_COVERED = 0.5  # share of a context that the scene must cover for a placement to be considered
 
 
 @dataclass(frozen=True)
@@ -56,13 +55,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Matcher:
-    """Settings of context matching.
-
-    Attributes:
-        scales: Scales of the other image.
-        texture: Weight of the gradient's squared difference, relative to a colour's.
-        shift: Relative increase of the distance for a shift by the image's whole side.
-    """
+    """Context matching with the scales, texture and shift of `SceneCompletion`."""
 
     scales: Sequence[float]
     texture: float

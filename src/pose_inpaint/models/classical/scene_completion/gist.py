@@ -21,10 +21,8 @@ from pose_inpaint.models.classical.scene_completion.lab import to_lab
 
 GRID = 4
 BLOCKS = GRID * GRID
-SIDE = 64
-"""Side in pixels that images are resized to."""
-MARGIN = 16
-"""Pixels reflected around the image, since the Fourier transform wraps around."""
+SIDE = 64  # side in pixels that images are resized to
+MARGIN = 16  # pixels reflected around the image, since the Fourier transform wraps around
 
 
 @dataclass(frozen=True)

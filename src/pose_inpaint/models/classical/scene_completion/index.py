@@ -22,12 +22,9 @@ from pose_inpaint.runtime.optional import import_extra
 FORMAT = "pose_inpaint scenes"
 VERSION = 1
 COLOURS = 3
-GIST_WEIGHT = 2.0
-"""Weight of gist relative to colour (Hays and Efros 2007, section 3)."""
-FAISS_FROM = 1_000_000
-"""Number of images from which faiss searches; smaller collections are searched exhaustively."""
-CHUNK = 65536
-"""Number of images compared at once, to limit memory."""
+GIST_WEIGHT = 2.0  # relative to colour (Hays and Efros 2007, section 3)
+FAISS_FROM = 1_000_000  # number of images from which faiss searches; smaller collections are searched exhaustively
+CHUNK = 65536  # number of images compared at once, to limit memory
 BUILD = "build one with python -m pose_inpaint.index data=... output=FILE"
 
 
@@ -126,15 +123,12 @@ class SceneIndex:
 def build_index(
     images: Iterable[tuple[str, Path]], filters: SceneFilters, on_image: Callable[[], object] | None = None
 ) -> SceneIndex:
-    """Build the index of a collection.
+    """Build the index of a collection; raise `InputError` if there is no image or a file can't be used.
 
     Args:
         images: Names and paths of the images.
         filters: Filters of the descriptors.
         on_image: Callback after each image, for progress.
-
-    Raises:
-        InputError: There is no image, or a file can't be used.
     """
     entries = []
     for name, path in images:
@@ -160,11 +154,7 @@ def _scales(descriptors: Float[Tensor, "n 16 d"]) -> Float[Tensor, " d"]:
 
 
 def read_index(path: str) -> SceneIndex:
-    """Read an index, without running code from the file.
-
-    Raises:
-        InputError: The file is missing, not an index, or of another format version.
-    """
+    """Read an index without running code from the file; raise `InputError` unless it is one of this format version."""
     if not Path(path).is_file():
         raise InputError(f"model.index={path}: no such file; {BUILD}")
     try:

@@ -25,8 +25,7 @@ from pose_inpaint.runtime.optional import import_extra
 from pose_inpaint.types import InpaintingOutput, Source, check_choice
 
 Seam = Literal["cut", "hole"]
-PAPER_SIDE = 1024
-"""Longer side in pixels of the images that the paper's lengths refer to."""
+PAPER_SIDE = 1024  # longer side in pixels of the images that the paper's lengths refer to
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,8 @@ class Candidate:
 class SceneCompletion:
     """Find similar scenes, match the holes' contexts, choose seams and blend.
 
+    Raises `InputError` if SciPy is not installed, the index can't be used, or an argument is out of range.
+
     Args:
         index: File written by `python -m pose_inpaint.index`.
         scenes: Number of most similar scenes whose contexts are matched.
@@ -53,9 +54,6 @@ class SceneCompletion:
         seam: Course of the seam: "cut" for the cheapest one through the context, "hole" for the hole's border.
         same: RMS difference of known pixels, on the scale [0, 1], up to which a scene counts as the image itself.
         near_duplicate: Context distance in units of L*a*b* up to which a scene is reported as a near-duplicate.
-
-    Raises:
-        InputError: SciPy is not installed, the index can't be used, or an argument is out of range.
     """
 
     def __init__(
@@ -96,8 +94,7 @@ class SceneCompletion:
     ) -> InpaintingOutput:
         """Inpaint each image on the CPU from `samples` different scenes, best first.
 
-        Raises:
-            InputError: An image is completely masked, or too few scenes of the index can inpaint it.
+        Raises `InputError` if an image is completely masked, or too few scenes of the index can inpaint it.
         """
         pairs = zip(known.detach().cpu().float(), mask.cpu(), strict=True)
         raw, sources = zip(*(self._inpaint(image, hole, samples) for image, hole in pairs), strict=True)
@@ -204,5 +201,4 @@ def lay_over(
     scaled = (resize(scene, height, width).double().numpy() + 1) / 2
     rows, columns = np.arange(shape[0]) + placement.row, np.arange(shape[1]) + placement.column
     inside = ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < width))[None]
-    laid = scaled[:, rows.clip(0, height - 1)[:, None], columns.clip(0, width - 1)[None]]
-    return laid, inside
+    return scaled[:, rows.clip(0, height - 1)[:, None], columns.clip(0, width - 1)[None]], inside

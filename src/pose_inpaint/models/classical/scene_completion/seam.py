@@ -10,8 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 CAPACITY = 2**20  # SciPy's flows are integers, so costs are scaled to at most this
-LENGTH = 0.02
-"""Cost per step of the seam, which favours short seams where costs are equal; not in the paper."""
+LENGTH = 0.02  # cost per step of the seam, which favours short seams where costs are equal; not in the paper
 
 
 def choose_scene_pixels(
@@ -65,10 +64,7 @@ def minimum_cut(
     down: Float[np.ndarray, "h-1 w"],
     right: Float[np.ndarray, "h w-1"],
 ) -> Bool[np.ndarray, "h w"]:
-    """Find the cheapest set of pixels that contains all masked ones and possibly some free ones.
-
-    Its cost is the price of each free pixel in it, plus the cost of each step across its border.
-    """
+    """Find the set of all masked and some free pixels with the lowest sum of prices and of steps across its border."""
     from scipy.sparse import coo_array, csr_array
     from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
@@ -85,8 +81,7 @@ def minimum_cut(
     costs = np.concatenate([cost, cost, price[free]])
     whole = np.rint(costs * (CAPACITY / max(costs.max(initial=0), 1e-12))).astype(np.int32)
     graph = csr_array(coo_array((whole, (rows, columns)), shape=(nodes, nodes)))  # duplicate links add up
-    flow = maximum_flow(graph, 0, 1).flow
-    left = csr_array(graph - flow)
+    left = csr_array(graph - maximum_flow(graph, 0, 1).flow)
     left.data = np.maximum(left.data, 0)
     left.eliminate_zeros()
     # The minimum cut separates the nodes that the source still reaches in the residual graph.
