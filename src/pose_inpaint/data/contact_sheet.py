@@ -1,7 +1,5 @@
 """Contact sheets: images side by side."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

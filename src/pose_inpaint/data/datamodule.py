@@ -1,7 +1,5 @@
 """LightningDataModule for any source of images."""
 
-from __future__ import annotations
-
 import fnmatch
 from typing import Any, cast
 

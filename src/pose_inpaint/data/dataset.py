@@ -1,7 +1,5 @@
 """Data set of inpainting samples."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -1,7 +1,5 @@
 """Image files: reading, conversion and saving."""
 
-from __future__ import annotations
-
 import struct
 from pathlib import Path, PurePosixPath
 

@@ -1,7 +1,5 @@
 """Masks for the predict command: from mask images, `maskdata.json`, or black squares in the image."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

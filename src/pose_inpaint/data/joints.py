@@ -1,7 +1,5 @@
 """Joints of every pose in the package, and conversion from other joint sets."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

@@ -4,8 +4,6 @@ The authors' code calls the numbers of a block x, y and size, but x is the ROW a
 rows x..x+size-1 and columns y..y+size-1 are masked.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

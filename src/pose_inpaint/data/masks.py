@@ -1,7 +1,5 @@
 """Sources of masks. Everywhere in the package, 1 (True) = masked and 0 (False) = known."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Literal, Protocol
 

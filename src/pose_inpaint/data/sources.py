@@ -1,7 +1,5 @@
 """Sources of images: the challenge's layout, drawn mannequins, or any folder."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Protocol

@@ -3,8 +3,6 @@
 With p = sigmoid(score): -log p = softplus(-score) and -log(1 - p) = softplus(score), which stay finite for any score.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Literal, cast
 

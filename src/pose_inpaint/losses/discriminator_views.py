@@ -1,7 +1,5 @@
 """Discriminator inputs: whole images and local patches."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import cast
 

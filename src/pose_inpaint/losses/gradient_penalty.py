@@ -1,7 +1,5 @@
 """Gradient penalties that keep a discriminator smooth."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn

@@ -1,7 +1,5 @@
 """Distance between features of an image classifier (Johnson, Alahi and Li 2016)."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch

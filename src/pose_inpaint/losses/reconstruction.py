@@ -1,7 +1,5 @@
 """Pixelwise distances between the output and the original."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from jaxtyping import Float

@@ -1,7 +1,5 @@
 """Inpaint one image of any size."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor

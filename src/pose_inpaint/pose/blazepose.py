@@ -4,8 +4,6 @@ Bazarevsky et al. 2020 (https://arxiv.org/abs/2006.10204), as MediaPipe's "full"
 CPU. Decoding and constants follow MediaPipe's published graphs (`pose_detection`, `pose_landmark_by_roi`).
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
 from pathlib import Path

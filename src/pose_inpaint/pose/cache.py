@@ -1,7 +1,5 @@
 """Cache of the poses in original images, which are the same for every method scored."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from dataclasses import fields

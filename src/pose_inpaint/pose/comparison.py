@@ -1,7 +1,5 @@
 """Comparison of the pose in a restored image with a reference pose."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

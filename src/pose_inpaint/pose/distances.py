@@ -1,7 +1,5 @@
 """Distances between poses relative to the person's size."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor

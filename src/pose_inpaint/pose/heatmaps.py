@@ -1,7 +1,5 @@
 """Conversion of joints to heatmaps and back."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor

@@ -1,7 +1,5 @@
 """Stacked hourglass network: one heatmap per joint (Newell, Yang and Deng 2016, https://arxiv.org/abs/1603.06937)."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn

@@ -1,7 +1,5 @@
 """Torchvision's Keypoint R-CNN (He et al. 2017, https://arxiv.org/abs/1703.06870), trained on people in COCO."""
 
-from __future__ import annotations
-
 import hashlib
 import pickle
 from collections.abc import Mapping

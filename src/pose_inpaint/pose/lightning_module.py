@@ -1,7 +1,5 @@
 """Lightning module that trains a pose network."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

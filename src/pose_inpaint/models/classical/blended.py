@@ -1,7 +1,5 @@
 """Poisson blending of an output into its surroundings, as in Iizuka et al. 2017 (section 3.5)."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

@@ -1,7 +1,5 @@
 """OpenCV's two inpainting algorithms, `cv2.inpaint` (https://docs.opencv.org/4.x/df/d3d/tutorial_py_inpainting.html)."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np

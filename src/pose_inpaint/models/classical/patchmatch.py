@@ -4,8 +4,6 @@ Barnes, Shechtman, Finkelstein and Goldman: PatchMatch, SIGGRAPH 2009 (https://d
 section 4's hole filling after Wexler, Shechtman and Irani 2007. https://github.com/mauwii/PyPatchMatch
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8

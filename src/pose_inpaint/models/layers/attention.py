@@ -3,8 +3,6 @@
 https://arxiv.org/abs/1801.07892
 """
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor

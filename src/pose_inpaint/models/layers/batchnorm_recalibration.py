@@ -1,7 +1,5 @@
 """Recalibration of batch-norm statistics."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import torch

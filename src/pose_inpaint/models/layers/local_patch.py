@@ -1,7 +1,5 @@
 """Local patches of a discriminator: one square around a hole per image (Iizuka et al. 2017, section 3.3)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

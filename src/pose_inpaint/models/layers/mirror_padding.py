@@ -1,7 +1,5 @@
 """Convolutions with mirror padding, and their block with ELU (Yu et al. 2018)."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn

@@ -5,8 +5,6 @@ the bottom and right, which `torch.nn.Conv2d` can't express for stride 2
 (https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2).
 """
 
-from __future__ import annotations
-
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -4,8 +4,6 @@ Convolutions follow the paper's figure 9 and the authors' code for arbitrary hol
 (https://github.com/pathak22/context-encoder); section 3.1's channel-wise layer joins encoder and decoder.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import torch

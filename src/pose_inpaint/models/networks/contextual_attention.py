@@ -4,8 +4,6 @@ Layers follow the paper's appendix A. The order of channels and what the text le
 the authors' code: https://github.com/JiahuiYu/generative_inpainting.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import torch

@@ -3,8 +3,6 @@
 https://doi.org/10.1145/3072959.3073659, tables 1 (completion network) and 2 (discriminators).
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import torch

@@ -4,8 +4,6 @@ Layers, widths and normalisation follow the authors' code (https://github.com/vi
 agrees with the slides "Generative Image Inpainting for Person Pose Generation", IIT Madras, 19 September 2018.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import torch

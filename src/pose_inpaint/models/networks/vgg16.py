@@ -1,7 +1,5 @@
 """Frozen features of VGG16 (Simonyan and Zisserman 2015, https://arxiv.org/abs/1409.1556)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path

@@ -4,8 +4,6 @@ Hays and Efros 2007, section 4: the context is compared at all shifts and three 
 texture; large shifts are penalised.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

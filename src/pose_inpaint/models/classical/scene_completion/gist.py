@@ -5,8 +5,6 @@ Hays and Efros, Scene Completion Using Millions of Photographs, SIGGRAPH 2007, s
 the colours of the same grid. After the gist of Oliva and Torralba 2001 (https://doi.org/10.1023/A:1011139631724).
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from functools import cached_property

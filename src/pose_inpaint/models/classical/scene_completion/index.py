@@ -1,7 +1,5 @@
 """Index of an image collection for scene completion: descriptors, files and nearest-neighbour search."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property

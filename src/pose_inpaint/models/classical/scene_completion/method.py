@@ -4,8 +4,6 @@ Hays and Efros, Scene Completion Using Millions of Photographs, SIGGRAPH 2007
 (https://doi.org/10.1145/1276377.1276382). docs/methods/scene_completion.md lists the differences.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal

@@ -3,8 +3,6 @@
 Perez, Gangnet and Blake 2003, equations 7 and 8 (https://doi.org/10.1145/882262.882269).
 """
 
-from __future__ import annotations
-
 import numpy as np
 from jaxtyping import Bool, Float
 

@@ -4,8 +4,6 @@ Hays and Efros 2007, section 5, after Kwatra et al. 2003 (https://doi.org/10.114
 the difference of both images varies little, since blending removes a constant difference.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from jaxtyping import Bool, Float
 
