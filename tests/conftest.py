@@ -1,12 +1,15 @@
 """Fixtures that any test may use."""
 
+import atexit
 import importlib
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +17,17 @@ from pathlib import Path
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Before torch is imported. Workers that each use every core wait for one another more than they compute.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+if sys.dont_write_bytecode:
+    # Every process that the tests start would compile PyTorch, which takes longer than importing it. So bytecode is
+    # written after all, but to a folder of this session: the workers and their processes have it by the environment.
+    sys.dont_write_bytecode, sys.pycache_prefix = False, tempfile.mkdtemp(prefix="pose_inpaint_bytecode_")
+    atexit.register(shutil.rmtree, sys.pycache_prefix, ignore_errors=True)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
+# No PyTorch: the process that only hands out tests to the workers has no use for it.
 import numpy as np
 import pytest
-import torch
 import yaml
 from forkserver import ForkServer, TrueCommands
 from hydra._internal.hydra import Hydra
@@ -25,7 +35,6 @@ from hydra.types import RunMode
 from PIL import Image
 
 from pose_inpaint.config.command import CONF
-from pose_inpaint.data.joints import JOINTS
 
 for name, default in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
     # A suite that was started with & or nohup has them ignored, and so would all that it starts.
@@ -211,8 +220,10 @@ def unbroken(command, _unbroken_runs):
     return train
 
 
-def add_joints(root, names=JOINTS):
+def add_joints(root, names=None):
     """Lists a joint of each name for every image of a data set: the same for all, so that it can be learnt."""
+    if names is None:
+        from pose_inpaint.data.joints import JOINTS as names  # noqa: N811
     for split in ("train", "val", "test"):
         joints = [[4 + 2.0 * number, 6 + 2.5 * number, 1] for number in range(len(names))]
         images = sorted(path.name for path in (root / split / "Y").iterdir())
@@ -252,6 +263,8 @@ def shared():
 @pytest.fixture(autouse=True)
 def _few_threads():
     """Tiny networks run slower on many threads than on one."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(min(before, 2))
     yield

@@ -8,6 +8,7 @@ import pickle
 import pty
 import resource
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -77,6 +78,27 @@ def ask(monkeypatch):
         return lambda: monkeypatch.setattr(ProgressKeeper, "on_train_batch_start", whole)
 
     return at
+
+
+@pytest.fixture(scope="session")
+def _cut_off_run(tmp_path_factory):
+    """Where the run of `cut_off` is, once a test has made it."""
+    return tmp_path_factory.mktemp("cut_off") / "run"
+
+
+@pytest.fixture
+def cut_off(command, ask, tiny_run, _cut_off_run, tmp_path):
+    """A copy of a run that Ctrl-C ended in its second epoch, after four batches of twelve; returns its data and folder.
+
+    How it ended is claimed here, for every test that uses it.
+    """
+    data = tiny_run.parent / "data"
+    if not _cut_off_run.exists():
+        undo = ask(4, signal.SIGINT)
+        assert command("train", *arguments(data, _cut_off_run)).status == 130
+        undo()
+    shutil.copytree(_cut_off_run, tmp_path / "run")
+    return data, tmp_path / "run"
 
 
 @pytest.mark.parametrize(
@@ -158,11 +180,9 @@ def test_a_run_whose_output_is_gone_saves_too(fork_server, tiny_data, tmp_path, 
     assert int(last["state_dict"]["batches_seen"]) >= 3
 
 
-def test_ctrl_c_saves_too_and_has_its_own_status(command, ask, tiny_data, tmp_path):
-    ask(4, signal.SIGINT)
-    outcome = command("train", *arguments(tiny_data, tmp_path / "run"))
-    assert outcome.status == 130
-    assert torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)["InpaintingData"] == {
+def test_ctrl_c_saves_too_and_has_its_own_status(cut_off):
+    _, run = cut_off  # which ended with 130
+    assert torch.load(run / "checkpoints/last.ckpt", weights_only=True)["InpaintingData"] == {
         "epoch": 1, "batches": 1, "images": 4,
     }  # fmt: skip
 
@@ -202,17 +222,15 @@ def test_auto_begins_where_there_is_nothing_to_resume(command, tiny_data, tmp_pa
     assert "Resumed" not in outcome.out
 
 
-def test_history_is_cut_back_to_the_checkpoint(command, ask, tiny_data, tmp_path):
-    undo = ask(4)
-    command("train", *arguments(tiny_data, tmp_path / "run"))
-    undo()
-    history = tmp_path / "run/metrics.csv"
-    before = rows(tmp_path / "run")
+def test_history_is_cut_back_to_the_checkpoint(command, cut_off):
+    data, run = cut_off
+    history = run / "metrics.csv"
+    before = rows(run)
     with history.open("a") as file:  # what a killed process may leave: rows after the checkpoint, and half a row
         file.write(",".join("7" for _ in before[0]) + "\r\n1,2")
     more = ["resume=auto", "trainer.max_epochs=2", "test.enabled=false"]
-    assert command("train", *arguments(tiny_data, tmp_path / "run", *more)).status == 0
-    after = rows(tmp_path / "run")
+    assert command("train", *arguments(data, run, *more)).status == 0
+    after = rows(run)
     assert after[: len(before)] == before
     assert [row["batch"] for row in after if row["batch"]] == ["1.0", "2.0", "3.0", "4.0", "5.0", "6.0"]
 
@@ -241,14 +259,13 @@ def damaged(path, how):
 
 
 @pytest.mark.parametrize("how", ["cut short", "one bit", "code"])
-def test_a_damaged_checkpoint_is_refused_by_name(command, ask, tiny_data, tmp_path, how):
-    ask(4)
-    command("train", *arguments(tiny_data, tmp_path / "run"))
-    path = tmp_path / "run/checkpoints/last.ckpt"
+def test_a_damaged_checkpoint_is_refused_by_name(command, cut_off, how):
+    data, run = cut_off
+    path = run / "checkpoints/last.ckpt"
     damaged(path, how)
     for outcome in (
-        command("train", *arguments(tiny_data, tmp_path / "run", "resume=auto")),
-        command("evaluate", f"checkpoint={path}", "data=chalearn", f"data.root={tiny_data}"),
+        command("train", *arguments(data, run, "resume=auto")),
+        command("evaluate", f"checkpoint={path}", "data=chalearn", f"data.root={data}"),
     ):
         assert outcome.status == 2
         assert outcome.err.count("\n") == 1
@@ -300,15 +317,13 @@ def test_phases_that_are_to_come_may_change(command, tiny_data, tmp_path):
     assert "1 of 3 epochs done" in outcome.out
 
 
-def test_resuming_with_larger_batches_is_refused_and_leaves_the_run_as_it_was(command, ask, tiny_data, tmp_path):
-    undo = ask(4)
-    command("train", *arguments(tiny_data, tmp_path / "run"))
-    undo()
-    files = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    outcome = command("train", *arguments(tiny_data, tmp_path / "run", "resume=auto", "data.batch_size=6"))
+def test_resuming_with_larger_batches_is_refused_and_leaves_the_run_as_it_was(command, cut_off):
+    data, run = cut_off
+    files = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    outcome = command("train", *arguments(data, run, "resume=auto", "data.batch_size=6"))
     assert outcome.status == 2
     assert "4 images per step, but data.batch_size=6 on 1 devices makes 6" in outcome.err
-    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == files
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == files
 
 
 def test_a_folder_that_another_run_writes_to_is_refused(command, tiny_data, tmp_path):
@@ -321,16 +336,14 @@ def test_a_folder_that_another_run_writes_to_is_refused(command, tiny_data, tmp_
     assert not (tmp_path / "run/.running").exists()
 
 
-def test_a_full_disk_leaves_the_checkpoint_before(command, ask, tiny_data, tmp_path):
+def test_a_full_disk_leaves_the_checkpoint_before(command, cut_off):
     """A limit on the size of files stands for the disk: writing fails in the same place."""
-    undo = ask(4)
-    command("train", *arguments(tiny_data, tmp_path / "run"))
-    undo()
-    path = tmp_path / "run/checkpoints/last.ckpt"
+    data, run = cut_off
+    path = run / "checkpoints/last.ckpt"
     before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
     try:
-        outcome = command("train", *arguments(tiny_data, tmp_path / "run", "resume=auto", "checkpoint.every_minutes=0"))
+        outcome = command("train", *arguments(data, run, "resume=auto", "checkpoint.every_minutes=0"))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert outcome.status == 2
@@ -339,7 +352,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(command, ask, tiny_data, tmp_p
     assert "the previous one is intact" in outcome.err
     assert path.read_bytes() == before
     assert {file.name for file in path.parent.iterdir()} == {"last.ckpt", "best-reconstruction.ckpt"}
-    assert command("train", *arguments(tiny_data, tmp_path / "run", "resume=auto")).status == 0
+    assert command("train", *arguments(data, run, "resume=auto", "test.enabled=false")).status == 0
 
 
 def test_a_data_folder_that_vanishes_ends_the_run_by_name(command, ask, tiny_data, tmp_path, monkeypatch):

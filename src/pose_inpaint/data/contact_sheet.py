@@ -1,7 +1,5 @@
 """Contact sheets: images side by side."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch
@@ -19,22 +17,15 @@ SMALLEST = 128  # pixels; narrower images are enlarged by an integer factor
 
 def panels(batch: Batch, output: InpaintingOutput) -> Float[Tensor, "b 4 3 h w"]:
     """Stack the input, raw output, composite and original of each image (first sample only)."""
-    return torch.stack(
-        [batch.known, output.raw[:, 0], output.composite(batch)[:, 0], batch.target.nan_to_num(-1)], dim=1
-    )
+    originals = batch.target.nan_to_num(-1)
+    return torch.stack([batch.known, output.raw[:, 0], output.composite(batch)[:, 0], originals], dim=1)
 
 
 def _fit(heading: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
     """Break a heading into at most two lines and shorten each to the width of its column."""
-    if font.getlength(heading) <= width:
-        return [heading]
-    first, _, second = heading.partition(" ")
-    return [_shorten(line, width, font) for line in (first, second) if line]
-
-
-def _shorten(line: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    cuts = [line, *(line[:end] + "..." for end in range(len(line), 0, -1))]
-    return next((cut for cut in cuts if font.getlength(cut) <= width), line[:1])
+    lines = [heading] if font.getlength(heading) <= width else heading.split(" ", 1)
+    cuts = [[line, *(line[:end] + "..." for end in range(len(line), 0, -1))] for line in lines if line]
+    return [next((cut for cut in each if font.getlength(cut) <= width), each[0][:1]) for each in cuts]
 
 
 def draw_contact_sheet(
@@ -45,8 +36,7 @@ def draw_contact_sheet(
     images = to_bytes(rows.float().cpu()).repeat_interleave(scale, dim=-1).repeat_interleave(scale, dim=-2)
     count, width, _, height, breadth = images.shape
     letters = max(10, min(14, breadth // 8))
-    font = ImageFont.load_default(size=letters)
-    line = letters + 6
+    font, line = ImageFont.load_default(size=letters), letters + 6
     caption = line if captions else 0
     headings = [_fit(heading, breadth, font) for heading in columns]
     head = line * max(map(len, headings))

@@ -1,7 +1,5 @@
 """LightningDataModule for any source of images."""
 
-from __future__ import annotations
-
 import fnmatch
 from typing import Any, cast
 
@@ -63,22 +61,14 @@ class InpaintingData(LightningDataModule):
         return inspections
 
     def records(self, split: str) -> list[Record]:
-        """List all images of a split, including those that `names` and `limit` leave out.
-
-        Raises:
-            InputError: A list of the split is invalid.
-        """
+        """List all images of a split, whatever `names` and `limit` are; raise `InputError` if its lists are invalid."""
         listing = self.source.listing(split, maskdata=self.masks.uses_maskdata(split))
         if listing.problems:
             raise InputError(listing.problems[0])
         return listing.records
 
     def images(self, split: str) -> ImageDataset:
-        """Return the images of a split that `names` and `limit` select (cached).
-
-        Raises:
-            InputError: A list of the split is invalid, or no name matches.
-        """
+        """Return the images of a split that `names` and `limit` select (cached); raise `InputError` if none."""
         if split not in self._images:
             records = self.records(split)
             chosen = [record for record in records if fnmatch.fnmatch(record.name, self.names)]
@@ -97,19 +87,13 @@ class InpaintingData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Training images, reshuffled each epoch; an incomplete last batch is dropped for the sake of batch norm."""
-        images = self.images("train")
-        ranks, rank = self._ranks()
-        start = (self._start["epoch"], self._start["batches"] * self.batch_size)
         self.check_batch_size()
-        sampler = EpochSampler(images, ranks, rank, self.seed, start)
-        return self._loader(images, sampler=sampler, drop_last=True)
+        start = (self._start["epoch"], self._start["batches"] * self.batch_size)
+        sampler = EpochSampler(self.images("train"), *self._ranks(), self.seed, start)
+        return self._loader(self.images("train"), sampler=sampler, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """Validation images in the order of their names, divided among the ranks without padding.
-
-        Raises:
-            InputError: Fewer images than ranks.
-        """
+        """Validation images in the order of their names, divided among the ranks, of which each needs one."""
         images = self.images("val")
         ranks, rank = self._ranks()
         if len(images) < ranks:
@@ -148,8 +132,7 @@ class InpaintingData(LightningDataModule):
         """Fixed sample of training images, spread over the split, to recalibrate batch-norm statistics."""
         images = self.images("train")
         count = min(len(images) // self.batch_size, batches) * self.batch_size
-        spread = torch.linspace(0, len(images) - 1, count).long().tolist()
-        return self._loader(Subset(images, spread))
+        return self._loader(Subset(images, torch.linspace(0, len(images) - 1, count).long().tolist()))
 
     def _loader(
         self, images: ImageDataset | Subset[Batch], sampler: Sampler[Any] | None = None, *, drop_last: bool = False

@@ -1,11 +1,9 @@
 """Data set of inpainting samples."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -19,7 +17,7 @@ from pose_inpaint.types import Batch
 
 
 def read_record(record: Record, masks: Masks, size: int, epoch: int | None = None) -> Batch:
-    """Read one image as a batch of one, at the network's resolution.
+    """Read one image as a batch of one, at the network's resolution; raise `InputError` if a file can't be used.
 
     With a masked image (X), its pixels are used outside the holes and the original's inside, as in the authors' code.
 
@@ -28,9 +26,6 @@ def read_record(record: Record, masks: Masks, size: int, epoch: int | None = Non
         masks: Source of its mask.
         size: Side in pixels.
         epoch: Epoch of training for masks that vary, or None.
-
-    Raises:
-        InputError: A file can't be used.
     """
     first = record.original or record.masked
     if first is None:
@@ -43,7 +38,10 @@ def read_record(record: Record, masks: Masks, size: int, epoch: int | None = Non
     target = to_signed(resize(image, size, size))
     if record.original is None:
         target = torch.where(masked, torch.full_like(target, torch.nan), target)
-    return Batch(target[None], masked[None, None].float(), (record.name,), _pose(record, shape, size))
+    pose = None
+    if record.joints is not None:
+        pose = torch.tensor(record.joints)[None] * torch.tensor([size / shape[1], size / shape[0], 1.0])
+    return Batch(target[None], masked[None, None].float(), (record.name,), pose)
 
 
 def _join(original: UInt8[Tensor, "3 h w"], masked: UInt8[Tensor, "3 h w"], record: Record) -> UInt8[Tensor, "3 h w"]:
@@ -56,13 +54,6 @@ def _join(original: UInt8[Tensor, "3 h w"], masked: UInt8[Tensor, "3 h w"], reco
     if record.blocks is None:
         return original
     return torch.where(draw_blocks(record.blocks, original.shape[1], original.shape[2]), original, masked)
-
-
-def _pose(record: Record, shape: tuple[int, int], size: int) -> Float[Tensor, "1 j 3"] | None:
-    if record.joints is None:
-        return None
-    scale = torch.tensor([size / shape[1], size / shape[0], 1.0])
-    return torch.tensor(record.joints)[None] * scale
 
 
 def collate(batches: Sequence[Batch]) -> Batch:

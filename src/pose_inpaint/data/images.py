@@ -1,14 +1,12 @@
 """Image files: reading, conversion and saving."""
 
-from __future__ import annotations
-
 import struct
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
@@ -16,8 +14,6 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.files import written_whole
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
-
-ORIENTATION = 0x0112  # EXIF
 
 DAMAGED = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, struct.error, Image.DecompressionBombError
@@ -45,10 +41,8 @@ def list_by_stem(folder: Path) -> dict[str, Path]:
 def open_image(path: Path) -> Image.Image:
     """Read an image as 8-bit RGB, upright according to its EXIF data.
 
-    Grey, palette, CMYK and 16-bit images are converted; an alpha channel is dropped.
-
-    Raises:
-        InputError: Missing, empty or damaged file, or unknown format.
+    Grey, palette, CMYK and 16-bit images are converted; an alpha channel is dropped. Raises `InputError` for a missing,
+    empty or damaged file, or an unknown format.
     """
     try:
         if path.stat().st_size == 0:
@@ -67,16 +61,11 @@ def open_image(path: Path) -> Image.Image:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Return the height and width of the upright image without decoding its pixels.
-
-    Raises:
-        InputError: Missing file, or not an image.
-    """
+    """Return the height and width of the upright image without decoding it; raise `InputError` if it isn't one."""
     try:
         with Image.open(path) as image:
-            turned = image.getexif().get(ORIENTATION, 1) >= 5  # 5 to 8 swap rows and columns
-            width, height = image.size
-            return (width, height) if turned else (height, width)
+            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5  # 5 to 8 swap rows and columns
+            return image.size if turned else image.size[::-1]
     except (UnidentifiedImageError, *DAMAGED) as error:
         raise InputError(f"{path}: not an image that can be read ({error}); replace or remove it") from error
 
@@ -120,6 +109,11 @@ def to_bytes(image: Float[Tensor, "... 3 h w"]) -> UInt8[Tensor, "... 3 h w"]:
 def to_arrays(images: Float[Tensor, "n 3 h w"]) -> UInt8[np.ndarray, "n h w 3"]:
     """Convert images in [-1, 1] to NumPy arrays, 0..255, channels last."""
     return np.ascontiguousarray(to_bytes(images).permute(0, 2, 3, 1).cpu().numpy())
+
+
+def to_holes(mask: Float[Tensor, "n 1 h w"]) -> UInt8[np.ndarray, "n h w"]:
+    """Convert masks to NumPy arrays, 1 = masked."""
+    return mask[:, 0].byte().cpu().numpy()
 
 
 def from_arrays(images: UInt8[np.ndarray, "... h w 3"]) -> Float[Tensor, "... 3 h w"]:

@@ -1,7 +1,5 @@
 """Masks for the predict command: from mask images, `maskdata.json`, or black squares in the image."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,9 +7,9 @@ from jaxtyping import Bool, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from pose_inpaint.data.images import list_by_stem, stem
+from pose_inpaint.data.images import list_by_stem
 from pose_inpaint.data.maskdata import check_blocks, draw_blocks, read_maskdata
-from pose_inpaint.data.masks import read_mask
+from pose_inpaint.data.masks import find_mask, read_mask
 from pose_inpaint.errors import InputError
 
 MaskedPixels = Callable[[str, UInt8[Tensor, "3 h w"]], Bool[Tensor, "h w"]]
@@ -20,14 +18,11 @@ SMALLEST_BLACK_SQUARE = 4  # pixels; smaller black regions are part of the image
 
 
 def masked_pixels(source: str, *, invert: bool = False) -> MaskedPixels:
-    """Return a function from an image's name and pixels to its mask.
+    """Return a function from an image's name and pixels to its mask; raise `InputError` if the source can't be read.
 
     Args:
         source: "black", a `maskdata.json`, a folder of mask images of the same names, or one mask image for all.
         invert: Polarity of mask images. False: light is masked; True: dark is masked.
-
-    Raises:
-        InputError: No such file or folder, or it can't be read.
     """
     if source == "black":
         return _black
@@ -36,7 +31,7 @@ def masked_pixels(source: str, *, invert: bool = False) -> MaskedPixels:
         return _from_maskdata(path)
     if path.is_dir():
         masks = list_by_stem(path)
-        return lambda name, image: _from_image(_lookup(masks, name, path), image, name, invert=invert)
+        return lambda name, image: _from_image(find_mask(masks, name, path), image, name, invert=invert)
     if path.is_file():
         return lambda name, image: _from_image(path, image, name, invert=invert)
     raise InputError(
@@ -58,16 +53,14 @@ def find_black(image: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
 def _black(name: str, image: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
     masked = find_black(image)
     if not masked.any():
-        raise InputError(
-            f"{name}: no black square of at least {SMALLEST_BLACK_SQUARE}x{SMALLEST_BLACK_SQUARE} pixels; "
-            "JPEG blurs black, so give mask images instead"
-        )
+        square = f"black square of at least {SMALLEST_BLACK_SQUARE}x{SMALLEST_BLACK_SQUARE} pixels"
+        raise InputError(f"{name}: no {square}; JPEG blurs black, so give mask images instead")
     return _check_known(masked, name)
 
 
 def _from_maskdata(path: Path) -> MaskedPixels:
     blocks, invalid = read_maskdata(path)
-    reasons = {entry.name: entry.message for entry in invalid}
+    reasons = dict(invalid)
 
     def find(name: str, image: UInt8[Tensor, "3 h w"]) -> Bool[Tensor, "h w"]:
         if name not in blocks:
@@ -79,12 +72,6 @@ def _from_maskdata(path: Path) -> MaskedPixels:
         return draw_blocks(blocks[name], image.shape[1], image.shape[2])
 
     return find
-
-
-def _lookup(masks: dict[str, Path], name: str, folder: Path) -> Path:
-    if stem(name) not in masks:
-        raise InputError(f"{name}: no mask image {stem(name)}.* in {folder}; add one")
-    return masks[stem(name)]
 
 
 def _from_image(path: Path, image: Tensor, name: str, *, invert: bool) -> Bool[Tensor, "h w"]:

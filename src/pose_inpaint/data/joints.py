@@ -1,7 +1,5 @@
 """Joints of every pose in the package, and conversion from other joint sets."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch
@@ -35,7 +33,7 @@ def available(names: Sequence[str]) -> Float[Tensor, " 14"]:
 
 
 def to_common(names: Sequence[str], joints: Float[Tensor, "*b j 3"]) -> Float[Tensor, "*b 14 3"]:
-    """Convert joints of another set to the order of `JOINTS`.
+    """Convert joints of another set to the order of `JOINTS`; raise `InputError` if it lacks one of `BODY`.
 
     A missing neck becomes the midpoint of the shoulders, with the lower of their confidences. Any other missing joint
     (usually the top of the head) becomes (0, 0) with confidence 0.
@@ -43,16 +41,11 @@ def to_common(names: Sequence[str], joints: Float[Tensor, "*b j 3"]) -> Float[Te
     Args:
         names: Names of the joints, spelled as in `JOINTS` ("left_knee").
         joints: x, y and confidence (or visibility), in the order of `names`.
-
-    Raises:
-        InputError: The set lacks a shoulder, elbow, wrist, hip, knee or ankle.
     """
-    lacking = [f"{side}_{part}" for part in BODY for side in ("right", "left") if f"{side}_{part}" not in names]
-    if lacking:
-        raise InputError(
-            f"joint_names={list(names)}: unknown set of joints, {lacking[0]} is not among them; name the joints as in "
-            f"{', '.join(JOINTS)}"
-        )
+    for name in (f"{side}_{part}" for part in BODY for side in ("right", "left")):
+        if name not in names:
+            unknown = f"unknown set of joints, {name} is not among them"
+            raise InputError(f"joint_names={list(names)}: {unknown}; name the joints as in {', '.join(JOINTS)}")
     by_name = {name: joints[..., index, :] for index, name in enumerate(names)}
     if "neck" not in by_name:
         right, left = (by_name[name] for name in SHOULDERS)

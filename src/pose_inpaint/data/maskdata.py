@@ -4,8 +4,6 @@ The authors' code calls the numbers of a block x, y and size, but x is the ROW a
 rows x..x+size-1 and columns y..y+size-1 are masked.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +14,8 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from pose_inpaint.errors import InputError
+
+EXPECTED = "expected an object NAME -> [[row, column, size], ...]"
 
 
 class Block(NamedTuple):
@@ -34,23 +34,15 @@ class MaskDataFault(NamedTuple):
 
 
 def read_maskdata(path: Path) -> tuple[dict[str, tuple[Block, ...]], list[MaskDataFault]]:
-    """Read the blocks of each image, and collect the invalid entries.
-
-    Raises:
-        InputError: The file is missing, unreadable, not JSON, or not an object.
-    """
+    """Read each image's blocks, and collect invalid entries; raise `InputError` unless the file is a JSON object."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; add it, or draw masks with mask=squares") from error
     except (OSError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, not JSON, numbers of 4301 digits
-        raise InputError(
-            f"{path}: not JSON ({error}); expected an object NAME -> [[row, column, size], ...]"
-        ) from error
+        raise InputError(f"{path}: not JSON ({error}); {EXPECTED}") from error
     if not isinstance(content, dict):
-        raise InputError(
-            f"{path}: holds a {type(content).__name__}; expected an object NAME -> [[row, column, size], ...]"
-        )
+        raise InputError(f"{path}: holds a {type(content).__name__}; {EXPECTED}")
     valid: dict[str, tuple[Block, ...]] = {}
     invalid = []
     for name, blocks in content.items():
@@ -62,11 +54,7 @@ def read_maskdata(path: Path) -> tuple[dict[str, tuple[Block, ...]], list[MaskDa
 
 
 def parse_blocks(blocks: object) -> tuple[Block, ...]:
-    """Convert decoded JSON to blocks.
-
-    Raises:
-        InputError: Not a list of three integers each, a negative corner, or a size below 1.
-    """
+    """Convert decoded JSON; raise `InputError` unless it lists triples of integers, corners >= 0 and sizes >= 1."""
     if not isinstance(blocks, list):
         raise InputError(f"{blocks!r} is not a list of blocks [row, column, size]")
     return tuple(_parse_block(block) for block in blocks)

@@ -1,7 +1,5 @@
 """Sources of masks. Everywhere in the package, 1 (True) = masked and 0 (False) = known."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -32,16 +30,13 @@ class Masks(Protocol):
         ...
 
     def mask(self, record: Record, shape: tuple[int, int], size: int, epoch: int | None) -> Bool[Tensor, "s s"]:
-        """Return the mask of an image at the network's resolution.
+        """Return the mask of an image at the network's resolution; raise `InputError` if it has no usable one.
 
         Args:
             record: Image to mask.
             shape: Height and width of the image in pixels.
             size: Side of the mask in pixels.
             epoch: Epoch of training for masks that vary; None for validation and test.
-
-        Raises:
-            InputError: The image has no usable mask.
         """
         ...
 
@@ -63,18 +58,11 @@ class MaskData:
         """Return True."""
         return True
 
-    def mask(
-        self,
-        record: Record,
-        shape: tuple[int, int],
-        size: int,
-        epoch: int | None,
-    ) -> Bool[Tensor, "s s"]:
+    def mask(self, record: Record, shape: tuple[int, int], size: int, epoch: int | None) -> Bool[Tensor, "s s"]:
         """Draw the blocks at the image's own resolution, then resize."""
         if record.blocks is None:
-            raise InputError(
-                f"{record.path}: maskdata.json has no entry for it; add one, or draw masks with mask=squares"
-            )
+            way_out = "add one, or draw masks with mask=squares"
+            raise InputError(f"{record.path}: maskdata.json has no entry for it; {way_out}")
         try:
             check_blocks(record.blocks, *shape)
         except InputError as error:
@@ -85,6 +73,8 @@ class MaskData:
 class Squares:
     """Random squares, seeded by a digest of seed, image name and epoch.
 
+    Raises `InputError` if an argument is out of range, or a single square may exceed `max_share`.
+
     Args:
         seed: Random seed of the run.
         count: Smallest and largest number of squares.
@@ -92,9 +82,6 @@ class Squares:
         max_share: Largest mask ratio, in (0, 1); squares that would exceed it are left out.
         vary: Whether to draw new squares for each epoch of training.
         evaluate_on: Masks for validation and test: "squares" drawn here, or the data set's "maskdata".
-
-    Raises:
-        InputError: An argument is out of range, or a single square may exceed `max_share`.
     """
 
     paths: tuple[Path, ...] = ()
@@ -110,8 +97,7 @@ class Squares:
         evaluate_on: Literal["squares", "maskdata"] = "squares",
     ) -> None:
         check_choice("mask.evaluate_on", evaluate_on, Literal["squares", "maskdata"])
-        fewest, most = count
-        shortest, longest = side
+        (fewest, most), (shortest, longest) = count, side
         if not (isinstance(fewest, int) and isinstance(most, int) and 1 <= fewest <= most):
             raise InputError(f"mask.count={list(count)}: must be two integers, 1 <= fewest <= most")
         if not 0 < shortest <= longest <= 1:
@@ -138,12 +124,11 @@ class Squares:
         shortest = max(1, int(self.side[0] * size))
         longest = max(shortest, int(self.side[1] * size))
         blocks: list[Block] = []
-        for _ in range(int(draw.integers(self.count[0], self.count[1], endpoint=True))):
+        for _ in range(int(draw.integers(*self.count, endpoint=True))):
             side = int(draw.integers(shortest, longest, endpoint=True))
             row, column = (int(draw.integers(0, size - side, endpoint=True)) for _ in range(2))
             candidate = [*blocks, Block(row, column, side)]
-            ratio = draw_blocks(candidate, size, size).float().mean()
-            if not blocks or ratio <= self.max_share:
+            if not blocks or draw_blocks(candidate, size, size).float().mean() <= self.max_share:
                 blocks = candidate
         return blocks
 
@@ -152,11 +137,8 @@ class MaskFolder:
     """Folder with one mask image per image, of the same stem and size.
 
     Args:
-        root: Folder of the mask images.
+        root: Folder of the mask images; raises `InputError` if there is no such folder.
         invert: Polarity. False: light (128..255) is masked; True: dark (0..127) is masked.
-
-    Raises:
-        InputError: No such folder.
     """
 
     varies = False
@@ -172,24 +154,21 @@ class MaskFolder:
         """Return False."""
         return False
 
-    def mask(
-        self,
-        record: Record,
-        shape: tuple[int, int],
-        size: int,
-        epoch: int | None,
-    ) -> Bool[Tensor, "s s"]:
+    def mask(self, record: Record, shape: tuple[int, int], size: int, epoch: int | None) -> Bool[Tensor, "s s"]:
         """Threshold the mask image at its own resolution, then resize."""
-        key = stem(record.name)
-        if key not in self.images:
-            raise InputError(f"{record.name}: no mask image {key}.* in {self.root}; add one")
-        masked = read_mask(self.images[key], invert=self.invert)
+        path = find_mask(self.images, record.name, self.root)
+        masked = read_mask(path, invert=self.invert)
         if masked.shape != shape:
-            raise InputError(
-                f"{self.images[key]}: mask of {masked.shape[0]}x{masked.shape[1]} pixels for an image of "
-                f"{shape[0]}x{shape[1]}; make them the same size"
-            )
+            sizes = f"mask of {masked.shape[0]}x{masked.shape[1]} pixels for an image of {shape[0]}x{shape[1]}"
+            raise InputError(f"{path}: {sizes}; make them the same size")
         return shrink(masked, size)
+
+
+def find_mask(masks: dict[str, Path], name: str, folder: Path) -> Path:
+    """Return the mask image of the same stem as `name` in `list_by_stem(folder)`."""
+    if stem(name) not in masks:
+        raise InputError(f"{name}: no mask image {stem(name)}.* in {folder}; add one")
+    return masks[stem(name)]
 
 
 def read_mask(path: Path, *, invert: bool = False) -> Bool[Tensor, "h w"]:

@@ -1,7 +1,5 @@
 """Records of the images in a data set."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 

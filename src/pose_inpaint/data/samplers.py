@@ -1,7 +1,5 @@
 """Order of images by epoch, rank and resume position."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import islice
 

@@ -1,7 +1,5 @@
 """Sources of images: the challenge's layout, drawn mannequins, or any folder."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Protocol
@@ -30,14 +28,11 @@ class Source(Protocol):
         ...
 
     def listing(self, split: str, *, maskdata: bool) -> Listing:
-        """List the images of a split.
+        """List the images of a split; raise `InputError` if a list can't be read.
 
         Args:
             split: "train", "val" or "test".
             maskdata: Whether every image must have blocks in `maskdata.json`.
-
-        Raises:
-            InputError: A list can't be read.
         """
         ...
 
@@ -56,11 +51,7 @@ class Chalearn:
 
     X (masked input) is optional if Y (original) and the blocks exist; Y is optional in a blind test split.
 
-    Args:
-        root: Folder ROOT.
-
-    Raises:
-        InputError: No such folder.
+    Raises `InputError` if there is no folder ROOT.
     """
 
     def __init__(self, root: str | None) -> None:
@@ -121,13 +112,12 @@ class Mannequins(Chalearn):
 class Folder:
     """Any folder of images, split by a digest of the file names, so that adding a file moves no other.
 
+    Raises `InputError` if there is no such folder, or the fractions don't sum to 1.
+
     Args:
         root: Folder of the images, searched recursively.
         fractions: Fractions of train, val and test; they sum to 1.
         maskdata: Blocks for `mask=maskdata`; None: `ROOT/maskdata.json`.
-
-    Raises:
-        InputError: No such folder, or the fractions don't sum to 1.
     """
 
     def __init__(
@@ -135,10 +125,8 @@ class Folder:
     ) -> None:
         self.root = check_root(root)
         if len(fractions) != 3 or min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
-            raise InputError(
-                f"data.source.fractions={list(fractions)}: must be three fractions for train, val and test that sum "
-                "to 1"
-            )
+            needed = "must be three fractions for train, val and test that sum to 1"
+            raise InputError(f"data.source.fractions={list(fractions)}: {needed}")
         self.fractions = tuple(fractions)
         self.maskdata = Path(maskdata) if maskdata else self.root / "maskdata.json"
         self.paths: tuple[Path, ...] = (self.root, self.maskdata)
@@ -161,8 +149,7 @@ class Folder:
 
     def split_of(self, name: str) -> str:
         """Return the split of a file name."""
-        position = digest(name) / 2**64  # in [0, 1)
-        train, val, _ = self.fractions
+        position, (train, val, _) = digest(name) / 2**64, self.fractions  # the position is in [0, 1)
         return "train" if position < train else "val" if position < train + val else "test"
 
 
@@ -180,8 +167,8 @@ def _read_blocks(
         blocks, invalid = read_maskdata(path)
     except InputError as error:
         return {}, [str(error)]
-    listed = {*blocks, *(entry.name for entry in invalid)}
-    problems = [f"{path}: {entry.name}: {entry.message}; correct or remove it" for entry in invalid]
+    listed = {*blocks, *dict(invalid)}
+    problems = [f"{path}: {name}: {message}; correct or remove it" for name, message in invalid]
     if strict:
         unknown = sorted(listed - set(names) - (others or set()))
         problems += [f"{path}: lists {name}, which is missing; add the image or remove the entry" for name in unknown]
@@ -201,7 +188,6 @@ def read_joints(path: Path) -> dict[str, Joints]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         order = [str(name) for name in content["joint_names"]]
-        count = len(order)
         joints = {
             name: tuple((float(x), float(y), float(v)) for x, y, v in rows) for name, rows in content["joints"].items()
         }
@@ -209,9 +195,9 @@ def read_joints(path: Path) -> dict[str, Joints]:
         raise InputError(
             f'{path}: not {{"joint_names": [...], "joints": {{NAME: [[x, y, visible], ...]}}}} ({error}); correct it'
         ) from error
-    wrong = [name for name, rows in joints.items() if len(rows) != count]
-    if wrong:
-        raise InputError(f"{path}: {wrong[0]} has {len(joints[wrong[0]])} joints, expected {count}; correct it")
+    for name, rows in joints.items():
+        if len(rows) != len(order):
+            raise InputError(f"{path}: {name} has {len(rows)} joints, expected {len(order)}; correct it")
     if not joints:
         return {}
     try:

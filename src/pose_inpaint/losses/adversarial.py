@@ -3,8 +3,6 @@
 With p = sigmoid(score): -log p = softplus(-score) and -log(1 - p) = softplus(score), which stay finite for any score.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Literal, cast
 
@@ -41,11 +39,7 @@ class GeneratorAdversarial(LossTerm):
         self.image, self.form = image, form
 
     def forward(self, batch: Batch, output: InpaintingOutput, discriminator: nn.Module | None) -> Float[Tensor, ""]:
-        """Mean over the batch, summed over the discriminator's scores of an image.
-
-        Raises:
-            InputError: The experiment has no discriminator.
-        """
+        """Mean over the batch, summed over an image's scores; raise `InputError` without a discriminator."""
         if discriminator is None:
             raise InputError(
                 "discriminator: the adversarial term needs one; choose one such as discriminator=discriminator2018, "
@@ -55,11 +49,8 @@ class GeneratorAdversarial(LossTerm):
         # the discriminator's parameters meanwhile.
         views = inpainted_views(batch, output, self.image, local_corners(discriminator, batch))
         scores = views.judged_by(discriminator)
-        if self.form == "linear":
-            loss = -scores
-        else:
-            loss = F.softplus(-scores) if self.form == "non_saturating" else -F.softplus(scores)
-        return loss.mean(0).sum()
+        losses = {"linear": -scores, "non_saturating": F.softplus(-scores), "saturating": -F.softplus(scores)}
+        return losses[self.form].mean(0).sum()
 
 
 class DiscriminatorLoss(nn.Module):
@@ -105,8 +96,7 @@ class DiscriminatorLoss(nn.Module):
         # One draw of corners serves both passes, so that position can't tell originals from outputs.
         corners = local_corners(discriminator, batch)
         fakes = inpainted_views(batch, output, self.image, corners)
-        other = self.real_views == "other"
-        real_corners = corners.roll(1, 0) if corners is not None and other else corners
+        real_corners = corners.roll(1, 0) if corners is not None and self.real_views == "other" else corners
         reals = Views(batch.target, batch.mask, real_corners)
         # Two passes, each normalised by its own batch statistics. The order matters: batch normalisation's running
         # statistics weigh the last pass most.

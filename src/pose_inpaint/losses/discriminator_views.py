@@ -1,7 +1,5 @@
 """Discriminator inputs: whole images and local patches."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import cast
 
@@ -45,7 +43,6 @@ def inpainted_views(
 ) -> Views:
     """Views of all samples of each inpainted image, with the same local patch for all samples of an image."""
     images = output.image(image, batch)
-    samples = images.shape[1]
     # Samples are flattened into the batch (b s), so masks and corners repeat in that order.
-    mask = batch.mask.repeat_interleave(samples, 0)
-    return Views(images.flatten(0, 1), mask, None if corners is None else corners.repeat_interleave(samples, 0))
+    repeated = None if corners is None else corners.repeat_interleave(images.shape[1], 0)
+    return Views(images.flatten(0, 1), batch.mask.repeat_interleave(images.shape[1], 0), repeated)

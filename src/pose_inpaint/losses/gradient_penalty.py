@@ -1,10 +1,9 @@
 """Gradient penalties that keep a discriminator smooth."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd import grad
 
 from pose_inpaint.config.block_schema import check_weight
 from pose_inpaint.losses.discriminator_views import Views
@@ -46,34 +45,27 @@ class GradientPenalty(Penalty):
         originals = reals.images.repeat_interleave(samples, 0)
         share = torch.rand(len(originals), 1, 1, 1, device=originals.device, dtype=originals.dtype)
         between = torch.lerp(originals, fakes.images.to(originals.dtype), share)
-        total = originals.new_zeros(())
-        for gradient in score_gradients(discriminator, between, fakes.corners):
-            norm = (gradient * region_weight(fakes.mask, self.region)).flatten(1).norm(dim=1)
-            total = total + (norm - 1).square().mean()
-        return total
+        gradients = score_gradients(discriminator, between, fakes.corners)
+        norms: Tensor = (gradients * region_weight(fakes.mask, self.region)).flatten(2).norm(dim=2)
+        return (norms - 1).square().mean(1).sum()
 
 
 class R1Penalty(Penalty):
-    """Mean of |gradient|² / 2 at the originals.
-
-    Mescheder et al. 2018 (https://arxiv.org/abs/1801.04406), equation 9.
-    """
+    """Mean of |gradient|² / 2 at originals (Mescheder et al. 2018, https://arxiv.org/abs/1801.04406, equation 9)."""
 
     def forward(self, discriminator: nn.Module, reals: Views, fakes: Views) -> Float[Tensor, ""]:
         """Unweighted penalty, at least 0."""
-        total = reals.images.new_zeros(())
-        for gradient in score_gradients(discriminator, reals.images, reals.corners):
-            total = total + gradient.square().flatten(1).sum(1).mean() / 2
-        return total
+        gradients = score_gradients(discriminator, reals.images, reals.corners)
+        return gradients.square().flatten(2).sum(2).mean(1).sum() / 2
 
 
-def score_gradients(discriminator: nn.Module, images: Tensor, corners: Tensor | None) -> list[Float[Tensor, "n 3 h w"]]:
-    """Gradient of each score with respect to the images, differentiable if gradients are enabled."""
-    differentiable = torch.is_grad_enabled()
+def score_gradients(discriminator: nn.Module, images: Tensor, corners: Tensor | None) -> Float[Tensor, "k n 3 h w"]:
+    """Gradient of each of k scores by the images, differentiable where gradients are enabled."""
+    create_graph = torch.is_grad_enabled()
     # Full precision: the squares of small gradients would underflow in half precision.
     with torch.enable_grad(), torch.autocast(images.device.type, enabled=False):
         # A detached leaf: the penalty must train the discriminator only, not the generator behind the images.
         images = images.detach().requires_grad_(True)
         scores = discriminator(images, corners)
-        sums = [scores[:, k].sum() for k in range(scores.shape[1])]
-        return [torch.autograd.grad(s, images, create_graph=differentiable, retain_graph=True)[0] for s in sums]
+        sums: Tensor = scores.sum(0)
+        return torch.stack([grad(s, images, create_graph=create_graph, retain_graph=True)[0] for s in sums])

@@ -1,7 +1,5 @@
 """Distance between features of an image classifier (Johnson, Alahi and Li 2016)."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import torch
@@ -42,11 +40,8 @@ class Perceptual(LossTerm):
             with torch.no_grad():
                 target = self.features(self._rescale(batch.target))
             inpainted = self.features(self._rescale(images.flatten(0, 1)))
-        samples = images.shape[1]
-        distances = [
-            (b.unflatten(0, (-1, samples)) - a[:, None]).square().mean() for a, b in zip(target, inpainted, strict=True)
-        ]
-        return torch.stack(distances).sum()
+        pairs = [(a[:, None], b.unflatten(0, images.shape[:2])) for a, b in zip(target, inpainted, strict=True)]
+        return torch.stack([(b - a).square().mean() for a, b in pairs]).sum()
 
     def _rescale(self, images: Tensor) -> Tensor:
         images = images if images.dtype == torch.float64 else images.float()

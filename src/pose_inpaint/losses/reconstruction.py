@@ -1,7 +1,5 @@
 """Pixelwise distances between the output and the original."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from jaxtyping import Float
@@ -18,6 +16,8 @@ MeanOver = Literal["whole", "region"]
 class PixelError(LossTerm):
     """Mean of W e(I - I'), where W is 1 in `region` and 0 elsewhere; subclasses define e in `error`.
 
+    Raises `InputError` for arguments out of range.
+
     Args:
         weight: Weight of the term in the sum.
         image: Image I' to compare with the original.
@@ -26,9 +26,6 @@ class PixelError(LossTerm):
             up to "whole"; or the "region", so that a small hole counts as much as a large one.
         discount: Factor in (0, 1] per step to the nearest known pixel: W = discount ** steps. The centre of a hole can
             be filled in many ways, so its error counts less (Yu et al. 2018, section 3.2). 1 disables it.
-
-    Raises:
-        InputError: An argument is out of range.
     """
 
     def __init__(
@@ -55,8 +52,7 @@ class PixelError(LossTerm):
         error = self.error(output.image(self.image, batch) - batch.target[:, None]) * weight[:, None]
         if self.mean_over == "whole":
             return error.mean()
-        channels_and_samples = error.shape[1] * error.shape[2]
-        return error.sum() / (region.sum() * channels_and_samples).clamp(min=1)
+        return error.sum() / (region.sum() * error.shape[1:3].numel()).clamp(min=1)
 
     def error(self, difference: Float[Tensor, "b s 3 h w"]) -> Float[Tensor, "b s 3 h w"]:
         """Error of each difference in [-2, 2]."""
@@ -83,11 +79,7 @@ class MaskError(LossTerm):
     """Mean of (M - M')², where M' is the mask predicted by the generator: the slides' alpha term."""
 
     def forward(self, batch: Batch, output: InpaintingOutput, discriminator: nn.Module | None) -> Float[Tensor, ""]:
-        """Mean squared error, in [0, 1].
-
-        Raises:
-            InputError: The model predicts no mask.
-        """
+        """Mean squared error, in [0, 1]; raise `InputError` if the model predicts no mask."""
         if output.predicted_mask is None:
             raise InputError("loss.alpha: the model predicts no mask; set model.predict_mask=true or loss.alpha=0")
         return (batch.mask - output.predicted_mask).square().mean()

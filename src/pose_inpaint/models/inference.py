@@ -1,7 +1,5 @@
 """Inpaint one image of any size."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
@@ -20,7 +18,7 @@ def inpaint_image(
     size: int | None = None,
     device: torch.device | str = "cpu",
 ) -> UInt8[Tensor, "3 h w"]:
-    """Inpaint one image and return the raw output at the image's resolution.
+    """Inpaint one image and return the raw output at its resolution; raise `InputError` if that is not finite.
 
     Args:
         inpainter: Inpainting method.
@@ -29,25 +27,19 @@ def inpaint_image(
         size: Side of the square that the image is resized to and back from, as in the authors' code. None keeps the
             image's resolution, padded to multiples of the network's stride.
         device: Device of the method.
-
-    Raises:
-        InputError: The output is not finite.
     """
     height, width = image.shape[-2:]
     known = torch.where(masked, torch.full((), EMPTY), to_signed(image))
-    mask = masked
     if size is not None:
-        mask = shrink(masked, size)
-        known = torch.where(mask, torch.full((), EMPTY), resize(known, size, size))
+        masked = shrink(masked, size)
+        known = torch.where(masked, torch.full((), EMPTY), resize(known, size, size))
     stride = getattr(inpainter, "stride", 1)
-    known, mask_in = _pad(known, stride), _pad(mask[None].float(), stride)
+    padded, mask = _pad(known, stride), _pad(masked[None].float(), stride)
     with torch.no_grad():
-        raw = inpainter(known[None].to(device), mask_in[None].to(device)).raw[0, 0].cpu()
+        raw = inpainter(padded[None].to(device), mask[None].to(device)).raw[0, 0].cpu()
     if not raw.isfinite().all():
         raise InputError("the output has NaN or infinite values; use another model or checkpoint")
-    if size is not None:
-        return to_bytes(resize(raw[:, :size, :size], height, width))
-    return to_bytes(raw[:, :height, :width])
+    return to_bytes(resize(raw[:, : known.shape[-2], : known.shape[-1]], height, width))
 
 
 def _pad(image: Float[Tensor, "c h w"], stride: int) -> Float[Tensor, "c h2 w2"]:

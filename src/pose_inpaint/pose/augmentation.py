@@ -1,7 +1,5 @@
 """Random rotation, scaling, shifting and mirroring of images with their joints, for training pose networks."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -4,11 +4,8 @@ Bazarevsky et al. 2020 (https://arxiv.org/abs/2006.10204), as MediaPipe's "full"
 CPU. Decoding and constants follow MediaPipe's published graphs (`pose_detection`, `pose_landmark_by_roi`).
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.util
-import math
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
+from torchvision.ops import box_iou
 
 from pose_inpaint.data.joints import to_common
 from pose_inpaint.errors import InputError, first_line
@@ -47,7 +45,8 @@ class BlazePose:
     """Pose estimation by MediaPipe's BlazePose.
 
     The detector expects space around people, who fill the images of pose data sets: on 170 test photos of Leeds Sports
-    Pose it found 64 % of them without a margin, and 90 % with a margin of 3/8 of the side.
+    Pose it found 64 % of them without a margin, and 90 % with a margin of 3/8 of the side. Raises `InputError` if a
+    file or package is missing, or a number is out of range.
 
     Args:
         model_dir: Folder of `pose_detection.tflite` and `pose_landmark_full.tflite`; defaults to that of an installed
@@ -58,9 +57,6 @@ class BlazePose:
         looks: Number of landmark passes. Each pass after the first uses the square given by the landmarks of the
             previous one, as MediaPipe does between the frames of a video.
         threads: Number of CPU threads of each network.
-
-    Raises:
-        InputError: A file or package is missing, or a number is out of range.
     """
 
     joint_names = LANDMARK_NAMES
@@ -89,24 +85,20 @@ class BlazePose:
 
     def __call__(self, images: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
         """Estimate poses one image at a time; with `near`, in one landmark pass on the given squares."""
-        squares = [None] * len(images) if near is None else _given(near)
+        squares = [near.squares[i] if near and near.found[i] else None for i in range(len(images))]
         return join([self._find(*pair) for pair in zip(images.cpu().float(), squares, strict=True)])
 
     def _find(self, image: Float[Tensor, "3 h w"], given: Float[Tensor, "3 2"] | None) -> Poses:
         square = self._detect(image) if given is None else given
-        joints, used = None, square
-        for _ in range(self.looks if given is None else 1):
-            if square is None:
-                break
-            presence, positions, confidence = self._look(image, square)
+        poses, passes = nobody(), self.looks if given is None else 1
+        while square is not None and passes:
+            presence, landmarks = self._look(image, square)
             if presence < self.min_presence:
                 break
-            used = square
-            joints = torch.cat([positions, confidence], dim=1)[: len(LANDMARK_NAMES)]
-            square = person_square(positions[len(LANDMARK_NAMES) :][:2])  # auxiliary points: hips and circle
-        if joints is None or used is None:
-            return nobody()
-        return Poses(to_common(LANDMARK_NAMES, joints)[None], torch.ones(1, dtype=torch.bool), used[None])
+            joints = to_common(LANDMARK_NAMES, landmarks[: len(LANDMARK_NAMES)])
+            poses, passes = Poses(joints[None], torch.ones(1, dtype=torch.bool), square[None]), passes - 1
+            square = person_square(landmarks[len(LANDMARK_NAMES) :][:2, :2])  # auxiliary points: hips and circle
+        return poses
 
     def _detect(self, image: Float[Tensor, "3 h w"]) -> Float[Tensor, "3 2"] | None:
         """Return the square of the most confident detection, in pixels of the image."""
@@ -123,19 +115,15 @@ class BlazePose:
         person = merge_best(decode(torch.from_numpy(outputs["Identity"])[0], self.anchors), scores, self.min_detection)
         return person_square(person[4:8].reshape(2, 2) * side - edge)
 
-    def _look(self, image: Float[Tensor, "3 h w"], square: Float[Tensor, "3 2"]) -> tuple[float, Tensor, Tensor]:
-        """Return presence of a person in a square, landmark positions (39, 2) in pixels, and confidence (39, 1)."""
+    def _look(self, image: Float[Tensor, "3 h w"], square: Float[Tensor, "3 2"]) -> tuple[float, Float[Tensor, "39 3"]]:
+        """Return the presence of a person in a square, and landmarks: x and y in pixels and confidence."""
         outputs = self.landmarks(crop_square(image, square, LANDMARK_SIZE).permute(1, 2, 0)[None].numpy())
         values = torch.from_numpy(outputs["Identity"]).reshape(-1, 5)
         within = refine(values[:, :2] / LANDMARK_SIZE, torch.from_numpy(outputs["Identity_3"])[0].sigmoid())
         origin, right, down = square
         positions = origin + within[:, :1] * (right - origin) + within[:, 1:] * (down - origin)
         confidence = values[:, 3:].sigmoid().amin(1, keepdim=True)  # the lower of visibility and presence
-        return float(outputs["Identity_1"].item()), positions, confidence
-
-
-def _given(near: Poses) -> list[Tensor | None]:
-    return [square if found else None for square, found in zip(near.squares, near.found, strict=True)]
+        return float(outputs["Identity_1"].item()), torch.cat([positions, confidence], dim=1)
 
 
 class _Network:
@@ -159,14 +147,9 @@ class _Network:
 
 
 def find_models(model_dir: str | None) -> tuple[Path, Path]:
-    """Return the files of the detector and the landmark network.
-
-    Raises:
-        InputError: A file is missing.
-    """
-    if model_dir is not None:
-        folders = {DETECTOR: Path(model_dir), LANDMARKS: Path(model_dir)}
-    else:
+    """Return the files of the detector and the landmark network; raise `InputError` if one is missing."""
+    paths = [Path(model_dir or "") / name for name in (DETECTOR, LANDMARKS)]
+    if model_dir is None:
         package = importlib.util.find_spec("mediapipe")
         if package is None or package.origin is None:
             raise InputError(
@@ -174,8 +157,7 @@ def find_models(model_dir: str | None) -> tuple[Path, Path]:
                 "pose_landmark_full.tflite, or pip install mediapipe==0.10.21"
             )
         modules = Path(package.origin).parent / "modules"
-        folders = {DETECTOR: modules / "pose_detection", LANDMARKS: modules / "pose_landmark"}
-    paths = [folder / name for name, folder in folders.items()]
+        paths = [modules / "pose_detection" / DETECTOR, modules / "pose_landmark" / LANDMARKS]
     for path in paths:
         if not path.is_file():
             raise InputError(f"pose.model_dir: no such file: {path}; give a folder of {DETECTOR} and {LANDMARKS}")
@@ -184,12 +166,13 @@ def find_models(model_dir: str | None) -> tuple[Path, Path]:
 
 def anchor_centres() -> Float[Tensor, "n 2"]:
     """Centre (x, y) of each anchor's cell as a share of the image's side, in the order of the detector's output."""
-    centres = []
-    for cells, each in ANCHORS:
-        line = (torch.arange(cells) + 0.5) / cells
-        y, x = torch.meshgrid(line, line, indexing="ij")
-        centres.append(torch.stack([x, y], dim=-1).reshape(-1, 1, 2).expand(-1, each, -1).reshape(-1, 2))
-    return torch.cat(centres)
+    return torch.cat([_grid(cells).flatten(0, 1).repeat_interleave(each, 0) for cells, each in ANCHORS])
+
+
+def _grid(count: int) -> Float[Tensor, "n n 2"]:
+    """Centre (x, y) of each of `count` x `count` cells as a share of the square's side."""
+    line = (torch.arange(count) + 0.5) / count
+    return torch.stack(torch.meshgrid(line, line, indexing="xy"), dim=-1)
 
 
 def decode(raw: Float[Tensor, "n 12"], anchors: Float[Tensor, "n 2"]) -> Float[Tensor, "n 12"]:
@@ -202,8 +185,6 @@ def decode(raw: Float[Tensor, "n 12"], anchors: Float[Tensor, "n 2"]) -> Float[T
 
 def merge_best(detections: Float[Tensor, "n 12"], scores: Float[Tensor, " n"], least: float) -> Float[Tensor, " 12"]:
     """Average the best detection with those that overlap it, weighted by score (MediaPipe's weighted suppression)."""
-    from torchvision.ops import box_iou
-
     near = box_iou(detections[scores.argmax()][None, :4], detections[:, :4])[0] >= OVERLAP
     weights = torch.where(near & (scores >= least), scores, 0.0)
     return (detections * weights[:, None]).sum(0) / weights.sum()
@@ -224,10 +205,8 @@ def person_square(points: Float[Tensor, "2 2"]) -> Float[Tensor, "3 2"]:
 def crop_square(image: Float[Tensor, "3 h w"], corners: Float[Tensor, "3 2"], size: int) -> Float[Tensor, "3 s s"]:
     """Crop a rotated square and resample it upright at `size` x `size` pixels; black outside the image."""
     height, width = image.shape[-2:]
-    line = (torch.arange(size) + 0.5) / size
-    y, x = torch.meshgrid(line, line, indexing="ij")
-    origin, right, down = corners
-    positions = origin + x[..., None] * (right - origin) + y[..., None] * (down - origin)
+    cells, (origin, right, down) = _grid(size), corners
+    positions = origin + cells[..., :1] * (right - origin) + cells[..., 1:] * (down - origin)
     grid = positions / torch.tensor([width, height]) * 2 - 1
     return F.grid_sample(image[None], grid[None], mode="bilinear", padding_mode="zeros", align_corners=False)[0]
 
@@ -240,18 +219,15 @@ def refine(places: Float[Tensor, "n 2"], heatmaps: Float[Tensor, "h w m"]) -> Fl
         heatmaps: One heatmap per landmark, in [0, 1].
     """
     height, width = heatmaps.shape[:2]
-    reach = REFINEMENT_WINDOW // 2
-    moved = places.clone()
+    reach, moved = REFINEMENT_WINDOW // 2, places.clone()
     for number, (x, y) in enumerate(places.tolist()):
-        column, row = int(x * width), int(y * height)
-        if not (0 <= column < width and 0 <= row < height and math.isfinite(x + y)):
+        if not (-1 < x * width < width and -1 < y * height < height):  # outside, or not a number
             continue
+        column, row = int(x * width), int(y * height)
         top, left = max(0, row - reach), max(0, column - reach)
         window = heatmaps[top : row + reach + 1, left : column + reach + 1, number]
         if window.max() >= REFINEMENT_CONFIDENCE:
-            rows = torch.arange(top, top + window.shape[0]).float()
-            columns = torch.arange(left, left + window.shape[1]).float()
-            total = window.sum()
-            moved[number, 0] = (window.sum(0) * columns).sum() / total / width
-            moved[number, 1] = (window.sum(1) * rows).sum() / total / height
+            columns, rows = left + torch.arange(window.shape[1]).float(), top + torch.arange(window.shape[0]).float()
+            moved[number, 0] = (window.sum(0) * columns).sum() / window.sum() / width
+            moved[number, 1] = (window.sum(1) * rows).sum() / window.sum() / height
     return moved

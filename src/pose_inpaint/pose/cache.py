@@ -1,10 +1,8 @@
 """Cache of the poses in original images, which are the same for every method scored."""
 
-from __future__ import annotations
-
 import hashlib
 import json
-from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -17,31 +15,24 @@ from pose_inpaint.runtime.files import written_whole
 
 
 class RememberingEstimator:
-    """Estimator whose results are cached on disk, by its name and a hash of the image's pixels.
-
-    Args:
-        estimator: Estimator for images that are not cached.
-    """
+    """Estimator whose results are cached on disk, by its name and a hash of the image's pixels."""
 
     def __init__(self, estimator: PoseEstimator) -> None:
-        self.estimator = estimator
-        self.name: str = estimator.name
-        self.joint_names: Sequence[str] = estimator.joint_names
-        self.device: torch.device = estimator.device
+        self.estimator, self.device = estimator, estimator.device
+        self.name, self.joint_names = estimator.name, estimator.joint_names
         self.folder = cache_folder() / "poses" / hashlib.sha256(self.name.encode()).hexdigest()[:16]
 
     def __call__(self, images: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
         """Return cached poses, and estimate those of all other images in one batch."""
-        given = [None if near is None else near[i] for i in range(len(images))]
-        files = [self.folder / f"{_digest(*pair)}.json" for pair in zip(images, given, strict=True)]
+        digests = [_digest(image, near[i] if near else None) for i, image in enumerate(images)]
+        files = [self.folder / f"{digest}.json" for digest in digests]
         poses = {i: cached for i, file in enumerate(files) if (cached := _recall(file)) is not None}
         new = [i for i in range(len(files)) if i not in poses]
         if new:
-            near_new = None if near is None else join([near[i] for i in new])
-            estimated = self.estimator(images[new], near_new)
+            estimated = self.estimator(images[new], join([near[i] for i in new]) if near else None)
             for number, i in enumerate(new):
                 poses[i] = estimated[number]
-                _remember(estimated[number], files[i])
+                _remember(poses[i], files[i])
         return join([poses[i] for i in range(len(files))])
 
 
@@ -61,9 +52,7 @@ def _digest(image: Float[Tensor, "3 h w"], near: Poses | None) -> str:
 def _recall(file: Path) -> Poses | None:
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))
-        return Poses(
-            torch.tensor(kept["joints"]), torch.tensor(kept["found"], dtype=torch.bool), torch.tensor(kept["squares"])
-        )
+        return Poses(*(torch.tensor(kept[field.name]) for field in fields(Poses)))
     except (OSError, ValueError, KeyError, TypeError):
         return None  # missing or damaged: estimate again
 

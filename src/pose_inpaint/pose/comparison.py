@@ -1,7 +1,5 @@
 """Comparison of the pose in a restored image with a reference pose."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 
@@ -54,11 +52,7 @@ class PoseJudge:
         return f"{self.estimator.name}, against {reference}"
 
     def reference(self, batch: Batch) -> Reference:
-        """Return the reference poses of a batch.
-
-        Raises:
-            InputError: The reference is "annotated", but the images have no annotated joints.
-        """
+        """Return the reference poses of a batch; raise `InputError` if they are to be annotated ones that it lacks."""
         near = self.remembering(as_saved(batch.target))
         if self.kind == "estimated":
             joints, usable = near.joints, near.found
@@ -96,23 +90,16 @@ class PoseJudge:
             share = weights * chosen
             counts = (share > 0).double()
             correct = ((distance <= PCK_SHARE) & poses.found[:, None]) * counts
-            measured.append(
-                torch.stack(
-                    [
-                        (distance.nan_to_num(1) * share).sum(1) / share.sum(1),
-                        correct.sum(1) / counts.sum(1),
-                        torch.where(counts.any(1), poses.found.double(), torch.nan),
-                    ],
-                    dim=1,
-                )
-            )
+            mean = (distance.nan_to_num(1) * share).sum(1) / share.sum(1)
+            found = torch.where(counts.any(1), poses.found.double(), torch.nan)
+            measured.append(torch.stack([mean, correct.sum(1) / counts.sum(1), found], dim=1))
         return torch.where(reference.usable[:, None, None], torch.stack(measured, dim=1), torch.nan)
 
 
 def masked_joints(joints: Float[Tensor, "b 14 3"], mask: Float[Tensor, "b 1 h w"]) -> Bool[Tensor, "b 14"]:
     """Whether each joint lies in a masked pixel; False for joints outside the image."""
     height, width = mask.shape[-2:]
-    column, row = joints[..., 0].floor().long(), joints[..., 1].floor().long()
+    column, row = joints[..., :2].floor().long().unbind(-1)
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     index = row.clamp(0, height - 1) * width + column.clamp(0, width - 1)
     return (mask[:, 0].flatten(1).gather(1, index.to(mask.device)).cpu() > 0) & inside

@@ -1,7 +1,5 @@
 """Distances between poses relative to the person's size."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -37,9 +35,6 @@ def correct_keypoints(
 
     A joint counts if the reference has it and the person has a scale. All joints of a person who was not found are
     wrong. The score is that of Yang and Ramanan 2013, with the longer side of the person's box as scale.
-
-    Returns:
-        Whether each joint is correct, and whether it counts, each (b, j).
     """
     counts = (reference[..., 2] > 0) & (scale > 0)[:, None]
     distance = (joints[..., :2] - reference[..., :2]).norm(dim=-1)

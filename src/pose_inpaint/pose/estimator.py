@@ -37,8 +37,7 @@ class Poses:
 
 def join(poses: Sequence[Poses]) -> Poses:
     """Concatenate poses of several batches."""
-    joints, found, squares = zip(*((each.joints, each.found, each.squares) for each in poses), strict=True)
-    return Poses(torch.cat(joints), torch.cat(found), torch.cat(squares))
+    return Poses(*(torch.cat(parts) for parts in zip(*(vars(each).values() for each in poses), strict=True)))
 
 
 def nobody() -> Poses:

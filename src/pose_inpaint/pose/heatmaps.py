@@ -1,7 +1,5 @@
 """Conversion of joints to heatmaps and back."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -14,18 +12,11 @@ def draw_heatmaps(
 ) -> Float[Tensor, "b j h w"]:
     """Draw a Gaussian of height 1 around each joint.
 
-    Args:
-        joints: Joints with x and y in pixels of the image.
-        height: Height of a heatmap in cells.
-        width: Width of a heatmap in cells.
-        stride: Pixels per cell.
-        sigma: Standard deviation of the Gaussian in cells.
+    Joints are x and y in pixels of the image; height, width and `sigma` are in cells of `stride` pixels.
     """
-    rows = torch.arange(height, device=joints.device) + 0.5
-    columns = torch.arange(width, device=joints.device) + 0.5
-    x, y = joints[..., 0, None] / stride, joints[..., 1, None] / stride
-    across = (-((columns - x) ** 2) / (2 * sigma**2)).exp()
-    down = (-((rows - y) ** 2) / (2 * sigma**2)).exp()
+    rows, columns = (torch.arange(cells, device=joints.device) + 0.5 for cells in (height, width))
+    across = (-((columns - joints[..., 0, None] / stride) ** 2) / (2 * sigma**2)).exp()
+    down = (-((rows - joints[..., 1, None] / stride) ** 2) / (2 * sigma**2)).exp()
     return down[..., :, None] * across[..., None, :]
 
 

@@ -1,7 +1,5 @@
 """Stacked hourglass network: one heatmap per joint (Newell, Yang and Deng 2016, https://arxiv.org/abs/1603.06937)."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,8 +7,7 @@ from torch.nn import functional as F
 
 from pose_inpaint.errors import InputError
 
-STRIDE = 4
-"""Image pixels per heatmap cell: the stem halves the resolution twice (paper, section 3.2)."""
+STRIDE = 4  # image pixels per heatmap cell: the stem halves the resolution twice (paper, section 3.2)
 
 
 class Residual(nn.Module):
@@ -55,14 +52,13 @@ def _feature_block(width: int) -> nn.Sequential:
 class StackedHourglass(nn.Module):
     """Sequence of hourglasses, each with its own heatmaps (paper, sections 3.2 and 3.3).
 
+    Raises `InputError` for arguments out of range.
+
     Args:
         joints: Number of heatmaps.
         width: Number of channels, a multiple of 4; 256 in the paper.
         stacks: Number of hourglasses; 8 in the paper.
         depth: Number of times an hourglass halves the resolution; 4 in the paper, from 64x64 to 4x4.
-
-    Raises:
-        InputError: An argument is out of range.
     """
 
     def __init__(self, joints: int, width: int = 64, stacks: int = 2, depth: int = 4) -> None:
@@ -83,26 +79,21 @@ class StackedHourglass(nn.Module):
         heads = [nn.Conv2d(width, joints, 1) for _ in range(stacks)]
         for head in heads:  # start with nearly empty heatmaps, since most cells stay empty (Xiao et al. 2018)
             nn.init.normal_(head.weight, std=1e-3)
-            if head.bias is not None:
-                nn.init.zeros_(head.bias)
+            head.bias = nn.Parameter(torch.zeros(joints))
         self.heads = nn.ModuleList(heads)
         self.merge_features = nn.ModuleList(nn.Conv2d(width, width, 1) for _ in range(stacks - 1))
         self.merge_heatmaps = nn.ModuleList(nn.Conv2d(joints, width, 1) for _ in range(stacks - 1))
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b s j h4 w4"]:
-        """Heatmaps of each stack; those of the last are the prediction.
-
-        Args:
-            images: Images (b, 3, h, w), in [0, 1]; h and w must be multiples of `side`.
+        """Heatmaps of each stack, of which the last are the prediction, for images in [0, 1].
 
         Raises:
-            InputError: The images' size is not a multiple of `side`.
+            InputError: A side of the images is not a multiple of `side`.
         """
-        if images.shape[-2] % self.side or images.shape[-1] % self.side:
-            raise InputError(
-                f"data.size: the hourglass needs multiples of {self.side} pixels, but the images have "
-                f"{images.shape[-2]}x{images.shape[-1]}"
-            )
+        height, width = images.shape[-2:]
+        if height % self.side or width % self.side:
+            needed = f"the hourglass needs multiples of {self.side} pixels"
+            raise InputError(f"data.size: {needed}, but the images have {height}x{width}")
         x = self.stem(images * 2 - 1)
         heatmaps = []
         for number, hourglass in enumerate(self.hourglasses):

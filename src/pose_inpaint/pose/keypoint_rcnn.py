@@ -1,7 +1,5 @@
 """Torchvision's Keypoint R-CNN (He et al. 2017, https://arxiv.org/abs/1703.06870), trained on people in COCO."""
 
-from __future__ import annotations
-
 import hashlib
 import pickle
 from collections.abc import Mapping
@@ -25,16 +23,13 @@ COCO_JOINTS = (
 
 
 class KeypointRCNN:
-    """Pose estimation by torchvision's Keypoint R-CNN.
+    """Pose estimation by torchvision's Keypoint R-CNN; raises `InputError` for unusable weights or arguments.
 
     Args:
         weights: File of torchvision's weights (`keypointrcnn_resnet50_fpn_coco-fc266e95.pth`); downloaded by
             torchvision if not given.
         min_confidence: Minimum score for a person to count as found, in (0, 1).
         device: Device to compute on.
-
-    Raises:
-        InputError: The weights are not available, or an argument is out of range.
     """
 
     joint_names = COCO_JOINTS
@@ -49,9 +44,8 @@ class KeypointRCNN:
         try:
             self.network.load_state_dict(state)
         except RuntimeError as error:
-            raise InputError(
-                f"pose.weights={weights}: not weights of Keypoint R-CNN ({str(error).splitlines()[-1].strip()[:120]})"
-            ) from error
+            reason = str(error).splitlines()[-1].strip()[:120]
+            raise InputError(f"pose.weights={weights}: not weights of Keypoint R-CNN ({reason})") from error
         self.network.to(device)
         self.device, self.min_confidence = torch.device(device), min_confidence
         digest = hashlib.sha256()
@@ -63,8 +57,7 @@ class KeypointRCNN:
         """Estimate the most confident person or, with `near`, the one whose box overlaps most with that pose's."""
         with torch.no_grad():
             detections = self.network(list(images.float().to(self.device)))
-        given = [None] * len(detections) if near is None else [near[i] for i in range(len(detections))]
-        return join([self._choose(people, one) for people, one in zip(detections, given, strict=True)])
+        return join([self._choose(people, near[i] if near else None) for i, people in enumerate(detections)])
 
     def _choose(self, people: Mapping[str, Tensor], near: Poses | None) -> Poses:
         people = {key: value.cpu() for key, value in people.items()}
@@ -73,8 +66,7 @@ class KeypointRCNN:
             return nobody()
         confidence = people["keypoints_scores"][index].sigmoid()[:, None]
         joints = to_common(COCO_JOINTS, torch.cat([people["keypoints"][index, :, :2], confidence], dim=1))
-        left, top, right, bottom = people["boxes"][index].tolist()
-        corners = torch.tensor([[left, top], [right, top], [left, bottom]])
+        corners = people["boxes"][index].take(torch.tensor([[0, 1], [2, 1], [0, 3]]))  # of left, top, right, bottom
         return Poses(joints[None], torch.ones(1, dtype=torch.bool), corners[None])
 
 
@@ -88,17 +80,12 @@ def choose_person(
     if near is None or not bool(near.found[0]):
         return int(confident[scores[confident].argmax()])
     origin, right, down = near.squares[0]
-    box = torch.stack([origin[0], origin[1], right[0], down[1]])
-    overlaps = box_iou(box[None], boxes[confident])[0]
+    overlaps = box_iou(torch.stack([*origin, right[0], down[1]])[None], boxes[confident])[0]
     return int(confident[overlaps.argmax()]) if overlaps.max() > 0 else None
 
 
 def read_state(weights: str | None) -> Mapping[str, Tensor]:
-    """Read or download the network's weights.
-
-    Raises:
-        InputError: The weights can't be downloaded or read.
-    """
+    """Read or download the network's weights; raise `InputError` if they can't be."""
     if weights is None:
         try:
             return dict(KeypointRCNN_ResNet50_FPN_Weights.COCO_V1.get_state_dict(progress=True, check_hash=True))
@@ -108,8 +95,7 @@ def read_state(weights: str | None) -> Mapping[str, Tensor]:
                 "(keypointrcnn_resnet50_fpn_coco-fc266e95.pth), or choose pose=blazepose"
             ) from error
     try:
-        state: Mapping[str, Tensor] = torch.load(Path(weights), map_location="cpu", weights_only=True)
-        return dict(state)
+        return dict(torch.load(Path(weights), map_location="cpu", weights_only=True))
     except (OSError, RuntimeError, pickle.UnpicklingError, EOFError, TypeError, ValueError) as error:
         reason = first_line(error)[:120]
         raise InputError(f"pose.weights={weights}: can't be read ({reason}); give a file of PyTorch weights") from error

@@ -1,7 +1,5 @@
 """Lightning module that trains a pose network."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
@@ -30,17 +28,11 @@ class PoseModule(LightningModule):
     """
 
     def __init__(
-        self,
-        network: nn.Module,
-        lr: float,
-        weight_decay: float,
-        settings: dict[str, Any],
-        config: dict[str, Any],
+        self, network: nn.Module, lr: float, weight_decay: float, settings: dict[str, Any], config: dict[str, Any]
     ) -> None:
         super().__init__()
         self.network, self.lr, self.weight_decay = network, lr, weight_decay
         self.settings, self.config = settings, config
-        self.right, self.counted = torch.zeros(()), torch.zeros(())
 
     def configure_optimizers(self) -> Any:
         """AdamW with a one-cycle learning rate."""
@@ -74,17 +66,12 @@ class PoseModule(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add format, settings and configuration, as plain data that loads with `weights_only=True`."""
-        checkpoint["pose_inpaint_pose"] = {
-            "format": HOURGLASS_FORMAT, "network": self.settings, "config": self.config
-        }  # fmt: skip
+        content = {"format": HOURGLASS_FORMAT, "network": self.settings, "config": self.config}
+        checkpoint["pose_inpaint_pose"] = content
 
 
 def check_poses(batch: Batch) -> Float[Tensor, "b 14 3"]:
-    """Return the joints of a batch.
-
-    Raises:
-        InputError: The batch has no joints.
-    """
+    """Return the joints of a batch; raise `InputError` if it has none."""
     if batch.pose is None:
         raise InputError(f"{batch.names[0]}: has no joints; choose a data set with joints.json")
     return batch.pose

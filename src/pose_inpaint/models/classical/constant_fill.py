@@ -1,7 +1,5 @@
 """Baselines that fill the holes with one colour."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor

@@ -1,7 +1,5 @@
 """OpenCV's two inpainting algorithms, `cv2.inpaint` (https://docs.opencv.org/4.x/df/d3d/tutorial_py_inpainting.html)."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 import numpy as np
@@ -9,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from pose_inpaint.data.images import from_arrays, to_arrays
+from pose_inpaint.data.images import from_arrays, to_arrays, to_holes
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.optional import import_extra
 from pose_inpaint.types import InpaintingOutput, check_choice
@@ -20,12 +18,11 @@ Method = Literal["telea", "navier_stokes"]
 class OpenCVFill:
     """Telea 2004 (fast marching) or Bertalmio, Bertozzi and Sapiro 2001 (Navier-Stokes), on 8-bit images.
 
+    Raises `InputError` if OpenCV is not installed or an argument is out of range.
+
     Args:
         method: Algorithm, "telea" or "navier_stokes".
-        radius: Radius of the neighbourhood of a filled pixel, in pixels.
-
-    Raises:
-        InputError: OpenCV is not installed, or an argument is out of range.
+        radius: Positive radius of the neighbourhood of a filled pixel, in pixels.
     """
 
     def __init__(self, method: Method, radius: float = 3) -> None:
@@ -45,9 +42,6 @@ class OpenCVFill:
         generator: torch.Generator | None = None,
     ) -> InpaintingOutput:
         """Inpaint each image on the CPU."""
-        holes = mask[:, 0].byte().cpu().numpy()
-        filled = [
-            self.inpaint(image, hole, self.radius, self.flag)
-            for image, hole in zip(to_arrays(known), holes, strict=True)
-        ]
+        pairs = zip(to_arrays(known), to_holes(mask), strict=True)
+        filled = [self.inpaint(image, hole, self.radius, self.flag) for image, hole in pairs]
         return InpaintingOutput(raw=from_arrays(np.stack(filled)).to(known)[:, None])

@@ -4,20 +4,17 @@ Barnes, Shechtman, Finkelstein and Goldman: PatchMatch, SIGGRAPH 2009 (https://d
 section 4's hole filling after Wexler, Shechtman and Irani 2007. https://github.com/mauwii/PyPatchMatch
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from pose_inpaint.data.images import from_arrays, to_arrays
+from pose_inpaint.data.images import from_arrays, to_arrays, to_holes
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.optional import import_extra
 from pose_inpaint.types import InpaintingOutput
 
-DEFAULT_SEED = 1212
-"""The library's default seed, which is undocumented and was found by experiment."""
+DEFAULT_SEED = 1212  # the library's own, which is undocumented and was found by experiment
 
 
 class PatchMatchFill:
@@ -49,19 +46,15 @@ class PatchMatchFill:
         samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> InpaintingOutput:
-        """Inpaint each image on the CPU, `samples` times.
+        """Inpaint each image on the CPU, `samples` times; earlier calls don't change the outputs.
 
-        An image's outputs depend only on the image and the generator's seed, not on earlier calls.
-
-        Raises:
-            InputError: An image is smaller than a patch or completely masked.
+        Raises `InputError` if an image is smaller than a patch or completely masked.
         """
         height, width = known.shape[-2:]
         if min(height, width) < self.patch:
-            raise InputError(
-                f"model.patch={self.patch}: larger than an image of {height}x{width} pixels; give a smaller patch"
-            )
-        holes = mask[:, 0].byte().cpu().numpy()
+            image = f"an image of {height}x{width} pixels"
+            raise InputError(f"model.patch={self.patch}: larger than {image}; give a smaller patch")
+        holes = to_holes(mask)
         if holes.all((1, 2)).any():
             raise InputError("model=patchmatch: a completely masked image has no patch to copy from; remove the image")
         first = DEFAULT_SEED if generator is None else generator.initial_seed()
@@ -75,6 +68,5 @@ class PatchMatchFill:
         self, image: UInt8[np.ndarray, "h w 3"], hole: UInt8[np.ndarray, "h w"], seed: int
     ) -> UInt8[np.ndarray, "h w 3"]:
         self.library.set_random_seed(seed % 2**32)  # the library reseeds from it for each image
-        radius = self.patch // 2  # the library's patch_size is a radius
-        filled: np.ndarray = self.library.inpaint(image, hole, patch_size=radius)
+        filled: np.ndarray = self.library.inpaint(image, hole, patch_size=self.patch // 2)  # its size is a radius
         return filled

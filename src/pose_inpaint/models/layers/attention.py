@@ -3,8 +3,6 @@
 https://arxiv.org/abs/1801.07892
 """
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -16,7 +14,6 @@ PATCH = 3  # side of the compared patches
 RATE = 2  # features are compared at 1/RATE of their resolution and pasted at full resolution
 LARGEST = 256**2  # positions of a 1024x1024 image, whose scores take 1 GiB per copy
 SOFTMAX_SCALE = 10.0  # the paper's lambda (authors' code)
-PROPAGATION = 3  # side of the neighbourhood over which scores are summed (authors' code)
 
 
 def contextual_attention(
@@ -25,7 +22,7 @@ def contextual_attention(
     """Rebuild the features at every position from 4x4 patches around known positions, weighted by similarity.
 
     Positions are compared at half the resolution by the 3x3 patches around them, and neighbouring scores are added
-    (`propagate`). Each position gets a weighted mean of known patches; overlapping patches are averaged.
+    (`propagate`). Overlapping patches are averaged. Raises `InputError` if the image is too large.
 
     Args:
         features: Features (b, c, h, w), h and w even.
@@ -33,16 +30,7 @@ def contextual_attention(
 
     Returns:
         New features (b, c, h, w) in full precision; zeros for an image without a known position.
-
-    Raises:
-        InputError: The image is too large.
     """
-    # Half precision rounds scores too coarsely for a softmax that scales them by 10.
-    with torch.autocast(features.device.type, enabled=False):
-        return _attend(features.float() if features.dtype != torch.float64 else features, mask)
-
-
-def _attend(features: Tensor, mask: Tensor) -> Tensor:
     batch, _, height, width = features.shape
     if height * width > LARGEST:
         side = 4 * int(LARGEST**0.5)
@@ -50,52 +38,40 @@ def _attend(features: Tensor, mask: Tensor) -> Tensor:
             f"image of {4 * height}x{4 * width} pixels: attention compares every position with every other, so give "
             f"at most about {side}x{side} pixels, or size=512 to inpaint at 512x512 and resize back"
         )
-    small = features[:, :, ::RATE, ::RATE]
-    size = small.shape[-2:]
-    patches = F.unfold(small, PATCH, padding=PATCH // 2)
-    keys = patches / patches.norm(dim=1, keepdim=True).clamp(min=1e-4)
-    # Only the keys are normalised, as in the authors' code: queries with larger features get sharper weights.
-    scores = patches.transpose(1, 2) @ keys
-    scores = propagate(scores.view(batch, *size, *size)).reshape(batch, size.numel(), size.numel())
-    weights = masked_softmax(scores * SOFTMAX_SCALE, available_places(mask))
-    pasted = F.unfold(features, 2 * RATE, stride=RATE, padding=RATE // 2) @ weights.transpose(1, 2)
-    total = F.fold(pasted, (height, width), 2 * RATE, stride=RATE, padding=RATE // 2)
-    # Folding ones counts how many patches overlap at each position.
-    ones = torch.ones_like(features[:1, :1])
-    unfolded = F.unfold(ones, 2 * RATE, stride=RATE, padding=RATE // 2)
-    return total / F.fold(torch.ones_like(unfolded), (height, width), 2 * RATE, stride=RATE, padding=RATE // 2)
+    patch_of = {"kernel_size": 2 * RATE, "stride": RATE, "padding": RATE // 2}
+    # Half precision rounds scores too coarsely for a softmax that scales them by 10.
+    with torch.autocast(features.device.type, enabled=False):
+        features = features if features.dtype == torch.float64 else features.float()
+        small = features[:, :, ::RATE, ::RATE]
+        size = small.shape[-2:]
+        patches = F.unfold(small, PATCH, padding=PATCH // 2)
+        # Only the keys are normalised, as in the authors' code: queries with larger features get sharper weights.
+        scores = patches.transpose(1, 2) @ (patches / patches.norm(dim=1, keepdim=True).clamp(min=1e-4))
+        scores = propagate(scores.view(batch, *size, *size)).reshape(batch, size.numel(), size.numel())
+        weights = masked_softmax(scores * SOFTMAX_SCALE, available_places(mask))
+        pasted = F.unfold(features, **patch_of) @ weights.transpose(1, 2)
+        # Folding ones counts how many patches overlap at each position.
+        overlaps = F.fold(torch.ones_like(pasted[:1, : (2 * RATE) ** 2]), (height, width), **patch_of)
+        return F.fold(pasted, (height, width), **patch_of) / overlaps
 
 
 def propagate(scores: Float[Tensor, "b h w h2 w2"]) -> Float[Tensor, "b h w h2 w2"]:
     """Propagate attention: add the scores of equally shifted pairs along columns, then along rows (equation 4).
 
     s(x, y, x', y') becomes s(x, y, x', y') + s(x + 1, y, x' + 1, y') + s(x - 1, y, x' - 1, y'), then the same along y.
-    Pairs beyond the edges count as zero.
+    Pairs beyond the edges count as zero. The neighbourhood of 3x3 pairs is that of the authors' code.
     """
     # Query and key move together, which favours copying connected regions. Two passes of 3 terms give the sum over the
     # 3x3 neighbourhood: the second pass adds scores that already hold their neighbours along the first axis.
     for axis in (2, 1):
-        length = scores.shape[axis]
-        total = scores
-        for shift in range(1, min(PROPAGATION // 2, length - 1) + 1):
-            for ahead in (shift, -shift):
-                total = total + _shifted(scores, axis, ahead)
-        scores = total
+        scores = scores + _shifted(scores, axis, 1) + _shifted(scores, axis, -1)
     return scores
 
 
 def _shifted(scores: Tensor, axis: int, ahead: int) -> Tensor:
     """Shift the scores by `ahead` along the query's `axis` and the key's (`axis + 2`), with zeros beyond the edges."""
-    length = scores.shape[axis]
-    kept = scores
-    for along in (axis, axis + 2):
-        kept = kept.narrow(along, max(ahead, 0), length - abs(ahead))
-    shifted = torch.zeros_like(scores)
-    target = shifted
-    for along in (axis, axis + 2):
-        target = target.narrow(along, max(-ahead, 0), length - abs(ahead))
-    target.copy_(kept)
-    return shifted
+    pair, none = (-ahead, ahead), (0, 0)  # padding before and after an axis; negative padding crops
+    return F.pad(scores, (*none, *pair, *none, *pair) if axis == 1 else (*pair, *none, *pair, *none))
 
 
 def available_places(mask: Float[Tensor, "b 1 h w"]) -> Bool[Tensor, "b n"]:

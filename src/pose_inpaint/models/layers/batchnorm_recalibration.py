@@ -1,7 +1,5 @@
 """Recalibration of batch-norm statistics."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import torch
@@ -23,16 +21,11 @@ class _OnBatches(nn.Module):
 
 
 def recalibrate(network: nn.Module, batches: Iterable[Batch], device: torch.device | str) -> None:
-    """Replace the running statistics of `network` in place by plain averages over `batches`.
+    """Replace the running statistics of `network` (on `device`) by plain averages over `batches` of training images.
 
     Statistics gathered during training lag behind the weights, so scores fluctuate between epochs, and EMA weights have
     no statistics of their own. Averaging over fixed weights is the "precise BN" of Wu and Johnson 2021
-    (https://arxiv.org/abs/2105.07576).
-
-    Args:
-        network: `Inpainter` network. It keeps its training or evaluation mode.
-        batches: Batches of training images; a few hundred images suffice.
-        device: Device of `network`.
+    (https://arxiv.org/abs/2105.07576); a few hundred images suffice. The network keeps its training or evaluation mode.
     """
     training = network.training
     with torch.no_grad():

@@ -1,7 +1,5 @@
 """Connected components of a mask, and distances to the nearest known pixel."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor

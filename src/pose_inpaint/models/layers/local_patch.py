@@ -1,7 +1,5 @@
 """Local patches of a discriminator: one square around a hole per image (Iizuka et al. 2017, section 3.3)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch
@@ -21,6 +19,8 @@ def place_patches(
 ) -> Int[Tensor, "b 2"]:
     """Draw one hole per image, all equally likely, and centre a local patch on it, inside the image.
 
+    Raises `InputError` if the patch is larger than the image, or an image has no hole or no known pixel.
+
     Args:
         mask: Mask (b, 1, h, w), 1 = masked.
         patch: Side of the patch in pixels.
@@ -29,15 +29,12 @@ def place_patches(
 
     Returns:
         Row and column of each patch's top left corner, (b, 2), on the mask's device.
-
-    Raises:
-        InputError: The patch is larger than the image, or an image has no hole or no known pixel.
     """
     height, width = mask.shape[-2:]
     if patch > min(height, width):
+        most = min(height, width)
         raise InputError(
-            f"discriminator.patch={patch}: larger than the images of {height}x{width}; give at most "
-            f"{min(height, width)}"
+            f"discriminator.patch={patch}: larger than the images of {height}x{width}; give at most {most}"
         )
     corners = []
     for i, patches in enumerate(hole_patches(mask, patch, names)):
@@ -49,8 +46,12 @@ def place_patches(
     return torch.tensor(corners, device=mask.device)
 
 
-def crop(images: Float[Tensor, "n c h w"], corners: Int[Tensor, "n 2"], patch: int) -> Float[Tensor, "n c p p"]:
-    """Crop the local patches: `patch` rows and columns starting at each corner."""
+def crop(
+    images: Float[Tensor, "n c h w"], corners: Int[Tensor, "n 2"] | None, patch: int | None
+) -> Float[Tensor, "n c p p"]:
+    """Crop the local patches: `patch` rows and columns starting at each corner; raise `InputError` without corners."""
+    if corners is None or patch is None:
+        raise InputError("discriminator: a local patch needs corners, but none were given")
     offsets = torch.arange(patch, device=images.device)
     rows, columns = corners[:, :1] + offsets, corners[:, 1:] + offsets
     batch = torch.arange(len(images), device=images.device)
@@ -65,9 +66,7 @@ def hole_patches(
     """List the patch of every hole per image: its top left corner, and whether it holds masked pixels only.
 
     Patches are centred on the hole's pixel nearest to the middle of its bounding box, and moved inside the image.
-
-    Raises:
-        InputError: An image has no hole or no known pixel.
+    Raises `InputError` for an image without a hole or known pixel.
     """
     masked = mask[:, 0] > 0
     for i, ratio in enumerate(masked.flatten(1).float().mean(1).tolist()):
@@ -99,11 +98,9 @@ def _middles(labels: Int[Tensor, "b h w"]) -> Int[Tensor, "n 3"]:
     # Labels are unique within an image; the offset makes them unique within the batch.
     numbers, hole = torch.unique(image * (height * width + 1) + labels[labels > 0], return_inverse=True)
     index = hole[:, None].expand(-1, 2)
-    ends = [
-        positions.new_zeros(len(numbers), 2).scatter_reduce(0, index, positions, m, include_self=False)
-        for m in ("amin", "amax")
-    ]
-    middle = (ends[0] + ends[1] + 1) // 2
+    corners = positions.new_zeros(len(numbers), 2)
+    first, last = (corners.scatter_reduce(0, index, positions, m, include_self=False) for m in ("amin", "amax"))
+    middle = (first + last + 1) // 2
     distance = (positions - middle[hole]).square().sum(1)
     # A segmented argmin: each key holds distance and pixel index, so the minimum's remainder is the nearest pixel.
     key = distance * len(pixels) + torch.arange(len(pixels), device=labels.device)
@@ -113,8 +110,7 @@ def _middles(labels: Int[Tensor, "b h w"]) -> Int[Tensor, "n 3"]:
 
 def _move_to_known(masked: Tensor, corner: tuple[int, int], patch: int) -> tuple[int, int]:
     """Move a patch by the fewest pixels that bring a known pixel into it."""
-    known = (~masked).nonzero()
-    start = torch.tensor(corner)
+    known, start = (~masked).nonzero(), torch.tensor(corner)
     moves = (known - (start + patch - 1)).clamp(min=0) + (known - start).clamp(max=0)
     row, column = (start + moves[moves.abs().sum(1).argmin()]).tolist()
     return row, column

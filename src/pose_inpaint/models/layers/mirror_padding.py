@@ -1,7 +1,5 @@
 """Convolutions with mirror padding, and their block with ELU (Yu et al. 2018)."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -32,15 +30,7 @@ class MirrorConv2d(nn.Conv2d):
 
 
 def elu_block(inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:
-    """Build a mirror-padded convolution with bias and ELU, without normalisation.
-
-    Args:
-        inputs: Number of input channels.
-        outputs: Number of output channels.
-        kernel: Side of the kernel in pixels, odd.
-        stride: Stride in pixels.
-        dilation: Spacing of the kernel's taps in pixels.
-    """
+    """Build a mirror-padded convolution (odd kernel, with bias) and ELU, without normalisation."""
     return nn.Sequential(MirrorConv2d(inputs, outputs, kernel, stride=stride, dilation=dilation), nn.ELU())
 
 

@@ -5,8 +5,6 @@ the bottom and right, which `torch.nn.Conv2d` can't express for stride 2
 (https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2).
 """
 
-from __future__ import annotations
-
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -29,10 +27,10 @@ class SameConv2d(nn.Conv2d):
         """Pad, then convolve."""
         height = same_padding(input.shape[-2], self.kernel_size[0], self.stride[0], self.dilation[0])
         width = same_padding(input.shape[-1], self.kernel_size[1], self.stride[1], self.dilation[1])
-        if height[0] == height[1] and width[0] == width[1]:  # symmetric: no padded copy
-            padding = (height[0], width[0])
-            return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation)
-        return F.conv2d(F.pad(input, (*width, *height)), self.weight, self.bias, self.stride, 0, self.dilation)
+        padding = (height[0], width[0])
+        if padding != (height[1], width[1]):  # symmetric padding needs no padded copy
+            input, padding = F.pad(input, (*width, *height)), (0, 0)
+        return F.conv2d(input, self.weight, self.bias, self.stride, padding, self.dilation)
 
 
 def conv_block(
@@ -40,13 +38,7 @@ def conv_block(
 ) -> nn.Sequential:
     """Build a block of bias-free convolution, batch normalisation and ReLU, as in the 2018 slides.
 
-    Args:
-        inputs: Number of input channels.
-        outputs: Number of output channels.
-        kernel: Side of the kernel in pixels.
-        stride: Stride in pixels.
-        dilation: Spacing of the kernel's taps in pixels.
-        batch_statistics: Whether to use batch statistics in evaluation mode too, as in the authors' discriminator.
+    `batch_statistics` uses batch statistics in evaluation mode too, as in the authors' discriminator.
     """
     convolution = SameConv2d(inputs, outputs, kernel, stride=stride, dilation=dilation, bias=False)
     return nn.Sequential(convolution, batchnorm(outputs, batch_statistics=batch_statistics), nn.ReLU())

@@ -1,7 +1,5 @@
 """Checks of a convolutional network's width and input size."""
 
-from __future__ import annotations
-
 from torch import Tensor
 
 from pose_inpaint.errors import InputError

@@ -4,20 +4,18 @@ Convolutions follow the paper's figure 9 and the authors' code for arbitrary hol
 (https://github.com/pathak22/context-encoder); section 3.1's channel-wise layer joins encoder and decoder.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from pose_inpaint.data.images import resize
 from pose_inpaint.errors import InputError
 from pose_inpaint.types import InpaintingOutput
 
+# Colour put into the holes: ImageNet's mean (red, green, blue), in [-1, 1].
 FILL = (2 * 123 / 255 - 1, 2 * 117 / 255 - 1, 2 * 104 / 255 - 1)
-"""Colour put into the holes: ImageNet's mean (red, green, blue), in [-1, 1]."""
 LEAK = 0.2  # negative slope of leaky ReLU in encoder and discriminator (authors' code)
 DEVIATION = 0.02  # standard deviation of the initial weights (authors' code)
 SMALLEST = 4  # side in pixels of the features between encoder and decoder
@@ -47,22 +45,19 @@ class ChannelwiseLinear(nn.Module):
 class Generator(nn.Module):
     """Encoder, channel-wise fully connected layer, decoder.
 
-    The fully connected layer fixes the resolution, so other images are resized to it and back.
+    The fully connected layer fixes the resolution, so other images are resized to it and back. Raises `InputError` for
+    arguments out of range.
 
     Args:
         width: Number of channels of the first layer; all others scale with it (64 in the authors' code).
         size: Side in pixels of the images that the network works on: a power of two, at least 16.
-
-    Raises:
-        InputError: An argument is out of range.
     """
 
     def __init__(self, width: int = 64, size: int = 128) -> None:
         super().__init__()
         check_form("model", width, size)
         widths = _widths(width, size)
-        encoder = [_down(a, b, normalise=i > 0) for i, (a, b) in enumerate(pairwise((3, *widths)))]
-        self.encoder = nn.Sequential(*encoder)
+        self.encoder = _encoder(widths)
         # The 1x1 convolution mixes channels, which the channel-wise layer keeps apart (section 3.1).
         deepest = widths[-1]
         self.bottleneck = nn.Sequential(
@@ -86,38 +81,24 @@ class Generator(nn.Module):
     ) -> InpaintingOutput:
         """Inpaint the images; always one sample, whatever `samples` is."""
         fill = torch.tensor(FILL, device=known.device, dtype=known.dtype).view(1, 3, 1, 1)
-        size = known.shape[-2:]
-        filled = self._resize(torch.where(mask > 0, fill, known), (self.size, self.size))
+        filled = resize(torch.where(mask > 0, fill, known), self.size, self.size)
         raw = torch.tanh(self.output(self.decoder(self.bottleneck(self.encoder(filled)))))
-        return InpaintingOutput(raw=self._resize(raw, (size[0], size[1])).clamp(-1, 1)[:, None])
-
-    @staticmethod
-    def _resize(images: Tensor, size: tuple[int, int]) -> Tensor:
-        if images.shape[-2:] == size:
-            return images
-        return F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
+        return InpaintingOutput(raw=resize(raw, *known.shape[-2:]).clamp(-1, 1)[:, None])
 
 
 class Discriminator(nn.Module):
     """Strided convolutions down to 4x4 pixels and one more to a logit of "real".
 
-    Args:
-        width: Number of channels of the first layer; all others scale with it (64 in the authors' code).
-        size: Side of the images in pixels: a power of two, at least 16.
-
-    Raises:
-        InputError: An argument is out of range.
+    Args are those of `Generator`.
     """
 
-    patch: int | None = None
-    """None: only whole images are judged."""
+    patch: int | None = None  # only whole images are judged
 
     def __init__(self, width: int = 64, size: int = 128) -> None:
         super().__init__()
         check_form("discriminator", width, size)
         widths = _widths(width, size)
-        blocks = [_down(a, b, normalise=i > 0) for i, (a, b) in enumerate(pairwise((3, *widths)))]
-        self.features = nn.Sequential(*blocks)
+        self.features = _encoder(widths)
         self.judge = nn.Conv2d(widths[-1], 1, SMALLEST)
         initialise_normal(self)
 
@@ -143,11 +124,13 @@ def _widths(width: int, size: int) -> list[int]:
     return [width, *(width * 2**n for n in range(halvings - 1))]
 
 
-def _down(inputs: int, outputs: int, *, normalise: bool) -> nn.Sequential:
-    """4x4 convolution of stride 2; a network's first one is not normalised (authors' code)."""
-    convolution = nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=not normalise)
-    layers = [convolution, nn.BatchNorm2d(outputs)] if normalise else [convolution]
-    return nn.Sequential(*layers, nn.LeakyReLU(LEAK))
+def _encoder(widths: list[int]) -> nn.Sequential:
+    """4x4 convolutions of stride 2; the first is not normalised (authors' code)."""
+    blocks = []
+    for i, (inputs, outputs) in enumerate(pairwise((3, *widths))):
+        layers = [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1, bias=i == 0), nn.BatchNorm2d(outputs)]
+        blocks.append(nn.Sequential(*layers[: 2 if i else 1], nn.LeakyReLU(LEAK)))
+    return nn.Sequential(*blocks)
 
 
 def _up(inputs: int, outputs: int) -> nn.Sequential:

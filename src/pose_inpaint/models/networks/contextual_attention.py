@@ -4,8 +4,6 @@ Layers follow the paper's appendix A. The order of channels and what the text le
 the authors' code: https://github.com/JiahuiYu/generative_inpainting.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import torch
@@ -32,14 +30,10 @@ class Generator(nn.Module):
     million, but the layers of its appendix don't add up to that.)
 
     Args:
-        width: Number of channels of the first layer, even and at least 2; all others scale with it.
-
-    Raises:
-        InputError: `width` is odd or less than 2.
+        width: Number of channels of the first layer, even and at least 2 (else `InputError`); all others scale with it.
     """
 
-    stride = 8
-    """Required divisor of the input's sides, in pixels."""
+    stride = 8  # required divisor of the input's sides, in pixels
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
@@ -47,9 +41,8 @@ class Generator(nn.Module):
         w = width
         dilated = [elu_block(4 * w, 4 * w, dilation=rate) for rate in DILATIONS]
         self.coarse = nn.Sequential(*_encoder(w, 2 * w), *dilated, *_decoder(4 * w, w))
-        self.dilated_branch = nn.Sequential(
-            *_encoder(w, w), *(elu_block(4 * w, 4 * w, dilation=rate) for rate in DILATIONS)
-        )
+        dilated = [elu_block(4 * w, 4 * w, dilation=rate) for rate in DILATIONS]
+        self.dilated_branch = nn.Sequential(*_encoder(w, w), *dilated)
         # The authors' code ends this branch in ReLU, not ELU, so that similarity is never negative.
         self.attention_branch = nn.Sequential(*_encoder(w, w)[:-1], MirrorConv2d(4 * w, 4 * w, 3), nn.ReLU())
         self.after_attention = nn.Sequential(elu_block(4 * w, 4 * w), elu_block(4 * w, 4 * w))
@@ -64,11 +57,7 @@ class Generator(nn.Module):
         samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> InpaintingOutput:
-        """Inpaint the images; always one sample, whatever `samples` is.
-
-        Raises:
-            InputError: A side of the images is not a multiple of 8.
-        """
+        """Inpaint the images, always one sample; raise `InputError` unless both sides are multiples of 8."""
         check_sides(known, self.stride)
         emptied = known.masked_fill(mask > 0, 0.0)  # grey, as in the authors' code
         marks = torch.cat([torch.ones_like(mask), mask], dim=1)  # a constant channel of ones (authors' code)
@@ -108,24 +97,22 @@ def _decoder(inputs: int, width: int) -> list[nn.Module]:
 class Discriminators(nn.Module):
     """Global and local discriminator with separate scores, without normalisation.
 
+    Raises `InputError` for arguments out of range.
+
     Args:
         width: Number of channels of the first layers; all others scale with it.
         size: Side of the images in pixels, a multiple of 16.
         patch: Side of the local patch in pixels, a multiple of 16 up to `size`; None for half of it (the paper's).
-
-    Raises:
-        InputError: An argument is out of range.
     """
 
     def __init__(self, width: int = 64, size: int = 256, patch: int | None = None) -> None:
         super().__init__()
         patch = size // 2 if patch is None else patch
-        for key, value, least in (("width", width, 1), ("size", size, 16), ("patch", patch, 16)):
-            if value < least or (key != "width" and value % 16):
-                raise InputError(
-                    f"discriminator.{key}={value}: must be at least {least}"
-                    + ("" if key == "width" else " and a multiple of 16")
-                )
+        if width < 1:
+            raise InputError(f"discriminator.width={width}: must be at least 1")
+        for key, value in {"size": size, "patch": patch}.items():
+            if value < 16 or value % 16:
+                raise InputError(f"discriminator.{key}={value}: must be at least 16 and a multiple of 16")
         if patch > size:
             raise InputError(f"discriminator.patch={patch}: larger than discriminator.size={size}")
         self.patch: int | None = patch
@@ -137,13 +124,7 @@ class Discriminators(nn.Module):
     def forward(
         self, images: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
     ) -> Float[Tensor, "n 2"]:
-        """Return the scores of each whole image and of its local patch.
-
-        Raises:
-            InputError: No corners are given.
-        """
-        if corners is None or self.patch is None:
-            raise InputError("discriminator: a local patch needs corners, but none were given")
+        """Return the scores of each whole image and of its patch; raise `InputError` if no corners are given."""
         return torch.cat([self.whole(images), self.local(crop(images, corners, self.patch))], dim=1)
 
 

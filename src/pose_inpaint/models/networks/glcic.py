@@ -3,8 +3,6 @@
 https://doi.org/10.1145/3072959.3073659, tables 1 (completion network) and 2 (discriminators).
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import torch
@@ -25,20 +23,16 @@ SMALLEST = 4  # side in pixels of the features that both discriminators flatten
 class CompletionNetwork(nn.Module):
     """Encoder, dilated convolutions, decoder; batch normalisation and ReLU after every layer but the last.
 
-    It has 6,069,155 parameters at the default width. The 2018 generator adds skip connections and drops the last
-    layer's bias.
+    It has 6,069,155 parameters by default. The 2018 generator adds skip connections and drops the last layer's bias.
+    Raises `InputError` for arguments out of range.
 
     Args:
         width: Number of channels of the first layer, even and at least 2; all others scale with it.
         fill: Colour put into the holes, red, green and blue in [-1, 1]. The paper takes the mean of the training images
             (section 3.4); the default is ImageNet's mean.
-
-    Raises:
-        InputError: An argument is out of range.
     """
 
-    stride = 4
-    """Required divisor of the input's sides, in pixels."""
+    stride = 4  # required divisor of the input's sides, in pixels
 
     def __init__(self, width: int = 64, fill: tuple[float, float, float] = (-0.03, -0.088, -0.188)) -> None:
         super().__init__()
@@ -73,11 +67,7 @@ class CompletionNetwork(nn.Module):
         samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> InpaintingOutput:
-        """Inpaint the images; always one sample, whatever `samples` is.
-
-        Raises:
-            InputError: A side of the images is not a multiple of 4.
-        """
+        """Inpaint the images, always one sample; raise `InputError` unless both sides are multiples of 4."""
         check_sides(known, self.stride)
         filled = torch.where(mask > 0, self.get_buffer("fill"), known)
         raw = 2 * torch.sigmoid(self.layers(torch.cat([filled, mask], dim=1))) - 1  # the paper uses [0, 1]
@@ -88,15 +78,12 @@ class Discriminators(nn.Module):
     """Global and local discriminator, joined by a linear layer into one logit of "real".
 
     For the paper's 256x256 images and 128x128 local patches the global one halves its input six times and the local one
-    five times, down to 4x4. Smaller inputs are halved fewer times, so both still end at 4x4.
+    five times, down to 4x4; smaller inputs are halved fewer times. Raises `InputError` for arguments out of range.
 
     Args:
         width: Number of channels of the first layers; all others scale with it (the paper's is 64).
         size: Side of the images in pixels, a power of two from 8 to 256.
         patch: Side of the local patch in pixels, a power of two from 8 to `size`; None for half of it (the paper's).
-
-    Raises:
-        InputError: An argument is out of range.
     """
 
     def __init__(self, width: int = 64, size: int = 256, patch: int | None = None) -> None:
@@ -118,13 +105,7 @@ class Discriminators(nn.Module):
     def forward(
         self, images: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None
     ) -> Float[Tensor, "n 1"]:
-        """Return each image's logit of "real".
-
-        Raises:
-            InputError: No corners are given.
-        """
-        if corners is None or self.patch is None:
-            raise InputError("discriminator: a local patch needs corners, but none were given")
+        """Return each image's logit of "real"; raise `InputError` if no corners are given."""
         features = [self.whole(images), self.local(crop(images, corners, self.patch))]
         logits: Tensor = self.judge(torch.cat(features, dim=1))
         return logits

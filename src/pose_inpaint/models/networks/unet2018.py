@@ -4,8 +4,6 @@ Layers, widths and normalisation follow the authors' code (https://github.com/vi
 agrees with the slides "Generative Image Inpainting for Person Pose Generation", IIT Madras, 19 September 2018.
 """
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import torch
@@ -17,31 +15,22 @@ from pose_inpaint.models.layers.same_padding import SameConv2d, conv_block, init
 from pose_inpaint.models.layers.shape_checks import check_even_width, check_sides
 from pose_inpaint.types import InpaintingOutput
 
-DILATIONS = (2, 4, 8, 16)
-"""Rates of the dilated convolutions between encoder and decoder (authors' code)."""
+DILATIONS = (2, 4, 8, 16)  # rates of the dilated convolutions between encoder and decoder (authors' code)
 
 
 class Generator(nn.Module):
-    """Encoder and decoder with skip connections around dilated convolutions; an `Inpainter`.
-
-    It has 6,890,400 parameters at the default width, and 288 more with the mask output.
+    """Encoder and decoder with skip connections around dilated convolutions: 6,890,400 parameters by default.
 
     Args:
-        width: Number of channels of the first layer, even and at least 2; all others scale with it.
-        predict_mask: Whether to predict the mask as a second output. The slides' alpha term compares it with the true
-            mask, but neither they nor the authors' code specify its layer. Here it is a 3x3 convolution with a sigmoid
-            beside the last layer.
+        width: Number of channels of the first layer, even and at least 2 (else `InputError`); all others scale with it.
+        predict_mask: Whether to predict the mask too, by a 3x3 convolution (288 parameters) with a sigmoid beside the
+            last layer. The slides' alpha term needs it, but neither they nor the authors' code specify its layer.
         skips: Whether to pass the encoder's features to the decoder, as in the paper. Without them the decoder's layers
             take half the channels, and the network has 821,248 parameters fewer.
-        dilated: Whether the four middle convolutions have rates 2, 4, 8 and 16. Otherwise they have rate 1 and the same
-            number of weights.
-
-    Raises:
-        InputError: `width` is odd or less than 2.
+        dilated: Whether the four middle convolutions have rates 2, 4, 8 and 16; otherwise they have rate 1.
     """
 
-    stride = 4
-    """Required divisor of the input's sides, in pixels."""
+    stride = 4  # required divisor of the input's sides, in pixels
 
     def __init__(
         self, width: int = 64, *, predict_mask: bool = False, skips: bool = True, dilated: bool = True
@@ -72,44 +61,32 @@ class Generator(nn.Module):
         samples: int = 1,
         generator: torch.Generator | None = None,
     ) -> InpaintingOutput:
-        """Inpaint the images; always one sample, whatever `samples` is.
-
-        Raises:
-            InputError: A side of the images is not a multiple of 4.
-        """
+        """Inpaint the images, always one sample; raise `InputError` unless both sides are multiples of 4."""
         check_sides(known, self.stride)
-        conv1 = self.conv1(torch.cat([known, mask], dim=1))
-        conv2 = self.conv2(conv1)
-        conv3 = self.conv3(conv2)
-        conv4 = self.conv4(conv3)
-        decoded = self.deconv1(self._join(self.middle(conv4), conv4))
-        decoded = self.conv9(self._join(decoded, conv3))
-        decoded = self.deconv2(self._join(decoded, conv2))
-        decoded = self.conv10(self._join(decoded, conv1))
+        decoded, encoded = torch.cat([known, mask], dim=1), []
+        for convolution in (self.conv1, self.conv2, self.conv3, self.conv4):
+            decoded = convolution(decoded)
+            encoded.append(decoded)
+        decoded = self.middle(decoded)
+        for layer in (self.deconv1, self.conv9, self.deconv2, self.conv10):
+            skipped = encoded.pop()  # the layer of the same resolution, from the deepest up
+            decoded = layer(torch.cat([decoded, skipped], dim=1) if self.skips else decoded)
         predicted_mask = None if self.mask_output is None else torch.sigmoid(self.mask_output(decoded))
         return InpaintingOutput(raw=torch.tanh(self.conv11(decoded))[:, None], predicted_mask=predicted_mask)
-
-    def _join(self, decoded: Tensor, encoded: Tensor) -> Tensor:
-        """Concatenate the encoder's features if skip connections are on."""
-        return torch.cat([decoded, encoded], dim=1) if self.skips else decoded
 
 
 class Discriminator(nn.Module):
     """Five strided convolutions and two linear layers down to a logit of "real".
 
-    It has 19,252,801 parameters at the default width for 128x128. As in the authors' code, it normalises by batch
-    statistics in evaluation mode too, so an image's logit depends on the others in the batch.
+    It has 19,252,801 parameters by default. As in the authors' code, it normalises by batch statistics in evaluation
+    mode too, so an image's logit depends on the others in the batch. Raises `InputError` for arguments out of range.
 
     Args:
-        width: Number of channels of the first layer; all others scale with it.
+        width: Number of channels of the first layer, positive; all others scale with it.
         size: Side of the images in pixels, a multiple of 32.
-
-    Raises:
-        InputError: `width` is not positive, or `size` is not a positive multiple of 32.
     """
 
-    patch: int | None = None
-    """None: only whole images are judged."""
+    patch: int | None = None  # only whole images are judged
 
     def __init__(self, width: int = 64, size: int = 128) -> None:
         super().__init__()
@@ -118,12 +95,10 @@ class Discriminator(nn.Module):
         if size < 32 or size % 32:
             raise InputError(f"discriminator.size={size}: must be a multiple of 32, since images are halved five times")
         widths = (3, width, 2 * width, 4 * width, 8 * width, 8 * width)
-        self.features = nn.Sequential(
-            *(conv_block(a, b, 5, stride=2, batch_statistics=True) for a, b in pairwise(widths))
-        )
-        self.judge = nn.Sequential(
-            nn.Flatten(), nn.Linear(8 * width * (size // 32) ** 2, 16 * width), nn.Linear(16 * width, 1)
-        )
+        blocks = [conv_block(a, b, 5, stride=2, batch_statistics=True) for a, b in pairwise(widths)]
+        self.features = nn.Sequential(*blocks)
+        flat = 8 * width * (size // 32) ** 2
+        self.judge = nn.Sequential(nn.Flatten(), nn.Linear(flat, 16 * width), nn.Linear(16 * width, 1))
         initialise_xavier(self)
 
     def forward(

@@ -4,8 +4,6 @@ Hays and Efros 2007, section 4: the context is compared at all shifts and three 
 texture; large shifts are penalised.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,8 +14,7 @@ from torch import Tensor
 from pose_inpaint.data.images import resize
 from pose_inpaint.models.classical.scene_completion.lab import matching_features
 
-LEAST_COVERED = 0.5
-"""Share of a context that the scene must cover for a placement to be considered."""
+LEAST_COVERED = 0.5  # share of a context that the scene must cover for a placement to be considered
 
 
 @dataclass(frozen=True)
@@ -27,10 +24,7 @@ class Hole:
     Attributes:
         masked: Pixels of the hole, (h, w).
         context: Known pixels within the context band around it, (h, w).
-        top: First row of the bounding box of both.
-        left: First column of the box.
-        bottom: End row of the box, exclusive.
-        right: End column of the box, exclusive.
+        top, left, bottom, right: Bounding box of both in pixels; bottom and right are exclusive.
     """
 
     masked: Bool[Tensor, "h w"]
@@ -47,8 +41,7 @@ class Placement:
 
     Attributes:
         scale: Scale of the other image.
-        row: Row of the scaled image that falls on the query's row 0; may be negative.
-        column: Column of the scaled image that falls on the query's column 0; may be negative.
+        row, column: Pixel of the scaled image that falls on the query's pixel (0, 0); may be negative.
         distance: Root mean squared difference of the context in units of L*a*b*, increased for large shifts.
     """
 
@@ -60,13 +53,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class Matcher:
-    """Settings of context matching.
-
-    Attributes:
-        scales: Scales of the other image.
-        texture: Weight of the gradient's squared difference, relative to a colour's.
-        shift: Relative increase of the distance for a shift by the image's whole side.
-    """
+    """Context matching with the scales, texture and shift of `SceneCompletion`."""
 
     scales: Sequence[float]
     texture: float
@@ -87,21 +74,20 @@ class Matcher:
             holes: Holes of the query.
             scene: Other image in [-1, 1], (3, h2, w2).
         """
-        best: list[Placement | None] = [None] * len(holes)
+        options: list[list[Placement]] = [[] for _ in holes]
         for scale in self.scales:
             height, width = (round(side * scale) for side in scene.shape[-2:])
             scaled = self.features(resize(scene, height, width))
-            for number, hole in enumerate(holes):
-                placement = self._best(features, hole, scaled, scale)
-                before = best[number]
-                if placement and (before is None or placement.distance < before.distance):
-                    best[number] = placement
-        placed = [each for each in best if each is not None]
-        return placed if len(placed) == len(holes) else None
+            for hole, placements in zip(holes, options, strict=True):
+                placements += self._best(features, hole, scaled, scale)
+        if not all(options):
+            return None
+        return [min(placements, key=lambda placement: placement.distance) for placements in options]
 
     def _best(
         self, features: Float[Tensor, "4 h w"], hole: Hole, scaled: Float[Tensor, "4 h2 w2"], scale: float
-    ) -> Placement | None:
+    ) -> list[Placement]:
+        """Best placement at one scale, if any."""
         box = (slice(hole.top, hole.bottom), slice(hole.left, hole.right))
         weight = hole.context[box].float()
         rows, columns = (hole.masked[box].any(dim).nonzero()[:, 0] for dim in (1, 0))
@@ -109,7 +95,7 @@ class Matcher:
         first_row, last_row = -int(rows[0]), scaled.shape[1] - int(rows[-1]) - 1
         first_column, last_column = -int(columns[0]), scaled.shape[2] - int(columns[-1]) - 1
         if first_row > last_row or first_column > last_column:
-            return None
+            return []
         error, covered = masked_differences(features[:, *box], weight, scaled)
         down, right = torch.arange(first_row, last_row + 1), torch.arange(first_column, last_column + 1)
         index = (down[:, None] % error.shape[0], right[None] % error.shape[1])  # negative shifts wrap to the end
@@ -125,7 +111,7 @@ class Matcher:
         best = int(distance.argmin())
         row, column = int(down[best // len(right)]), int(right[best % len(right)])
         value = float(distance.flatten()[best])
-        return Placement(scale, row - hole.top, column - hole.left, value) if value < torch.inf else None
+        return [Placement(scale, row - hole.top, column - hole.left, value)] if value < torch.inf else []
 
 
 def masked_differences(
@@ -146,11 +132,10 @@ def masked_differences(
     inside = torch.ones_like(image[:1])
     left = torch.fft.rfft2(torch.cat([t * weight, (t.square().sum(0) * weight)[None], weight[None]]).double(), size)
     right = torch.fft.rfft2(torch.cat([c, inside, c.square().sum(0, keepdim=True)]).double(), size)
-    channels = len(template)
-    cross = (left[:channels].conj() * right[:channels]).sum(0)
-    squares = left[channels].conj() * right[channels] + left[channels + 1].conj() * right[channels + 1]
-    counted = left[channels + 1].conj() * right[channels]
-    error, covered = torch.fft.irfft2(torch.stack([squares - 2 * cross, counted]), size).float()
+    left = left.conj()
+    squares = left[-2] * right[-2] + left[-1] * right[-1]
+    sums = torch.stack([squares - 2 * (left[:-2] * right[:-2]).sum(0), left[-1] * right[-2]])
+    error, covered = torch.fft.irfft2(sums, size).float()
     return error, covered.round(decimals=3)
 
 

@@ -5,8 +5,6 @@ Hays and Efros, Scene Completion Using Millions of Photographs, SIGGRAPH 2007, s
 the colours of the same grid. After the gist of Oliva and Torralba 2001 (https://doi.org/10.1023/A:1011139631724).
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,10 +19,8 @@ from pose_inpaint.models.classical.scene_completion.lab import to_lab
 
 GRID = 4
 BLOCKS = GRID * GRID
-SIDE = 64
-"""Side in pixels that images are resized to."""
-MARGIN = 16
-"""Pixels reflected around the image, since the Fourier transform wraps around."""
+SIDE = 64  # side in pixels that images are resized to
+MARGIN = 16  # pixels reflected around the image, since the Fourier transform wraps around
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ class SceneFilters:
 
         Returns:
             Mean magnitude of each filter's response to L*, and mean L*, a* and b*, over each block's known pixels, in
-            units of L*a*b* (zero for a block without any). Second, the known share of each block, in [0, 1].
+            units of L*a*b* (zero for a block without any); the known share of each block, in [0, 1].
         """
         small = resize(image, SIDE, SIDE)
         masked = torch.zeros(1, SIDE, SIDE)
@@ -81,8 +77,7 @@ class SceneFilters:
         lab = fill_smoothly(to_lab(small), masked)
         padded = F.pad(lab[:1, None], (MARGIN, MARGIN, MARGIN, MARGIN), mode="reflect")[0, 0]
         magnitude = torch.fft.ifft2(torch.fft.fft2(padded) * self.responses).abs()
-        kept = magnitude[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
-        values, visible = torch.cat([kept, lab]), 1 - masked
+        values, visible = torch.cat([magnitude[:, MARGIN:-MARGIN, MARGIN:-MARGIN], lab]), 1 - masked
         share = F.adaptive_avg_pool2d(visible, GRID)
         means = F.adaptive_avg_pool2d(values * visible, GRID) / share.clamp(min=1e-6)
         return torch.where(share > 0, means, torch.zeros_like(means)).flatten(1).T.contiguous(), share.flatten()
@@ -95,13 +90,11 @@ def fill_smoothly(values: Float[Tensor, "c h w"], masked: Float[Tensor, "1 h w"]
     """
     filled, left = torch.where(masked > 0, torch.zeros_like(values), values), masked > 0
     visible = 1 - masked
-    for octave in range(2, math.ceil(math.log2(max(values.shape[-2:]))) + 2):
-        if not left.any():
-            break
-        side = 2**octave - 1
+    side = 3
+    while left.any() and side < 4 * max(values.shape[-2:]):
         count = F.avg_pool2d(visible[None], side, 1, side // 2)[0]
         total = F.avg_pool2d((values * visible)[None], side, 1, side // 2)[0]
         reached = left & (count > 1e-9)
         filled = torch.where(reached, total / count.clamp(min=1e-9), filled)
-        left = left & ~reached
+        left, side = left & ~reached, 2 * side + 1
     return filled

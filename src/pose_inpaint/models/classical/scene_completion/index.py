@@ -1,7 +1,5 @@
 """Index of an image collection for scene completion: descriptors, files and nearest-neighbour search."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
@@ -22,12 +20,9 @@ from pose_inpaint.runtime.optional import import_extra
 FORMAT = "pose_inpaint scenes"
 VERSION = 1
 COLOURS = 3
-GIST_WEIGHT = 2.0
-"""Weight of gist relative to colour (Hays and Efros 2007, section 3)."""
-FAISS_FROM = 1_000_000
-"""Number of images from which faiss searches; smaller collections are searched exhaustively."""
-CHUNK = 65536
-"""Number of images compared at once, to limit memory."""
+GIST_WEIGHT = 2.0  # relative to colour (Hays and Efros 2007, section 3)
+FAISS_FROM = 1_000_000  # number of images from which faiss searches; smaller collections are searched exhaustively
+CHUNK = 65536  # number of images compared at once, to limit memory
 BUILD = "build one with python -m pose_inpaint.index data=... output=FILE"
 
 
@@ -71,15 +66,14 @@ class SceneIndex:
     ) -> tuple[list[int], list[float]]:
         """Find the nearest images: their indices and squared distances, nearest first.
 
+        Raises `InputError` if faiss is needed but not installed.
+
         Args:
             descriptor: Query's descriptor from `SceneFilters.describe`, (16, d).
             share: Known share of each block, its weight in the distance, (16,).
             count: Maximum number of images.
             usable: Images to search, (n,).
             faiss_from: Number of images from which faiss searches. Its results are ranked again by exact distances.
-
-        Raises:
-            InputError: faiss is needed but not installed.
         """
         query, weight = descriptor * self.scale, share * BLOCKS / share.sum().clamp(min=1e-6)
         indices = usable.nonzero()[:, 0]
@@ -115,11 +109,7 @@ class SceneIndex:
         return torch.from_numpy(nearest[0])
 
     def image(self, place: int) -> Float[Tensor, "3 h w"]:
-        """Read an image of the collection, in [-1, 1].
-
-        Raises:
-            InputError: The file is missing or has changed since the index was built.
-        """
+        """Read an image, in [-1, 1]; raise `InputError` if its file is missing or has changed since it was indexed."""
         path = Path(self.paths[place])
         if not path.is_file():
             raise InputError(f"{path}: listed in model.index, but no such file; restore it or rebuild the index")
@@ -131,49 +121,38 @@ class SceneIndex:
 def build_index(
     images: Iterable[tuple[str, Path]], filters: SceneFilters, on_image: Callable[[], object] | None = None
 ) -> SceneIndex:
-    """Build the index of a collection.
+    """Build the index of a collection; raise `InputError` if there is no image or a file can't be used.
 
     Args:
         images: Names and paths of the images.
         filters: Filters of the descriptors.
         on_image: Callback after each image, for progress.
-
-    Raises:
-        InputError: There is no image, or a file can't be used.
     """
-    names, paths, digests, sizes, described = [], [], [], [], []
+    entries = []
     for name, path in images:
         image = to_signed(read_image(path))
-        described.append(filters.describe(image)[0])
-        names.append(name)
-        paths.append(str(path.resolve()))
-        digests.append(file_digest(path))
-        sizes.append([image.shape[-2], image.shape[-1]])
+        described = filters.describe(image)[0]
+        entries.append((described, name, str(path.resolve()), file_digest(path), image.shape[-2:]))
         if on_image:
             on_image()
-    if not described:
+    if not entries:
         raise InputError("data: no image to index; give a folder or split with images")
-    descriptors = torch.stack(described)
-    scale = _scales(descriptors)
-    return SceneIndex(descriptors * scale, scale, names, paths, digests, torch.tensor(sizes), filters)
+    descriptors, names, paths, digests, sizes = zip(*entries, strict=True)
+    scale = _scales(torch.stack(descriptors))
+    scaled = torch.stack(descriptors) * scale
+    return SceneIndex(scaled, scale, list(names), list(paths), list(digests), torch.tensor(sizes), filters)
 
 
 def _scales(descriptors: Float[Tensor, "n 16 d"]) -> Float[Tensor, " d"]:
     """Factors that scale the mean squared distance of two images to `GIST_WEIGHT` for gist and 1 for colour."""
     spread = 2 * descriptors.var(0, correction=0).sum(0)  # mean of (x - y)^2 over all pairs, by channel
-    gist, colour = spread[:-COLOURS].sum(), spread[-COLOURS:].sum()
-    scale = torch.ones(descriptors.shape[-1])
-    scale[:-COLOURS] = (GIST_WEIGHT / gist.clamp(min=1e-9)).sqrt()
-    scale[-COLOURS:] = (1 / colour.clamp(min=1e-9)).sqrt()
-    return scale
+    gist, colour = spread[:-COLOURS], spread[-COLOURS:]
+    parts = [(gist, GIST_WEIGHT), (colour, 1)]
+    return torch.cat([(weight / part.sum().clamp(min=1e-9)).sqrt().expand(len(part)) for part, weight in parts])
 
 
 def read_index(path: str) -> SceneIndex:
-    """Read an index, without running code from the file.
-
-    Raises:
-        InputError: The file is missing, not an index, or of another format version.
-    """
+    """Read an index without running code from the file; raise `InputError` unless it is one of this format version."""
     if not Path(path).is_file():
         raise InputError(f"model.index={path}: no such file; {BUILD}")
     try:

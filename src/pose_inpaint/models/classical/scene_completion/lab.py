@@ -1,7 +1,5 @@
 """CIE L*a*b* of sRGB images, and the features of context matching."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor

@@ -4,8 +4,6 @@ Hays and Efros, Scene Completion Using Millions of Photographs, SIGGRAPH 2007
 (https://doi.org/10.1145/1276377.1276382). docs/methods/scene_completion.md lists the differences.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -25,8 +23,7 @@ from pose_inpaint.runtime.optional import import_extra
 from pose_inpaint.types import InpaintingOutput, Source, check_choice
 
 Seam = Literal["cut", "hole"]
-PAPER_SIDE = 1024
-"""Longer side in pixels of the images that the paper's lengths refer to."""
+PAPER_SIDE = 1024  # longer side in pixels of the images that the paper's lengths refer to
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,8 @@ class Candidate:
 class SceneCompletion:
     """Find similar scenes, match the holes' contexts, choose seams and blend.
 
+    Raises `InputError` if SciPy is not installed, the index can't be used, or an argument is out of range.
+
     Args:
         index: File written by `python -m pose_inpaint.index`.
         scenes: Number of most similar scenes whose contexts are matched.
@@ -53,9 +52,6 @@ class SceneCompletion:
         seam: Course of the seam: "cut" for the cheapest one through the context, "hole" for the hole's border.
         same: RMS difference of known pixels, on the scale [0, 1], up to which a scene counts as the image itself.
         near_duplicate: Context distance in units of L*a*b* up to which a scene is reported as a near-duplicate.
-
-    Raises:
-        InputError: SciPy is not installed, the index can't be used, or an argument is out of range.
     """
 
     def __init__(
@@ -70,12 +66,14 @@ class SceneCompletion:
         same: float = 0.07,
         near_duplicate: float = 14.0,
     ) -> None:
-        checks: dict[str, tuple[object, bool, str]]
-        checks = {"scenes": (scenes, scenes >= 1, "at least 1"), "band": (band, 0 < band <= 1, "in (0, 1]")}
-        checks["scales"] = (scales, bool(scales) and all(0.1 <= s <= 10 for s in scales), "one or more of 0.1..10")
-        for key, value in {"texture": texture, "shift": shift, "same": same, "near_duplicate": near_duplicate}.items():
-            checks[key] = (value, value >= 0, "at least 0")
-        for key, (given, good, what) in checks.items():
+        numbers = {"texture": texture, "shift": shift, "same": same, "near_duplicate": near_duplicate}
+        checks: list[tuple[str, object, bool, str]] = [
+            ("scenes", scenes, scenes >= 1, "at least 1"),
+            ("band", band, 0 < band <= 1, "in (0, 1]"),
+            ("scales", scales, bool(scales) and all(0.1 <= s <= 10 for s in scales), "one or more of 0.1..10"),
+            *((key, value, value >= 0, "at least 0") for key, value in numbers.items()),
+        ]
+        for key, given, good, what in checks:
             if not good:
                 raise InputError(f"model.{key}={given}: must be {what}")
         check_choice("model.seam", seam, Seam)
@@ -94,15 +92,11 @@ class SceneCompletion:
     ) -> InpaintingOutput:
         """Inpaint each image on the CPU from `samples` different scenes, best first.
 
-        Raises:
-            InputError: An image is completely masked, or too few scenes of the index can inpaint it.
+        Raises `InputError` if an image is completely masked, or too few scenes of the index can inpaint it.
         """
-        inpainted = [
-            self._inpaint(image, hole, samples)
-            for image, hole in zip(known.detach().cpu().float(), mask.cpu(), strict=True)
-        ]
-        raw = torch.stack([images for images, _ in inpainted]).to(known)
-        return InpaintingOutput(raw=raw, sources=tuple(sources for _, sources in inpainted))
+        pairs = zip(known.detach().cpu().float(), mask.cpu(), strict=True)
+        raw, sources = zip(*(self._inpaint(image, hole, samples) for image, hole in pairs), strict=True)
+        return InpaintingOutput(raw=torch.stack(raw).to(known), sources=sources)
 
     def _inpaint(
         self, known: Float[Tensor, "3 h w"], mask: Float[Tensor, "1 h w"], samples: int
@@ -111,8 +105,7 @@ class SceneCompletion:
         if masked.all():
             raise InputError("model=scene_completion: a completely masked image has no similar scene; remove the image")
         if not masked.any():
-            raw = known.expand(samples, *known.shape).clone()
-            return raw, tuple(Source("-", 0.0, near_duplicate=False) for _ in range(samples))
+            return known.expand(samples, -1, -1, -1).clone(), (Source("-", 0.0, near_duplicate=False),) * samples
         holes = find_holes(masked, round(self.band * max(masked.shape)) or 1)
         best = self._candidates(known, mask, holes, samples)[:samples]
         if len(best) < samples:
@@ -120,17 +113,16 @@ class SceneCompletion:
                 f"model.index: only {len(best)} of its images can inpaint this one, asked for {samples}; "
                 "give fewer samples, a larger model.scenes or a larger collection"
             )
-        raw = torch.stack([self._compose(known, masked, holes, candidate) for candidate in best])
-        sources = (Source(c.name, c.distance, near_duplicate=c.distance <= self.near_duplicate) for c in best)
-        return raw, tuple(sources)
+        sources = tuple(Source(c.name, c.distance, near_duplicate=c.distance <= self.near_duplicate) for c in best)
+        return torch.stack([self._compose(known, masked, holes, candidate) for candidate in best]), sources
 
     def _candidates(
         self, known: Float[Tensor, "3 h w"], mask: Float[Tensor, "1 h w"], holes: Sequence[Hole], samples: int
     ) -> list[Candidate]:
         """Scenes that can inpaint an image, best first."""
+        described = self.index.filters.describe(known, mask)
         usable = self._large_enough(holes)
-        descriptor, share = self.index.filters.describe(known, mask)
-        nearest, scene_distances = self.index.nearest(descriptor, share, max(self.scenes, samples), usable)
+        nearest, scene_distances = self.index.nearest(*described, max(self.scenes, samples), usable)
         features = self.matcher.features(known)
         area = torch.tensor([float(hole.masked.sum()) for hole in holes])
         candidates = []
@@ -143,11 +135,9 @@ class SceneCompletion:
                 distances = torch.tensor([placement.distance for placement in placements])
                 context = float((distances * area).sum() / area.sum())
                 candidates.append(Candidate(self.index.names[i], scene, placements, context, scene_distance))
-        if not candidates:
-            return []
         # Both distances have equal weight (section 5), so each is divided by its mean over the scenes.
-        contexts = float(np.mean([c.distance for c in candidates])) or 1
-        scenes = float(np.mean([c.scene_distance for c in candidates])) or 1
+        contexts = sum(c.distance for c in candidates) / max(len(candidates), 1) or 1
+        scenes = sum(c.scene_distance for c in candidates) / max(len(candidates), 1) or 1
         return sorted(candidates, key=lambda c: c.distance / contexts + c.scene_distance / scenes)
 
     def _large_enough(self, holes: Sequence[Hole]) -> Bool[Tensor, " n"]:
@@ -171,12 +161,9 @@ class SceneCompletion:
         for hole, placement in zip(holes, candidate.placements, strict=True):
             scene, covered = lay_over(candidate.image, placement, masked.shape)
             own, free = hole.masked.numpy(), hole.context.numpy() & covered
-            inside = own
-            if self.seam == "cut":
-                inside = choose_scene_pixels(image, scene, own, free, keep)
-            elsewhere = left & ~own
-            image = blend(image, scene, inside, elsewhere)
+            inside = choose_scene_pixels(image, scene, own, free, keep) if self.seam == "cut" else own
             left &= ~own
+            image = blend(image, scene, inside, left)
         return torch.from_numpy(image).float().clamp(0, 1) * 2 - 1
 
 
@@ -212,5 +199,4 @@ def lay_over(
     scaled = (resize(scene, height, width).double().numpy() + 1) / 2
     rows, columns = np.arange(shape[0]) + placement.row, np.arange(shape[1]) + placement.column
     inside = ((rows >= 0) & (rows < height))[:, None] & ((columns >= 0) & (columns < width))[None]
-    laid = scaled[:, rows.clip(0, height - 1)[:, None], columns.clip(0, width - 1)[None]]
-    return laid, inside
+    return scaled[:, rows.clip(0, height - 1)[:, None], columns.clip(0, width - 1)[None]], inside

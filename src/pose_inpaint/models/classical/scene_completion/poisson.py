@@ -3,8 +3,6 @@
 Perez, Gangnet and Blake 2003, equations 7 and 8 (https://doi.org/10.1145/882262.882269).
 """
 
-from __future__ import annotations
-
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -37,7 +35,7 @@ def blend(
     # One equation per filled pixel: its differences to the neighbours sum up to the scene's. Kept neighbours are
     # constants on the right-hand side.
     diagonal, right = np.zeros(count), np.zeros((3, count))
-    links: list[tuple[np.ndarray, np.ndarray]] = []
+    first, second = [np.arange(count)], [np.arange(count)]
     for down, across in STEPS:
         r, c = rows + down, columns + across
         there = (r >= 0) & (c >= 0) & (r < inside.shape[0]) & (c < inside.shape[1])
@@ -45,14 +43,13 @@ def blend(
         there &= ~unknown[r, c]
         diagonal += there
         right += np.where(there, scene[:, rows, columns] - scene[:, r, c], 0)
-        border = there & ~inside[r, c]
-        right += np.where(border, image[:, r, c], 0)
+        right += np.where(there & ~inside[r, c], image[:, r, c], 0)
         linked = there & inside[r, c]
-        links.append((linked.nonzero()[0], number[r[linked], c[linked]]))
-    first = np.concatenate([np.arange(count), *(link[0] for link in links)])
-    second = np.concatenate([np.arange(count), *(link[1] for link in links)])
-    values = np.concatenate([diagonal, np.full(len(first) - count, -1.0)])
-    equations = csr_array((values, (first, second)), shape=(count, count)).tocsc()
+        first.append(linked.nonzero()[0])
+        second.append(number[r[linked], c[linked]])
+    entries = np.concatenate(first), np.concatenate(second)
+    values = np.concatenate([diagonal, np.full(len(entries[0]) - count, -1.0)])
+    equations = csr_array((values, entries), shape=(count, count)).tocsc()
     filled = image.astype(np.float64)
     filled[:, inside] = splu(equations, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve(right.T).T
     return np.asarray(filled)

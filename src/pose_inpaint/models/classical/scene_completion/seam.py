@@ -4,14 +4,11 @@ Hays and Efros 2007, section 5, after Kwatra et al. 2003 (https://doi.org/10.114
 the difference of both images varies little, since blending removes a constant difference.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from jaxtyping import Bool, Float
 
 CAPACITY = 2**20  # SciPy's flows are integers, so costs are scaled to at most this
-LENGTH = 0.02
-"""Cost per step of the seam, which favours short seams where costs are equal; not in the paper."""
+LENGTH = 0.02  # cost per step of the seam, which favours short seams where costs are equal; not in the paper
 
 
 def choose_scene_pixels(
@@ -30,9 +27,7 @@ def choose_scene_pixels(
         free: Pixels that may come from either, (h, w); all others stay the image's.
         keep: Factor of the price (keep d)^3 of taking a free pixel at distance d from the hole, in 1/pixels.
     """
-    price = pixel_prices(masked, keep)
-    across = step_costs(image, scene, masked)
-    return minimum_cut(masked, free, price, *across)
+    return minimum_cut(masked, free, pixel_prices(masked, keep), *step_costs(image, scene, masked))
 
 
 def pixel_prices(masked: Bool[np.ndarray, "h w"], keep: float) -> Float[np.ndarray, "h w"]:
@@ -45,10 +40,7 @@ def pixel_prices(masked: Bool[np.ndarray, "h w"], keep: float) -> Float[np.ndarr
 def step_costs(
     image: Float[np.ndarray, "3 h w"], scene: Float[np.ndarray, "3 h w"], masked: Bool[np.ndarray, "h w"]
 ) -> tuple[Float[np.ndarray, "h-1 w"], Float[np.ndarray, "h w-1"]]:
-    """Cost of a seam between each pixel and the one below it, and the one to its right.
-
-    It is the mean gradient magnitude of the images' difference at the two pixels.
-    """
+    """Cost of a seam between each pixel and the next below and right: the mean gradient of the images' difference."""
     from scipy import ndimage
 
     # The difference is undefined inside the hole, so take it from the nearest pixel outside. Otherwise a seam along the
@@ -56,8 +48,8 @@ def step_costs(
     nearest = ndimage.distance_transform_edt(masked, return_distances=False, return_indices=True)
     difference = (image - scene)[:, nearest[0], nearest[1]]
     change = np.zeros(masked.shape)
-    for axis, side in ((1, masked.shape[0]), (2, masked.shape[1])):
-        if side > 1:
+    for axis in (1, 2):
+        if difference.shape[axis] > 1:
             change += (np.gradient(difference, axis=axis) ** 2).sum(0)
     change = np.sqrt(change)[nearest[0], nearest[1]] + LENGTH
     return (change[1:] + change[:-1]) / 2, (change[:, 1:] + change[:, :-1]) / 2
@@ -70,10 +62,7 @@ def minimum_cut(
     down: Float[np.ndarray, "h-1 w"],
     right: Float[np.ndarray, "h w-1"],
 ) -> Bool[np.ndarray, "h w"]:
-    """Find the cheapest set of pixels that contains all masked ones and possibly some free ones.
-
-    Its cost is the price of each free pixel in it, plus the cost of each step across its border.
-    """
+    """Find the set of all masked and some free pixels with the lowest sum of prices and of steps across its border."""
     from scipy.sparse import coo_array, csr_array
     from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
@@ -90,8 +79,7 @@ def minimum_cut(
     costs = np.concatenate([cost, cost, price[free]])
     whole = np.rint(costs * (CAPACITY / max(costs.max(initial=0), 1e-12))).astype(np.int32)
     graph = csr_array(coo_array((whole, (rows, columns)), shape=(nodes, nodes)))  # duplicate links add up
-    flow = maximum_flow(graph, 0, 1).flow
-    left = csr_array(graph - flow)
+    left = csr_array(graph - maximum_flow(graph, 0, 1).flow)
     left.data = np.maximum(left.data, 0)
     left.eliminate_zeros()
     # The minimum cut separates the nodes that the source still reaches in the residual graph.
