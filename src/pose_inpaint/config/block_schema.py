@@ -221,6 +221,7 @@ class SampleSettings:
     """`samples`: contact sheet drawn during training."""
 
     count: int
+    beside: Optional[str] = None
 
     def __post_init__(self) -> None:
         check_at_least(1, samples__count=self.count)

@@ -75,9 +75,11 @@ def score_test(training: Training, scoring: FinalScoring, best: BestOfPhase) -> 
     mean_fill = score_mean_fill(data, settings)
     method, inspection = choose_method(settings, device), training.inspections[-1]
     file = evaluate(settings, method, data, inspection, device, scoring.metrics, mean_fill=mean_fill)
+    beside = training.settings.samples.beside
+    also = f"what {Path(beside).name} makes of the same holes, " if beside else ""
     print(
         f"\nDone: {folder}\n{compare_with_mean_fill(file, mean_fill)}\nLook at {folder / SAMPLES}: input, the "
-        f"network's raw output, the composite, the original.\nAll scores are in {folder / SCORES}, the losses in "
+        f"network's raw output, the composite, {also}the original.\nAll scores are in {folder / SCORES}, the losses in "
         f"{folder / HISTORY}, the weights in {checkpoint}."
     )
     return file

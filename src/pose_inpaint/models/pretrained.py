@@ -16,6 +16,7 @@ class Pretrained(nn.Module):
 
     Args:
         weights: Name of a release that comes with the package, or the folder of another one.
+        key: Setting that named it, for messages.
 
     Raises:
         InputError: No such release, or a damaged one.
@@ -24,10 +25,10 @@ class Pretrained(nn.Module):
     trained = True
     """Unlike a network that `model=NAME` builds with random weights, it can inpaint."""
 
-    def __init__(self, weights: str = "pretrained") -> None:
+    def __init__(self, weights: str = "pretrained", key: str = "model.weights") -> None:
         super().__init__()
         folder = PACKAGED / weights
-        self.release = read_release(folder if folder.is_dir() else weights, "model.weights")
+        self.release = read_release(folder if folder.is_dir() else weights, key)
         self.network = self.release.network()
         self.stride = getattr(self.network, "stride", 1)
         self.eval()

@@ -21,6 +21,7 @@ from pose_inpaint.data.datamodule import InpaintingData
 from pose_inpaint.data.dataset import collate
 from pose_inpaint.data.inspection import Inspection
 from pose_inpaint.errors import InputError
+from pose_inpaint.models.pretrained import Pretrained
 from pose_inpaint.runtime.files import remove_parts
 from pose_inpaint.runtime.ranks import this_rank
 from pose_inpaint.tracking.files import CHECKPOINTS, HISTORY, LAST, RUN
@@ -152,8 +153,10 @@ def make_trainer(
     images = data.images("val")
     samples = collate([images[i] for i in range(min(settings.samples.count, len(images)))])
     phases = [phase.name for phase in module.schedule.phases]
+    name = settings.samples.beside
+    beside = None if name is None else (Path(name).name, Pretrained(name, "samples.beside"))
     callbacks: list[Callback] = [
-        SampleSheet(folder, samples),
+        SampleSheet(folder, samples, beside),
         CollapseGuard(**vars(settings.guard)),
         ProgressKeeper(folder / CHECKPOINTS / LAST, settings.checkpoint.every_minutes),
     ]
