@@ -1,4 +1,4 @@
-"""`python -m pose_inpaint.predict checkpoint=PATH input=DIR_OR_FILE mask=... output=DIR`: inpaint images."""
+"""`python -m pose_inpaint.predict input=DIR_OR_FILE mask=... output=DIR`: inpaint images."""
 
 from __future__ import annotations
 
@@ -49,7 +49,10 @@ def run(config: DictConfig) -> None:
     size = CHALLENGE_SIZE if challenge and settings.size is None else settings.size
     as_raw = challenge if settings.output.raw is None else settings.output.raw
     device = choose_device(settings.device)
-    inpainter, _ = choose_inpainter(settings.model, settings.checkpoint, device)
+    model = settings.model
+    if model is None and settings.checkpoint is None:
+        model = {"_target_": "pose_inpaint.models.pretrained.Pretrained"}
+    inpainter, _ = choose_inpainter(model, settings.checkpoint, device)
     inpainter = build_postprocess(settings.postprocess, inpainter)
     masked = masked_pixels(settings.mask.source, invert=settings.mask.invert)
     jobs = plan(settings.input, Path(settings.output.dir))

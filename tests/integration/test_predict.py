@@ -193,7 +193,6 @@ def test_invalid_images_are_reported_and_skipped(job, command):
         ({"mask": "{job}/broken.json"}, "error: {job}/broken.json: not JSON"),
         ({"model": None, "checkpoint": "{job}/none.ckpt"}, "{job}/none.ckpt"),
         ({"model": None, "checkpoint": "{job}/broken.json"}, "{job}/broken.json"),
-        ({"model": None}, "checkpoint"),
         ({"model": "telepathy"}, "telepathy"),
         ({"output": "{job}/broken.json/out"}, "error: output={job}/broken.json/out: can't be written"),
         ({"size": "30"}, "error: size=30: must be a multiple of 4"),
@@ -282,3 +281,12 @@ def test_an_error_that_says_nothing_is_named_by_its_type(job, command, monkeypat
     outcome = command("predict", MEAN, *arguments(job))
     assert outcome.status == 1
     assert f"skipped: {job}/in/a.png: OSError" in outcome.err
+
+
+def test_without_a_model_the_pretrained_one_is_used(job, command):
+    assert command("predict", *arguments(job)).status == 0
+    assert command("predict", "model=pretrained", *arguments(job, output="named")).status == 0
+    named = sorted((job / "named").iterdir())
+    assert named
+    for path in named:
+        assert path.read_bytes() == (job / "out" / path.name).read_bytes()

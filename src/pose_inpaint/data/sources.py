@@ -1,6 +1,7 @@
 """Sources of images: the challenge's layout, drawn mannequins, or any folder."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -51,20 +52,38 @@ class Chalearn:
 
     X (masked input) is optional if Y (original) and the blocks exist; Y is optional in a blind test split.
 
-    Raises `InputError` if there is no folder ROOT.
+    Args:
+        root: Folder ROOT.
+        extra: Further folders in the same layout, whose train splits are added to that of ROOT.
+
+    Raises `InputError` if a folder doesn't exist.
     """
 
-    def __init__(self, root: str | None) -> None:
+    def __init__(self, root: str | None, extra: Sequence[str] = ()) -> None:
         self.root = check_root(root)
-        self.paths: tuple[Path, ...] = (self.root,)
+        self.extra = [check_root(folder, "data.source.extra") for folder in extra]
+        self.paths: tuple[Path, ...] = (self.root, *self.extra)
 
     def has(self, split: str) -> bool:
         """Return whether ROOT/SPLIT is a folder."""
         return (self.root / split).is_dir()
 
     def listing(self, split: str, *, maskdata: bool) -> Listing:
-        """Pair the images of ROOT/SPLIT."""
-        folder = self.root / split
+        """Pair the images of ROOT/SPLIT, and of the further folders' train splits."""
+        listing = self._of_folder(self.root / split, split, maskdata=maskdata)
+        for root in self.extra if split == "train" else ():
+            more = self._of_folder(root / split, split, maskdata=maskdata)
+            known = {record.name for record in listing.records}
+            twice = [
+                f"{record.path}: {record.name} is in {self.root} too; rename it"
+                for record in more.records
+                if record.name in known
+            ]
+            listing = Listing(listing.records + more.records, listing.problems + more.problems + twice)
+        return listing
+
+    @staticmethod
+    def _of_folder(folder: Path, split: str, *, maskdata: bool) -> Listing:
         if not folder.is_dir():
             return Listing([], [f"{folder}: no such folder; expected {split}/Y/NAME.png and {split}/maskdata.json"])
         originals, masked = list_images(folder / "Y"), list_images(folder / "X")

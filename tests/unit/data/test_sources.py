@@ -268,3 +268,30 @@ def test_a_folders_maskdata_covers_all_splits(tmp_path):
     assert all(f"{tmp_path}/maskdata.json: lists gone.png" in lines[0] for lines in listed)
     assert sum("0.png is not listed" in line for lines in listed for line in lines) == 1
     assert sum(map(len, listed)) == 3
+
+
+def test_further_folders_add_to_the_train_split_alone(tmp_path):
+    from conftest import write_split
+
+    for split in ("train", "val"):
+        write_split(tmp_path / "main" / split, 2)
+        write_split(tmp_path / "more" / split, 3)
+    for path in (tmp_path / "more").rglob("*.png"):
+        path.rename(path.with_name(f"more{path.name}"))
+    source = Chalearn(str(tmp_path / "main"), [str(tmp_path / "more")])
+    listing = source.listing("train", maskdata=False)
+    assert [record.name for record in listing.records] == ["000.png", "001.png", *(f"more00{k}.png" for k in range(3))]
+    assert [record.name for record in source.listing("val", maskdata=False).records] == ["000.png", "001.png"]
+    assert source.paths == (tmp_path / "main", tmp_path / "more")
+
+
+def test_a_name_in_two_folders_is_reported(tmp_path):
+    from conftest import write_split
+
+    for folder in ("main", "more"):
+        write_split(tmp_path / folder / "train", 2)
+    listing = Chalearn(str(tmp_path / "main"), [str(tmp_path / "more")]).listing("train", maskdata=False)
+    assert len(listing.problems) == 2
+    assert "000.png is in" in listing.problems[0]
+    with pytest.raises(InputError, match=r"data.source.extra=.*no such folder"):
+        Chalearn(str(tmp_path / "main"), [str(tmp_path / "nowhere")])

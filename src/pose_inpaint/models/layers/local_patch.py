@@ -16,6 +16,7 @@ def place_patches(
     patch: int,
     names: Sequence[str] | None = None,
     generator: torch.Generator | None = None,
+    key: str = "discriminator.patch",
 ) -> Int[Tensor, "b 2"]:
     """Draw one hole per image, all equally likely, and centre a local patch on it, inside the image.
 
@@ -26,6 +27,7 @@ def place_patches(
         patch: Side of the patch in pixels.
         names: Names of the images, for error messages.
         generator: Random generator on the CPU. None uses PyTorch's global one.
+        key: Setting of the patch's side, for error messages.
 
     Returns:
         Row and column of each patch's top left corner, (b, 2), on the mask's device.
@@ -33,9 +35,7 @@ def place_patches(
     height, width = mask.shape[-2:]
     if patch > min(height, width):
         most = min(height, width)
-        raise InputError(
-            f"discriminator.patch={patch}: larger than the images of {height}x{width}; give at most {most}"
-        )
+        raise InputError(f"{key}={patch}: larger than the images of {height}x{width}; give at most {most}")
     corners = []
     for i, patches in enumerate(hole_patches(mask, patch, names)):
         # A patch without known pixels gives the discriminator no context to compare the output with: draw among the
