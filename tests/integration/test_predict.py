@@ -286,7 +286,6 @@ def test_an_error_that_says_nothing_is_named_by_its_type(job, command, monkeypat
 def test_without_a_model_the_pretrained_one_is_used(job, command):
     assert command("predict", *arguments(job)).status == 0
     assert command("predict", "model=pretrained", *arguments(job, output="named")).status == 0
-    named = sorted((job / "named").iterdir())
-    assert named
-    for path in named:
-        assert path.read_bytes() == (job / "out" / path.name).read_bytes()
+    assert files(job / "named") == ["a.png", "b.png", "sub/a.png"]
+    for name in files(job / "named"):
+        assert (job / "named" / name).read_bytes() == (job / "out" / name).read_bytes()
