@@ -44,7 +44,7 @@ def build_data(
     source: Source = build("data.source", data.source)
     augmentation = build("augment", augment) if augment and augment.get("_target_") else None
     return InpaintingData(
-        source, masks, data.size, data.batch_size, data.workers, seed, data.limit, data.names, augmentation
+        source, masks, data.size, data.batch_size, data.workers, seed, data.limit, data.names, augmentation, data.half
     )
 
 

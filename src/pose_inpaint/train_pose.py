@@ -31,7 +31,6 @@ def run(config: DictConfig) -> float:
     import lightning.pytorch as pl
     import torch
     from lightning.pytorch.callbacks import ModelCheckpoint
-    from lightning.pytorch.loggers import CSVLogger
 
     from pose_inpaint import build
     from pose_inpaint.config import instantiate
@@ -41,17 +40,24 @@ def run(config: DictConfig) -> float:
     from pose_inpaint.pose.hourglass_network import StackedHourglass
     from pose_inpaint.pose.lightning_module import PoseModule
     from pose_inpaint.tracking.files import CHECKPOINTS, LAST, SCORES
+    from pose_inpaint.tracking.history import HistoryLogger
     from pose_inpaint.tracking.provenance import describe_run, write_json, write_records
     from pose_inpaint.tracking.wandb_session import recorded
+    from pose_inpaint.training.callbacks.checkpoints import last_checkpoint
     from pose_inpaint.training.trainer import build_trainer, quieten
 
     quieten()
     settings = read_settings(config, TrainPoseSettings)
     plain = plain_config(config)
     folder = Path(settings.run_dir)
-    if (folder / CHECKPOINTS).exists():
-        raise InputError(f"hydra.run.dir={folder}: holds a run already; choose another folder")
+    last = folder / CHECKPOINTS / LAST
+    resumed = settings.resume is not None and last.is_file()
+    if (folder / CHECKPOINTS).exists() and not resumed:
+        raise InputError(
+            f"hydra.run.dir={folder}: holds a run already; choose another folder, or continue with resume=auto"
+        )
     _check(settings)
+    resumed_at = _check_same(last, plain) if resumed else None
     pl.seed_everything(settings.seed, workers=True, verbose=False)
     data = build.build_data(settings.data, settings.mask, settings.seed)
     splits = ["train", "val", *(["test"] if data.source.has("test") else [])]
@@ -65,17 +71,22 @@ def run(config: DictConfig) -> float:
         )  # refuses an image size that can't be halved so often
     data.check_batch_size()
     module = PoseModule(network.train(), settings.lr, settings.weight_decay, vars(settings.network), plain)
-    best = ModelCheckpoint(folder / CHECKPOINTS, "best", monitor="val/pck", mode="max", save_top_k=1, save_last=True)
-    loggers: list[Any] = [CSVLogger(folder, name="", version="")]
+    best = ModelCheckpoint(
+        folder / CHECKPOINTS, "best", monitor="val/pck", mode="max", save_top_k=1, save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )  # fmt: skip
+    loggers: list[Any] = [HistoryLogger(folder, resumed_at)]
     if settings.logger.get("_target_"):
         loggers.append(instantiate.build("logger", settings.logger))
-    trainer = build_trainer(settings.trainer, settings.run_dir, settings.epochs, [best], loggers)
+    trainer = build_trainer(
+        settings.trainer, settings.run_dir, settings.epochs, [best, last_checkpoint(last.parent)], loggers
+    )
     records = describe_run(plain, inspections, str(trainer.strategy.root_device), None)
     with recorded(trainer.loggers, {**plain, "run": records}):
         write_records(folder, plain, records)
-        trainer.fit(module, data)
+        trainer.fit(module, data, ckpt_path=str(last) if resumed else None, weights_only=True)
     if "test" in splits and trainer.is_global_zero:
-        weights = best.best_model_path or str(folder / CHECKPOINTS / LAST)
+        weights = best.best_model_path or str(last)
         estimator = HourglassEstimator(weights, device=trainer.strategy.root_device)
         accuracy = measure_accuracy(estimator, data.split_dataloader("test"), settings.seed)
         write_json(folder / SCORES, {"split": "test", "estimator": estimator.name, **accuracy})
@@ -91,6 +102,23 @@ def _check(settings: TrainPoseSettings) -> None:
         raise InputError(
             f"trainer.devices={settings.trainer.get('devices')}: pose estimators are trained on one device; set it to 1"
         )
+
+
+def _check_same(last: Path, config: dict[str, Any]) -> int:
+    """Return the steps of a checkpoint; raise `InputError` if its network, data or length of training are others."""
+    from pose_inpaint.config.differences import differing_keys, flat
+    from pose_inpaint.tracking.checkpoint_file import read_whole
+
+    content = read_whole(last, "resume")
+    old, new = flat(content["pose_inpaint_pose"]["config"]), flat(config)
+    free = ("run_dir", "resume", "data.root", "data.source.root", "data.workers")
+    blocks = ("network", "data", "seed", "epochs", "lr", "weight_decay")
+    keys = [key for key in differing_keys(old, new) if key.split(".")[0] in blocks and key not in free]
+    if keys:
+        raise InputError(
+            f"resume={last}: made with {keys[0]}={old.get(keys[0])}, not {new.get(keys[0])}; give the same"
+        )
+    return int(content["global_step"])
 
 
 def _check_joints(data: InpaintingData, split: str) -> None:

@@ -4,6 +4,8 @@ import pytest
 import torch
 from conftest import TINY_POSE, add_joints
 
+from pose_inpaint.pose.lightning_module import PoseModule
+
 
 def train_pose(command, data, tmp_path, *more):
     return command("train_pose", f"data.root={data}", f"hydra.run.dir={tmp_path}/run", *TINY_POSE, *more)
@@ -79,3 +81,28 @@ def test_a_used_folder_is_refused(command, tiny_data, tmp_path):
     outcome = train_pose(command, tiny_data, tmp_path)
     assert outcome.status == 2
     assert "holds a run already" in outcome.err
+
+
+def test_a_resumed_training_ends_with_the_weights_of_an_unbroken_one(command, tiny_data, tmp_path, monkeypatch):
+    add_joints(tiny_data)
+    assert train_pose(command, tiny_data, tmp_path / "whole", "epochs=4").status == 0
+
+    def stop(self):
+        if self.current_epoch == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(PoseModule, "on_train_epoch_start", stop)
+    assert train_pose(command, tiny_data, tmp_path / "cut", "epochs=4").status != 0
+    monkeypatch.undo()
+    refused = train_pose(command, tiny_data, tmp_path / "cut", "epochs=5", "resume=auto")
+    assert refused.status == 2
+    assert "made with epochs=4, not 5; give the same" in refused.err
+    assert "continue with resume=auto" in train_pose(command, tiny_data, tmp_path / "cut", "epochs=4").err
+    assert train_pose(command, tiny_data, tmp_path / "cut", "epochs=4", "resume=auto").status == 0
+    first, second = (
+        torch.load(tmp_path / name / "run/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+        for name in ("whole", "cut")
+    )
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    histories = [(tmp_path / name / "run/metrics.csv").read_text() for name in ("whole", "cut")]
+    assert histories[0] == histories[1]

@@ -58,8 +58,11 @@ class DataSettings:
     root: Optional[str] = None
     limit: Optional[int] = None
     names: str = "*"
+    half: Optional[str] = None
 
     def __post_init__(self) -> None:
+        if self.half is not None:
+            check_one_of("data.half", self.half, ("A", "B"))
         check_at_least(16, data__size=self.size)
         check_at_least(1, data__batch_size=self.batch_size, data__limit=self.limit)
         check_at_least(0, data__workers=self.workers)

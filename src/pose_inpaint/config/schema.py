@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from pose_inpaint.config.block_schema import (
+    AUTO,
     EACH_PHASE,
     SPLITS,
     TRAINING,
@@ -93,6 +94,7 @@ class TrainPoseSettings:
     epochs: int
     lr: float
     weight_decay: float
+    resume: Optional[str] = None
 
     def __post_init__(self) -> None:
         for key, value in {"epochs": self.epochs, "lr": self.lr}.items():
@@ -100,6 +102,7 @@ class TrainPoseSettings:
         if self.data.batch_size < 2:
             raise InputError(f"data.batch_size={self.data.batch_size}: batch normalisation needs at least 2")
         check_at_least(0, weight_decay=self.weight_decay)
+        check_one_of("resume", self.resume or AUTO, (AUTO,))
 
 
 @dataclass

@@ -16,8 +16,14 @@ from pose_inpaint.data.records import Record
 from pose_inpaint.data.samplers import EpochSampler, PartSampler
 from pose_inpaint.data.sources import Source
 from pose_inpaint.errors import InputError
+from pose_inpaint.runtime.hashing import digest
 from pose_inpaint.runtime.workers import end_readers_at_exit, follow_parent
 from pose_inpaint.types import Batch
+
+
+def half_of(name: str) -> str:
+    """Return the half, "A" or "B", of the training images to which a name belongs."""
+    return "AB"[digest("half", name) % 2]
 
 
 class InpaintingData(LightningDataModule):
@@ -33,6 +39,7 @@ class InpaintingData(LightningDataModule):
         limit: Largest number of images per split, taken in the order of their names; None uses all.
         names: Pattern that the names of the images must match ("lspet_*").
         augmentation: Random change of training images, or None.
+        half: "A" or "B": a half of the training images, split by a digest of their names; None uses both.
     """
 
     def __init__(
@@ -46,11 +53,12 @@ class InpaintingData(LightningDataModule):
         limit: int | None = None,
         names: str = "*",
         augmentation: Augmentation | None = None,
+        half: str | None = None,
     ) -> None:
         super().__init__()
         self.source, self.masks, self.size = source, masks, size
         self.batch_size, self.workers, self.seed, self.limit, self.names = batch_size, workers, seed, limit, names
-        self.augmentation = augmentation
+        self.augmentation, self.half = augmentation, half
         self._images: dict[str, ImageDataset] = {}
         self._start = {"epoch": 0, "batches": 0}
 
@@ -74,6 +82,8 @@ class InpaintingData(LightningDataModule):
             chosen = [record for record in records if fnmatch.fnmatch(record.name, self.names)]
             if not chosen:
                 raise InputError(f"data.names={self.names}: matches none of the {len(records)} images of {split}")
+            if self.half is not None and split == "train":
+                chosen = [record for record in chosen if half_of(record.name) == self.half]
             self._images[split] = ImageDataset(chosen[: self.limit], self.masks, self.size, self.augmentation)
         return self._images[split]
 

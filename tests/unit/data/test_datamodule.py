@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from conftest import write_split
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -288,3 +289,16 @@ def test_invalid_lists_are_rejected(tiny_data):
     (tiny_data / "val" / "maskdata.json").write_text(json.dumps({"000.png": [[0, 0, 1]]}))
     with pytest.raises(InputError, match=r"001\.png is not listed"):
         data(tiny_data, MaskData()).val_dataloader()
+
+
+def test_halves_share_the_training_images_and_nothing_else(tmp_path):
+    for split in ("train", "val"):
+        write_split(tmp_path / split, 40)
+    halves = {
+        half: InpaintingData(Chalearn(str(tmp_path)), MaskData(), 32, 2, 0, 0, half=half) for half in ("A", "B", None)
+    }
+    names = {half: {record.name for record in data.images("train").records} for half, data in halves.items()}
+    assert names["A"] | names["B"] == names[None]
+    assert not names["A"] & names["B"]
+    assert 10 <= len(names["A"]) <= 30
+    assert all(len(data.images("val")) == 40 for data in halves.values())
