@@ -110,6 +110,7 @@ def cut_off(command, ask, tiny_run, _cut_off_run, tmp_path):
         (3, []),  # the first of the next epoch is
         (7, ["data.workers=2"]),  # in the adversarial phase; images are read ahead by other processes
         (11, ["ema.decay=0.9", "batchnorm.statistics=running"]),
+        (4, ["optim.schedule=one_cycle", "optim.warmup=6", "augment=standard", "ema.decay=0.9", "ema.warmup=true"]),
     ],
 )
 def test_a_run_ended_inside_an_epoch_goes_on_as_if_unbroken(command, ask, unbroken, tmp_path, batches, more):
