@@ -27,7 +27,7 @@ def push_pull(known: Float[Tensor, "b c h w"], mask: Float[Tensor, "b 1 h w"]) -
     weight = 1 - mask
     levels = [(known * weight, weight)]  # values are multiplied by their weights
     while max(weight.shape[-2:]) > 1:
-        value, weight = (F.avg_pool2d(each, 2, ceil_mode=True, count_include_pad=False) for each in levels[-1])
+        value, weight = (F.avg_pool2d(each, 2, ceil_mode=True) for each in levels[-1])
         saturated = (weight * SATURATION).clamp(max=1)
         value, weight = value * (saturated / weight.clamp(min=1e-6)), saturated
         levels.append((value, weight))
