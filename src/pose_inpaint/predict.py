@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
     from omegaconf import DictConfig
 
+    from pose_inpaint.data.images import Resizing
     from pose_inpaint.data.input_masks import MaskedPixels
     from pose_inpaint.types import Inpainter
 
@@ -49,7 +50,8 @@ def run(config: DictConfig) -> None:
     size = CHALLENGE_SIZE if challenge and settings.size is None else settings.size
     as_raw = challenge if settings.output.raw is None else settings.output.raw
     device = choose_device(settings.device)
-    inpainter, _ = choose_inpainter(settings.model, settings.checkpoint, device)
+    inpainter, checkpoint = choose_inpainter(settings.model, settings.checkpoint, device)
+    resizing: Resizing = checkpoint.config["data"].get("resize", "antialias") if checkpoint else "antialias"
     inpainter = build_postprocess(settings.postprocess, inpainter)
     masked = masked_pixels(settings.mask.source, invert=settings.mask.invert)
     jobs = plan(settings.input, Path(settings.output.dir))
@@ -61,7 +63,7 @@ def run(config: DictConfig) -> None:
             existing += 1
             continue
         try:
-            _inpaint_file(inpainter, name, source, target, masked, size, device, as_raw=as_raw)
+            _inpaint_file(inpainter, name, source, target, masked, size, device, resizing, as_raw=as_raw)
             done += 1
         except (InputError, OSError, torch.OutOfMemoryError) as error:
             reason = str(error) if name in str(error) else f"{source}: {first_line(error)}"
@@ -120,6 +122,7 @@ def _inpaint_file(
     masked: MaskedPixels,
     size: int | None,
     device: torch.device,
+    resizing: Resizing,
     *,
     as_raw: bool,
 ) -> None:
@@ -130,7 +133,7 @@ def _inpaint_file(
 
     image = read_image(source)
     holes = masked(name, image)
-    raw = inpaint_image(inpainter, image, holes, size, device)
+    raw = inpaint_image(inpainter, image, holes, size, device, resizing)
     save_image(to_image(raw if as_raw else torch.where(holes, raw, image)), target)
 
 

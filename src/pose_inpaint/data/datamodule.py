@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Sampler, Subset
 
 from pose_inpaint.data.augmentation import Augmentation
 from pose_inpaint.data.dataset import ImageDataset, collate
+from pose_inpaint.data.images import Resizing
 from pose_inpaint.data.inspection import Inspection, check_sound, inspect_once
 from pose_inpaint.data.masks import Masks
 from pose_inpaint.data.records import Record
@@ -35,6 +36,7 @@ class InpaintingData(LightningDataModule):
         limit: Largest number of images per split, taken in the order of their names; None uses all.
         names: Pattern that the names of the images must match ("lspet_*").
         augmentation: Random change of training images, or None.
+        resizing: Method of `resize`.
     """
 
     def __init__(
@@ -48,17 +50,18 @@ class InpaintingData(LightningDataModule):
         limit: int | None = None,
         names: str = "*",
         augmentation: Augmentation | None = None,
+        resizing: Resizing = "antialias",
     ) -> None:
         super().__init__()
         self.source, self.masks, self.size = source, masks, size
         self.batch_size, self.workers, self.seed, self.limit, self.names = batch_size, workers, seed, limit, names
-        self.augmentation = augmentation
+        self.augmentation, self.resizing = augmentation, resizing
         self._images: dict[str, ImageDataset] = {}
         self._start = {"epoch": 0, "batches": 0}
 
     def inspect(self, *splits: str) -> list[Inspection]:
         """Read every file of the splits; raise `InputError` if there is any problem."""
-        inspections = [inspect_once(self.source, self.masks, self.size, split) for split in splits]
+        inspections = [inspect_once(self.source, self.masks, self.size, split, self.resizing) for split in splits]
         check_sound(inspections)
         return inspections
 
@@ -84,7 +87,9 @@ class InpaintingData(LightningDataModule):
             chosen = [record for record in records if fnmatch.fnmatch(record.name, self.names)]
             if not chosen:
                 raise InputError(f"data.names={self.names}: matches none of the {len(records)} images of {split}")
-            self._images[split] = ImageDataset(chosen[: self.limit], self.masks, self.size, self.augmentation)
+            self._images[split] = ImageDataset(
+                chosen[: self.limit], self.masks, self.size, self.augmentation, self.resizing
+            )
         return self._images[split]
 
     def check_batch_size(self) -> None:

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from pose_inpaint.data.images import resize, to_bytes, to_signed
+from pose_inpaint.data.images import Resizing, resize, to_bytes, to_signed
 from pose_inpaint.data.masks import shrink
 from pose_inpaint.errors import InputError
 from pose_inpaint.types import EMPTY, Inpainter
@@ -19,6 +19,7 @@ def inpaint_image(
     masked: Bool[Tensor, "h w"],
     size: int | None = None,
     device: torch.device | str = "cpu",
+    resizing: Resizing = "antialias",
 ) -> UInt8[Tensor, "3 h w"]:
     """Inpaint one image and return the raw output at the image's resolution.
 
@@ -29,6 +30,7 @@ def inpaint_image(
         size: Side of the square that the image is resized to and back from, as in the authors' code. None keeps the
             image's resolution, padded to multiples of the network's stride.
         device: Device of the method.
+        resizing: Method of `resize`; a network expects that of its training.
 
     Raises:
         InputError: The output is not finite.
@@ -38,7 +40,7 @@ def inpaint_image(
     mask = masked
     if size is not None:
         mask = shrink(masked, size)
-        known = torch.where(mask, torch.full((), EMPTY), resize(known, size, size))
+        known = torch.where(mask, torch.full((), EMPTY), resize(known, size, size, resizing))
     stride = getattr(inpainter, "stride", 1)
     known, mask_in = _pad(known, stride), _pad(mask[None].float(), stride)
     with torch.no_grad():
@@ -46,7 +48,7 @@ def inpaint_image(
     if not raw.isfinite().all():
         raise InputError("the output has NaN or infinite values; use another model or checkpoint")
     if size is not None:
-        return to_bytes(resize(raw[:, :size, :size], height, width))
+        return to_bytes(resize(raw[:, :size, :size], height, width, resizing))
     return to_bytes(raw[:, :height, :width])
 
 

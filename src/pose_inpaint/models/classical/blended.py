@@ -26,13 +26,13 @@ class Blended:
 
     Args:
         inpainter: Inpainting method.
-        radius: Radius in pixels of the neighbourhood that fast marching fills a pixel from.
+        radius: Radius in pixels of the neighbourhood that fast marching fills a pixel from; 1 in the authors' code.
 
     Raises:
         InputError: OpenCV is not installed, or the radius is not positive.
     """
 
-    def __init__(self, inpainter: Inpainter, radius: float = 3) -> None:
+    def __init__(self, inpainter: Inpainter, radius: float = 1) -> None:
         if radius <= 0:
             raise InputError(f"postprocess.radius={radius}: must be positive, in pixels")
         self.opencv = import_extra("cv2", "postprocess=blend needs OpenCV", "classic")

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pose_inpaint.errors import InputError
+from pose_inpaint.models.layers.full_precision import ScoreConv2d
 from pose_inpaint.types import InpaintingOutput
 
 FILL = (2 * 123 / 255 - 1, 2 * 117 / 255 - 1, 2 * 104 / 255 - 1)
@@ -45,32 +46,39 @@ class ChannelwiseLinear(nn.Module):
 
 
 class Generator(nn.Module):
-    """Encoder, channel-wise fully connected layer, decoder.
+    """Encoder, channel-wise fully connected layer or bottleneck, decoder.
 
     The fully connected layer fixes the resolution, so other images are resized to it and back.
 
     Args:
         width: Number of channels of the first layer; all others scale with it (64 in the authors' code).
         size: Side in pixels of the images that the network works on: a power of two, at least 16.
+        bottleneck: None for the channel-wise layer (section 3.1), or the number of values that all features are reduced
+            to in its place (figure 9 and the authors' command: 4000).
 
     Raises:
         InputError: An argument is out of range.
     """
 
-    def __init__(self, width: int = 64, size: int = 128) -> None:
+    def __init__(self, width: int = 64, size: int = 128, bottleneck: int | None = None) -> None:
         super().__init__()
         check_form("model", width, size)
+        if bottleneck is not None and bottleneck < 1:
+            raise InputError(f"model.bottleneck={bottleneck}: must be at least 1, or null for the channel-wise layer")
         widths = _widths(width, size)
         encoder = [_down(a, b, normalise=i > 0) for i, (a, b) in enumerate(pairwise((3, *widths)))]
         self.encoder = nn.Sequential(*encoder)
-        # The 1x1 convolution mixes channels, which the channel-wise layer keeps apart (section 3.1).
         deepest = widths[-1]
-        self.bottleneck = nn.Sequential(
-            ChannelwiseLinear(deepest, SMALLEST),
-            nn.Conv2d(deepest, deepest, 1, bias=False),
-            nn.BatchNorm2d(deepest),
-            nn.ReLU(),
-        )
+        # The 1x1 convolution mixes channels, which the channel-wise layer keeps apart (section 3.1).
+        joint: list[nn.Module] = [ChannelwiseLinear(deepest, SMALLEST), nn.Conv2d(deepest, deepest, 1, bias=False)]
+        if bottleneck is not None:
+            joint = [
+                nn.Conv2d(deepest, bottleneck, SMALLEST, bias=False),
+                nn.BatchNorm2d(bottleneck),
+                nn.LeakyReLU(LEAK),
+                nn.ConvTranspose2d(bottleneck, deepest, SMALLEST, bias=False),
+            ]
+        self.bottleneck = nn.Sequential(*joint, nn.BatchNorm2d(deepest), nn.ReLU())
         self.decoder = nn.Sequential(*(_up(a, b) for a, b in pairwise(widths[::-1])))
         self.output = nn.ConvTranspose2d(widths[0], 3, 4, stride=2, padding=1)
         self.size = size
@@ -118,7 +126,7 @@ class Discriminator(nn.Module):
         widths = _widths(width, size)
         blocks = [_down(a, b, normalise=i > 0) for i, (a, b) in enumerate(pairwise((3, *widths)))]
         self.features = nn.Sequential(*blocks)
-        self.judge = nn.Conv2d(widths[-1], 1, SMALLEST)
+        self.judge = ScoreConv2d(widths[-1], 1, SMALLEST)
         initialise_normal(self)
 
     def forward(
