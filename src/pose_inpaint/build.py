@@ -11,6 +11,7 @@ from torchmetrics import Metric
 from pose_inpaint.config.block_schema import DataSettings, PoseSettings
 from pose_inpaint.config.instantiate import build, find_class
 from pose_inpaint.data.datamodule import InpaintingData
+from pose_inpaint.data.images import Resizing
 from pose_inpaint.data.masks import Masks
 from pose_inpaint.data.sources import Source
 from pose_inpaint.errors import InputError
@@ -44,7 +45,17 @@ def build_data(
     source: Source = build("data.source", data.source)
     augmentation = build("augment", augment) if augment and augment.get("_target_") else None
     return InpaintingData(
-        source, masks, data.size, data.batch_size, data.workers, seed, data.limit, data.names, augmentation, data.half
+        source,
+        masks,
+        data.size,
+        data.batch_size,
+        data.workers,
+        seed,
+        data.limit,
+        data.names,
+        augmentation,
+        data.half,
+        cast("Resizing", data.resize),
     )
 
 

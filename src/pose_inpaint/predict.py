@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
     from omegaconf import DictConfig
 
+    from pose_inpaint.data.images import Resizing
     from pose_inpaint.data.input_masks import MaskedPixels
     from pose_inpaint.types import Inpainter
 
@@ -52,7 +53,8 @@ def run(config: DictConfig) -> None:
     model = settings.model
     if model is None and settings.checkpoint is None:
         model = {"_target_": "pose_inpaint.models.pretrained.Pretrained"}
-    inpainter, _ = choose_inpainter(model, settings.checkpoint, device)
+    inpainter, checkpoint = choose_inpainter(model, settings.checkpoint, device)
+    resizing: Resizing = checkpoint.config["data"].get("resize", "antialias") if checkpoint else "antialias"
     inpainter = build_postprocess(settings.postprocess, inpainter)
     masked = masked_pixels(settings.mask.source, invert=settings.mask.invert)
     jobs = plan(settings.input, Path(settings.output.dir))
@@ -64,7 +66,7 @@ def run(config: DictConfig) -> None:
             existing += 1
             continue
         try:
-            _inpaint_file(inpainter, name, source, target, masked, size, device, as_raw=as_raw)
+            _inpaint_file(inpainter, name, source, target, masked, size, device, resizing, as_raw=as_raw)
             done += 1
         except (InputError, OSError, torch.OutOfMemoryError) as error:
             reason = str(error) if name in str(error) else f"{source}: {first_line(error)}"
@@ -123,6 +125,7 @@ def _inpaint_file(
     masked: MaskedPixels,
     size: int | None,
     device: torch.device,
+    resizing: Resizing,
     *,
     as_raw: bool,
 ) -> None:
@@ -133,7 +136,7 @@ def _inpaint_file(
 
     image = read_image(source)
     holes = masked(name, image)
-    raw = inpaint_image(inpainter, image, holes, size, device)
+    raw = inpaint_image(inpainter, image, holes, size, device, resizing)
     save_image(to_image(raw if as_raw else torch.where(holes, raw, image)), target)
 
 

@@ -33,14 +33,14 @@ def run(config: DictConfig) -> None:
     from pose_inpaint.evaluation.scores_file import ScoresFile
     from pose_inpaint.models.release import CONFIG, WEIGHTS, write_release
     from pose_inpaint.reporting.model_card import model_card
-    from pose_inpaint.training.checkpoint import load_generator, read_checkpoint
+    from pose_inpaint.training.checkpoint import load_for_inference, read_checkpoint
 
     settings = read_settings(config, ReleaseSettings)
     output = Path(settings.output)
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(f"output={output}: exists and is not an empty folder; give another, or remove it")
     checkpoint = read_checkpoint(settings.checkpoint)
-    weights = load_generator(checkpoint).state_dict()
+    weights = load_for_inference(checkpoint).state_dict()
     scores = []
     for folder in settings.scores:
         try:
@@ -52,6 +52,7 @@ def run(config: DictConfig) -> None:
             raise InputError(f"scores={folder}: are not of {settings.checkpoint}; evaluate that checkpoint")
     name = settings.name or str(checkpoint.config["name"])
     kept = {**_public(checkpoint.config), "name": name}
+    kept["batchnorm"] = {**kept["batchnorm"], "statistics": checkpoint.batchnorm}
     parameters = sum(value.numel() for value in weights.values())
     card = model_card(
         name, kept, parameters, settings.precision, scores, settings.data_terms, settings.limits, checkpoint.sha256()

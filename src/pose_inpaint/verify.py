@@ -35,7 +35,7 @@ def run(config: DictConfig) -> None:
             print("test: no such split; training will end without test scores")
             continue
         with tqdm(desc=f"Reading {split}", unit="image", leave=False, disable=None) as bar:
-            inspection = inspect(data.source, data.masks, settings.data.size, split, on_image=bar.update)
+            inspection = inspect(data.source, data.masks, settings.data.size, split, data.resizing, on_image=bar.update)
         print(describe(inspection))
         problems += inspection.problems
     for problem in problems:

@@ -241,7 +241,7 @@ def test_the_numbers_of_the_context_encoder():
     assert (found.data.batch_size, found.data.size, found.model["size"]) == (64, 128, 128)
     assert [
         (p.epochs, p.discriminator, p.discriminator_first, p.discriminator_steps) for p in found.schedule.phases
-    ] == [(25, True, True, 1)]
+    ] == [(500, True, True, 1)]
 
 
 def test_the_numbers_of_glcic():
@@ -272,8 +272,8 @@ def test_the_numbers_of_contextual_attention():
     assert judge["penalties"]["gradient"]["region"] == "hole"
     assert (found.optim.lr, found.optim.optimizer["betas"], found.data.batch_size) == (1e-4, [0.5, 0.9], 16)
     (phase,) = found.schedule.phases
-    assert (phase.discriminator_first, phase.discriminator_steps) == (True, 5)
-    assert phase.epochs * (28_755 // 16) / phase.discriminator_steps == pytest.approx(1_000_000, rel=0.001)
+    assert (phase.discriminator_first, phase.discriminator_steps, phase.own_batch) == (True, 5, True)
+    assert phase.epochs * (28_755 // 16) / 6 == pytest.approx(1_000_000, rel=0.001)
 
 
 @pytest.mark.parametrize(

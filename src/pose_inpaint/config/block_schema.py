@@ -59,10 +59,11 @@ class DataSettings:
     limit: Optional[int] = None
     names: str = "*"
     half: Optional[str] = None
+    resize: str = "antialias"
 
     def __post_init__(self) -> None:
-        if self.half is not None:
-            check_one_of("data.half", self.half, ("A", "B"))
+        check_one_of("data.resize", self.resize, ("antialias", "opencv"))
+        check_one_of("data.half", self.half or "A", ("A", "B"))
         check_at_least(16, data__size=self.size)
         check_at_least(1, data__batch_size=self.batch_size, data__limit=self.limit)
         check_at_least(0, data__workers=self.workers)
@@ -107,6 +108,8 @@ class Phase:
         discriminator_first: Whether the discriminator steps before the generator, on the same forward pass (Iizuka et
             al. 2017, algorithm 1; Yu et al. 2018, algorithm 1), or after it.
         discriminator_steps: Number of discriminator steps per generator step, each on a new batch (Yu et al. 2018: 5).
+        own_batch: Whether the generator steps on a batch of its own after those of the discriminator (Yu et al. 2018,
+            algorithm 1), or on the last of them.
     """
 
     name: str
@@ -117,6 +120,7 @@ class Phase:
     fresh_output: bool = False
     discriminator_first: bool = False
     discriminator_steps: int = 1
+    own_batch: bool = False
 
     def __post_init__(self) -> None:
         where = f"schedule.phases: phase {self.name!r}"
@@ -132,6 +136,11 @@ class Phase:
                 f"{where} has discriminator_steps={self.discriminator_steps}: give at least 1, and more than 1 only "
                 "if both networks step"
             )
+        if self.own_batch and not (both and self.discriminator_first):
+            raise InputError(
+                f"{where} has own_batch: it needs a generator and a discriminator that steps first; set "
+                "discriminator_first, or remove own_batch"
+            )
         if self.fresh_output and self.discriminator_first:
             raise InputError(
                 f"{where} has fresh_output and discriminator_first: a discriminator that steps first can't see a pass "
@@ -140,7 +149,7 @@ class Phase:
 
     def generator_steps(self, batch: int) -> bool:
         """Whether the generator steps on a batch, counted from 0 over the whole training."""
-        return self.generator and (batch + 1) % self.discriminator_steps == 0
+        return self.generator and (batch + 1) % (self.discriminator_steps + self.own_batch) == 0
 
 
 @dataclass

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Sampler, Subset
 
 from pose_inpaint.data.augmentation import Augmentation
 from pose_inpaint.data.dataset import ImageDataset, collate
+from pose_inpaint.data.images import Resizing
 from pose_inpaint.data.inspection import Inspection, check_sound, inspect_once
 from pose_inpaint.data.masks import Masks
 from pose_inpaint.data.records import Record
@@ -40,6 +41,7 @@ class InpaintingData(LightningDataModule):
         names: Pattern that the names of the images must match ("lspet_*").
         augmentation: Random change of training images, or None.
         half: "A" or "B": a half of the training images, split by a digest of their names; None uses both.
+        resizing: Method of `resize`.
     """
 
     def __init__(
@@ -54,17 +56,18 @@ class InpaintingData(LightningDataModule):
         names: str = "*",
         augmentation: Augmentation | None = None,
         half: str | None = None,
+        resizing: Resizing = "antialias",
     ) -> None:
         super().__init__()
         self.source, self.masks, self.size = source, masks, size
         self.batch_size, self.workers, self.seed, self.limit, self.names = batch_size, workers, seed, limit, names
-        self.augmentation, self.half = augmentation, half
+        self.augmentation, self.half, self.resizing = augmentation, half, resizing
         self._images: dict[str, ImageDataset] = {}
         self._start = {"epoch": 0, "batches": 0}
 
     def inspect(self, *splits: str) -> list[Inspection]:
         """Read every file of the splits; raise `InputError` if there is any problem."""
-        inspections = [inspect_once(self.source, self.masks, self.size, split) for split in splits]
+        inspections = [inspect_once(self.source, self.masks, self.size, split, self.resizing) for split in splits]
         check_sound(inspections)
         return inspections
 
@@ -84,7 +87,9 @@ class InpaintingData(LightningDataModule):
                 raise InputError(f"data.names={self.names}: matches none of the {len(records)} images of {split}")
             if self.half is not None and split == "train":
                 chosen = [record for record in chosen if half_of(record.name) == self.half]
-            self._images[split] = ImageDataset(chosen[: self.limit], self.masks, self.size, self.augmentation)
+            self._images[split] = ImageDataset(
+                chosen[: self.limit], self.masks, self.size, self.augmentation, self.resizing
+            )
         return self._images[split]
 
     def check_batch_size(self) -> None:

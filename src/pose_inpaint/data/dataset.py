@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from pose_inpaint.data.augmentation import Augmentation
-from pose_inpaint.data.images import read_image, resize, to_signed
+from pose_inpaint.data.images import Resizing, read_image, resize, to_signed
 from pose_inpaint.data.maskdata import draw_blocks
 from pose_inpaint.data.masks import Masks
 from pose_inpaint.data.records import Record
@@ -16,7 +16,9 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.types import Batch
 
 
-def read_record(record: Record, masks: Masks, size: int, epoch: int | None = None) -> Batch:
+def read_record(
+    record: Record, masks: Masks, size: int, epoch: int | None = None, resizing: Resizing = "antialias"
+) -> Batch:
     """Read one image as a batch of one, at the network's resolution; raise `InputError` if a file can't be used.
 
     With a masked image (X), its pixels are used outside the holes and the original's inside, as in the authors' code.
@@ -26,6 +28,7 @@ def read_record(record: Record, masks: Masks, size: int, epoch: int | None = Non
         masks: Source of its mask.
         size: Side in pixels.
         epoch: Epoch of training for masks that vary, or None.
+        resizing: Method of `resize`.
     """
     first = record.original or record.masked
     if first is None:
@@ -35,7 +38,7 @@ def read_record(record: Record, masks: Masks, size: int, epoch: int | None = Non
     masked = masks.mask(record, shape, size, epoch)
     if record.original and record.masked:
         image = _join(image, read_image(record.masked), record)
-    target = to_signed(resize(image, size, size))
+    target = to_signed(resize(image, size, size, resizing))
     if record.original is None:
         target = torch.where(masked, torch.full_like(target, torch.nan), target)
     pose = None
@@ -74,9 +77,14 @@ class ImageDataset(Dataset[Batch]):
     """
 
     def __init__(
-        self, records: Sequence[Record], masks: Masks, size: int, augmentation: Augmentation | None = None
+        self,
+        records: Sequence[Record],
+        masks: Masks,
+        size: int,
+        augmentation: Augmentation | None = None,
+        resizing: Resizing = "antialias",
     ) -> None:
-        self.records, self.masks, self.size = list(records), masks, size
+        self.records, self.masks, self.size, self.resizing = list(records), masks, size, resizing
         self.augmentation = augmentation
 
     def __len__(self) -> int:
@@ -84,5 +92,5 @@ class ImageDataset(Dataset[Batch]):
 
     def __getitem__(self, key: int | tuple[int, int]) -> Batch:
         epoch, index = (None, key) if isinstance(key, int) else key
-        batch = read_record(self.records[index], self.masks, self.size, epoch)
+        batch = read_record(self.records[index], self.masks, self.size, epoch, self.resizing)
         return batch if epoch is None or self.augmentation is None else self.augmentation(batch, epoch)

@@ -2,6 +2,7 @@
 
 import struct
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from torchvision.transforms.v2 import functional as transforms
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.files import written_whole
+
+Resizing = Literal["antialias", "opencv"]
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
 
@@ -121,11 +124,20 @@ def from_arrays(images: UInt8[np.ndarray, "... h w 3"]) -> Float[Tensor, "... 3 
     return to_signed(torch.from_numpy(images).movedim(-1, -3))
 
 
-def resize(image: Float[Tensor, "c h w"], height: int, width: int) -> Float[Tensor, "c h2 w2"]:
-    """Resize bilinearly with antialiasing, without keeping the aspect ratio, as in the authors' code."""
+def resize(
+    image: Float[Tensor, "c h w"], height: int, width: int, method: Resizing = "antialias"
+) -> Float[Tensor, "c h2 w2"]:
+    """Resize bilinearly, without keeping the aspect ratio.
+
+    Args:
+        image: Image in any range; 8-bit values are rounded.
+        height: New height in pixels.
+        width: New width in pixels.
+        method: "antialias": with antialiasing; "opencv": without, as OpenCV's `INTER_LINEAR` in the authors' code.
+    """
     if image.shape[-2:] == (height, width):
         return image
-    resized: Tensor = transforms.resize(image, [height, width], antialias=True)
+    resized: Tensor = transforms.resize(image, [height, width], antialias=method == "antialias")
     return resized
 
 

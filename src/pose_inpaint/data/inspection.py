@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pose_inpaint.data.dataset import read_record
+from pose_inpaint.data.images import Resizing
 from pose_inpaint.data.masks import Masks
 from pose_inpaint.data.records import Record
 from pose_inpaint.data.sources import Source
@@ -31,7 +32,7 @@ class Inspection:
         split: "train", "val" or "test".
         images: Number of listed images.
         blind: Number of images without an original.
-        digest: SHA-256 of names, file contents and masks, in hexadecimal.
+        digest: SHA-256 of names, file contents, masks and the way of resizing, in hexadecimal.
         mask_ratios: Mask ratio of each valid image at the network's resolution, in (0, 1).
         problems: One line per problem.
     """
@@ -45,7 +46,12 @@ class Inspection:
 
 
 def inspect(
-    source: Source, masks: Masks, size: int, split: str, on_image: Callable[[], object] | None = None
+    source: Source,
+    masks: Masks,
+    size: int,
+    split: str,
+    resizing: Resizing = "antialias",
+    on_image: Callable[[], object] | None = None,
 ) -> Inspection:
     """Read every image and mask of a split.
 
@@ -54,6 +60,7 @@ def inspect(
         masks: Masks to use.
         size: Side of the network's images in pixels.
         split: "train", "val" or "test".
+        resizing: Method of `resize`.
         on_image: Callback after each image, for progress.
     """
     listing = source.listing(split, maskdata=masks.uses_maskdata(split))
@@ -63,7 +70,9 @@ def inspect(
             batch = read_record(record, masks, size, epoch=None)
             ratio = float(batch.mask.mean())
             problem = f"{record.path}: its mask covers {'nothing' if ratio == 0 else 'the whole image'}; change it"
-            return _digest(record, batch.mask.numpy().tobytes()), ratio, problem if ratio in (0, 1) else None
+            # Scores of images that were resized differently must not be compared.
+            pixels = batch.mask.numpy().tobytes() + (b"" if resizing == "antialias" else resizing.encode())
+            return _digest(record, pixels), ratio, problem if ratio in (0, 1) else None
         except InputError as error:
             return "", None, str(error)
         finally:
@@ -101,10 +110,10 @@ def check_sound(inspections: Sequence[Inspection]) -> None:
         raise InputError(problems[0] + more)
 
 
-def inspect_once(source: Source, masks: Masks, size: int, split: str) -> Inspection:
+def inspect_once(source: Source, masks: Masks, size: int, split: str, resizing: Resizing = "antialias") -> Inspection:
     """Call `inspect` and cache a result without problems until the size or time of a file changes."""
     parts = (f"{type(part).__name__} {sorted(vars(part).items())}" for part in (source, masks))
-    settings = [CACHE_VERSION, split, size, *parts]
+    settings = [CACHE_VERSION, split, size, resizing, *parts]
     fingerprint = hashlib.sha256(json.dumps(settings, default=str).encode())
     for path in _files(*source.paths, *masks.paths):
         status = path.stat()
@@ -112,7 +121,7 @@ def inspect_once(source: Source, masks: Masks, size: int, split: str) -> Inspect
     cached = cache_folder() / "inspected" / f"{fingerprint.hexdigest()}.json"
     with suppress(OSError, ValueError, TypeError):  # missing or damaged: inspect again
         return Inspection(**json.loads(cached.read_text(encoding="utf-8")))
-    inspection = inspect(source, masks, size, split)
+    inspection = inspect(source, masks, size, split, resizing)
     if not inspection.problems:
         _save(inspection, cached)
     return inspection

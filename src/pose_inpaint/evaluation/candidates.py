@@ -19,7 +19,7 @@ from pose_inpaint.evaluation.evaluator import InpaintFn, inpaint_fn
 from pose_inpaint.evaluation.predictions import Predictions
 from pose_inpaint.evaluation.scores_file import CheckpointRecord
 from pose_inpaint.models.pretrained import Pretrained
-from pose_inpaint.training.checkpoint import Checkpoint, load_generator, read_checkpoint
+from pose_inpaint.training.checkpoint import Checkpoint, load_for_inference, read_checkpoint
 from pose_inpaint.types import Inpainter
 
 
@@ -46,7 +46,7 @@ def choose_method(settings: EvaluateSettings, device: torch.device) -> Method:
         "postprocess": settings.postprocess,
         "model": checkpoint.config["model"],
         "checkpoint": CheckpointRecord(checkpoint.path.name, checkpoint.sha256(), checkpoint.phase),
-        "batchnorm": checkpoint.config["batchnorm"]["statistics"],
+        "batchnorm": checkpoint.batchnorm,
     }
     network = inpainter if isinstance(inpainter, nn.Module) else None
     return Method(settings.name or f"{checkpoint.config['name']}, {checkpoint.phase}", inpaint, origin, network)
@@ -55,7 +55,7 @@ def choose_method(settings: EvaluateSettings, device: torch.device) -> Method:
 def read_predictions(settings: EvaluateSettings, data: InpaintingData) -> Method:
     """Method that reads the inpainted images of a folder; raise `InputError` if they don't match the split."""
     folder = str(settings.predictions)
-    predictions = Predictions(folder, data.images(settings.split).records, data.records(settings.split))
+    predictions = Predictions(folder, data.images(settings.split).records, data.records(settings.split), data.resizing)
     name = Path(folder).resolve().name
     return Method(settings.name or name, predictions, {"predictions": name})
 
@@ -75,7 +75,7 @@ def choose_inpainter(
         )
     if checkpoint is not None:
         read = read_checkpoint(checkpoint)
-        return load_generator(read).to(device), read
+        return load_for_inference(read).to(device), read
     inpainter = build.build_inpainter(model or {})
     if isinstance(inpainter, Pretrained):
         return inpainter.to(device), None

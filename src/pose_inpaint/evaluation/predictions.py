@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from pose_inpaint.data.images import image_size, list_images, read_image, resize, stem, to_signed
+from pose_inpaint.data.images import Resizing, image_size, list_images, read_image, resize, stem, to_signed
 from pose_inpaint.data.records import Record
 from pose_inpaint.errors import InputError
 from pose_inpaint.types import Batch, InpaintingOutput
@@ -20,13 +20,16 @@ class Predictions:
         folder: Folder of the outputs.
         records: Images to score.
         listed: All images of the split; the folder may have outputs of these too.
+        resizing: Method of `resize`.
 
     Raises:
         InputError: The folder doesn't exist, an output is missing or has no original, or a size differs.
     """
 
-    def __init__(self, folder: str, records: Sequence[Record], listed: Sequence[Record]) -> None:
-        self.folder = Path(folder)
+    def __init__(
+        self, folder: str, records: Sequence[Record], listed: Sequence[Record], resizing: Resizing = "antialias"
+    ) -> None:
+        self.folder, self.resizing = Path(folder), resizing
         if not self.folder.is_dir():
             raise InputError(
                 f"predictions={folder}: no such folder; give one with an inpainted image for each image of the split"
@@ -55,7 +58,8 @@ class Predictions:
     def __call__(self, batch: Batch) -> InpaintingOutput:
         """Read the outputs of a batch, resized like the originals."""
         side = batch.target.shape[-1]
-        images = [to_signed(resize(read_image(self.files[stem(name)]), side, side)) for name in batch.names]
+        read = (read_image(self.files[stem(name)]) for name in batch.names)
+        images = [to_signed(resize(image, side, side, self.resizing)) for image in read]
         return InpaintingOutput(torch.stack(images).to(batch.target.device)[:, None])
 
     def _check_empty(self, names: Sequence[str], problem: str, way_out: str) -> None:

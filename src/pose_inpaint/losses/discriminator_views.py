@@ -26,8 +26,7 @@ class Views:
     corners: Int[Tensor, "n 2"] | None
 
     def judged_by(self, discriminator: nn.Module) -> Float[Tensor, "n k"]:
-        """Scores (n, k) in full precision."""
-        # A Wasserstein critic's scores may be large and their differences small, which half precision would lose.
+        """Scores (n, k) in full precision, computed so by the last layers of `models.layers.full_precision`."""
         scores = cast("Tensor", discriminator(self.images, self.corners))
         return scores if scores.dtype == torch.float64 else scores.float()
 

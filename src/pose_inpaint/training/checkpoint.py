@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ from pose_inpaint.runtime.hashing import file_digest
 from pose_inpaint.tracking.checkpoint_file import read_whole
 from pose_inpaint.training.lightning_module import CHECKPOINT_FORMAT, InpaintingModule
 
+INITIAL = ("model.init", "discriminator.init")
+"""Keys of the initial weights, which don't matter where a checkpoint replaces them."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -30,6 +34,7 @@ class Checkpoint:
     batches: int = 0  # number of batches done of the unfinished epoch
     images: int | None = None  # images per step over all devices; None if no training step was taken
     seconds: float = 0.0  # duration of training, over all starts, of a run with a time budget; 0 without one
+    batchnorm: str = "recalibrated"  # batch-norm statistics: "recalibrated" for these weights, or "running"
 
     @property
     def batches_seen(self) -> int:
@@ -64,7 +69,11 @@ def read_checkpoint(path: str | Path, key: str = "checkpoint") -> Checkpoint:
         ours, progress = content["pose_inpaint"], content.get("InpaintingData", {})
         version, epoch = ours["format"], progress.get("epoch", ours["epoch"] + 1)
         batches, images, seconds = progress.get("batches", 0), progress.get("images"), ours.get("seconds", 0.0)
-        found = Checkpoint(path, ours["config"], ours["phase"], epoch, content["state_dict"], batches, images, seconds)
+        config = ours["config"]
+        batchnorm = ours.get("batchnorm", config["batchnorm"]["statistics"])
+        found = Checkpoint(
+            path, config, ours["phase"], epoch, content["state_dict"], batches, images, seconds, batchnorm
+        )
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise InputError(
             f"{key}={path}: not a checkpoint of pose_inpaint; train one with python -m pose_inpaint.train"
@@ -79,7 +88,8 @@ def read_checkpoint(path: str | Path, key: str = "checkpoint") -> Checkpoint:
 def _of_release(release: Release) -> Checkpoint:
     """Released weights as a checkpoint that has nothing else to resume from."""
     state = {f"generator.{name}": value for name, value in release.weights.items()}
-    return Checkpoint(release.folder, release.config, "release", 0, state)
+    statistics = release.config["batchnorm"]["statistics"]
+    return Checkpoint(release.folder, release.config, "release", 0, state, batchnorm=statistics)
 
 
 def load_generator(checkpoint: Checkpoint) -> nn.Module:
@@ -92,6 +102,20 @@ def load_generator(checkpoint: Checkpoint) -> nn.Module:
             f"checkpoint={checkpoint.path}: its weights don't fit its model: {str(error).splitlines()[-1]}"
         ) from error
     return generator.eval()
+
+
+def load_for_inference(checkpoint: Checkpoint) -> nn.Module:
+    """Call `load_generator`; warn if the batch-norm statistics are not those that the training would score with."""
+    network = load_generator(checkpoint)
+    stale = checkpoint.batchnorm != checkpoint.config["batchnorm"]["statistics"]
+    if stale and any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules()):
+        print(
+            f"warning: {checkpoint.path}: written inside an epoch, so its batch-norm statistics lag behind the weights "
+            "and its output is worse than it need be; give best-PHASE.ckpt, or continue the training to the end of the "
+            "epoch",
+            file=sys.stderr,
+        )
+    return network
 
 
 def check_same_settings(
@@ -120,6 +144,6 @@ def load_weights(module: InpaintingModule, checkpoint: Checkpoint) -> None:
     if module.ema is not None:
         module.ema.module.load_state_dict(checkpoint.inference_weights)
     weights = checkpoint.weights("discriminator.")
-    same = checkpoint.config.get("discriminator") == module.config.get("discriminator")
-    if module.discriminator is not None and weights and same:
+    old, new = ({**(config.get("discriminator") or {}), "init": None} for config in (checkpoint.config, module.config))
+    if module.discriminator is not None and weights and old == new:
         module.discriminator.load_state_dict(weights)

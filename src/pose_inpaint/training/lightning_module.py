@@ -91,6 +91,7 @@ class InpaintingModule(LightningModule):
         self.batches_seen: Tensor
         # A buffer, so that it is in the checkpoint: Lightning's global_step counts every optimizer's steps.
         self.register_buffer("batches_seen", torch.zeros((), dtype=torch.long))
+        self._recalibrated_at: int | None = None
         self._random_states: list[dict[str, Any]] = []
 
     @property
@@ -143,11 +144,12 @@ class InpaintingModule(LightningModule):
             # Otherwise Lightning would log the last values of a network that does not step on this batch.
             self.trainer._results.reset(fx="training_step")
         phase = self.phase
-        generates = phase.generator_steps(int(self.batches_seen)) if phase.discriminator_steps > 1 else phase.generator
+        generates = phase.generator_steps(int(self.batches_seen))
+        discriminates = phase.discriminator and not (phase.own_batch and generates)
         with torch.set_grad_enabled(generates):
             output: InpaintingOutput = self.generator(batch.known, batch.mask)
         # One forward pass serves both networks: the generator needs its graph, the discriminator gets it detached.
-        if phase.discriminator and phase.discriminator_first:
+        if discriminates and phase.discriminator_first:
             logged |= self._step_discriminator(batch, batch_idx, output.detach())
         if generates:
             logged |= self._step(
@@ -155,7 +157,7 @@ class InpaintingModule(LightningModule):
             )
             if self.ema is not None:
                 self.ema.update_parameters(self.generator)
-        if phase.discriminator and not phase.discriminator_first:
+        if discriminates and not phase.discriminator_first:
             judged = output.detach()
             if phase.fresh_output:
                 with torch.no_grad():
@@ -225,6 +227,7 @@ class InpaintingModule(LightningModule):
         if self.calibration_batches is not None and not self.trainer.sanity_checking:
             convert = self.trainer.precision_plugin.convert_input  # Lightning converts its own loaders only
             recalibrate(self.inference_network, map(convert, self.calibration_batches()), self.device)
+            self._recalibrated_at = int(self.batches_seen)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Update the scores with a batch."""
@@ -243,6 +246,8 @@ class InpaintingModule(LightningModule):
             "phase": self.phase.name,
             "epoch": self.current_epoch,
             "seconds": self.seconds,
+            # A checkpoint inside an epoch has statistics that lag behind the weights.
+            "batchnorm": "recalibrated" if self._recalibrated_at == int(self.batches_seen) else "running",
             "random_states": self._take_random_states(),
         }
 

@@ -12,15 +12,18 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.models.release import is_release
 from pose_inpaint.runtime.ranks import rank_count
 from pose_inpaint.tracking.files import CHECKPOINTS, LAST
-from pose_inpaint.training.checkpoint import Checkpoint, check_same_settings, read_checkpoint
+from pose_inpaint.training.checkpoint import INITIAL, Checkpoint, check_same_settings, read_checkpoint
 
 SAME = (
     "model", "discriminator", "ema", "optim", "loss", "mask", "batchnorm", "seed", "data",
     "trainer.precision", "trainer.limit_train_batches",
 )  # fmt: skip
 PRECISIONS = {"64": "64-true", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}  # as Lightning takes them
-FREE = ("data.workers", "data.batch_size", "data.root", "data.source.root", "data.source.cache", "mask.root")
-"""Keys that may change: a data folder may move, and the batch size is compared as a total over all devices."""
+FREE = (
+    *INITIAL, "data.workers", "data.batch_size", "data.root", "data.source.root", "data.source.cache", "mask.root",
+)  # fmt: skip
+"""Keys that may change: initial weights are replaced by the checkpoint's, a data folder may move, and the batch size is
+compared as a total over all devices."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def _comparable(config: dict[str, Any]) -> dict[str, Any]:
     trainer["precision"] = PRECISIONS.get(str(trainer.get("precision")), trainer.get("precision"))
     if isinstance(trainer.get("limit_train_batches"), float) and trainer["limit_train_batches"] == 1:
         del trainer["limit_train_batches"]  # 1.0 is the whole epoch, the default; the integer 1 is one batch
-    return {**config, "trainer": trainer}
+    return {**config, "trainer": trainer, "data": {"resize": "antialias", **config["data"]}}
 
 
 def _check_same_past(checkpoint: Checkpoint, config: dict[str, Any]) -> None:

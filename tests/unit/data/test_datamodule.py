@@ -1,6 +1,7 @@
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from conftest import write_split
@@ -97,6 +98,27 @@ def test_pairs_of_different_sizes_are_reported_with_both_sizes(files):
 def test_a_record_without_files_is_rejected():
     with pytest.raises(InputError, match="a: neither original nor masked"):
         read_record(Record("a", None), MaskData(), 4)
+
+
+def test_images_are_resized_as_asked(tmp_path):
+    cv2 = pytest.importorskip("cv2")
+    folder = tmp_path / "test"
+    (folder / "Y").mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(0, 256, (70, 50, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / "Y" / "a.png")
+    (folder / "maskdata.json").write_text('{"a.png": [[2, 3, 9]]}')
+    loaded = {
+        way: InpaintingData(Chalearn(str(tmp_path)), MaskData(), 16, 1, 0, 0, resizing=way)
+        for way in ("antialias", "opencv")
+    }
+    expected = torch.from_numpy(cv2.resize(pixels, (16, 16))).permute(2, 0, 1).float() / 127.5 - 1
+    errors = {
+        way: (next(iter(data.test_dataloader())).target[0] - expected).abs().max() for way, data in loaded.items()
+    }
+    assert errors["opencv"] < 1.01 / 127.5
+    assert errors["antialias"] > 0.1
+    digests = [data.inspect("test")[0].digest for data in loaded.values()]
+    assert digests[0] != digests[1]  # a report refuses to compare their scores
 
 
 def test_collating_keeps_order_and_drops_poses_unless_all_have_them(files):

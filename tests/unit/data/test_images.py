@@ -178,6 +178,21 @@ def test_resizing_averages_and_ignores_the_aspect_ratio():
     assert (small[:, :, 1:3] - 0.5).abs().max() < 0.05
 
 
+@pytest.mark.parametrize("shape", [(128, 96), (300, 77), (40, 200)])
+def test_resizing_as_opencv_does(shape):
+    cv2 = pytest.importorskip("cv2")
+    pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    expected = cv2.resize(pixels, (48, 64)).astype(int)  # INTER_LINEAR is its default; width comes first
+    image = torch.from_numpy(pixels).permute(2, 0, 1)
+    found = resize(image, 64, 48, "opencv").permute(1, 2, 0).numpy().astype(int)
+    assert np.abs(found - expected).max() <= 1  # OpenCV rounds its weights to 11 bits
+    floats = resize(to_signed(image), 64, 48, "opencv").permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(floats, cv2.resize(pixels.astype(np.float32) / 127.5 - 1, (48, 64)), atol=1e-4)
+    if shape != (40, 200):
+        smooth = resize(image, 64, 48).permute(1, 2, 0).numpy().astype(int)
+        assert np.abs(smooth - expected).mean() > 10
+
+
 def test_resizing_to_the_same_size_changes_nothing():
     image = torch.rand(3, 5, 7)
     assert resize(image, 5, 7) is image

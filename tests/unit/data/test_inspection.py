@@ -26,9 +26,9 @@ def counted(monkeypatch, tmp_path):
     monkeypatch.setenv("POSE_INPAINT_CACHE", str(tmp_path / "cache"))
     read = []
 
-    def counting(source, masks, size, split):
+    def counting(source, masks, size, split, resizing):
         read.append(split)
-        return inspect(source, masks, size, split)
+        return inspect(source, masks, size, split, resizing)
 
     monkeypatch.setattr(inspection, "inspect", counting)
     return read

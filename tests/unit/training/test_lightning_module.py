@@ -126,6 +126,16 @@ def test_the_discriminator_steps_several_batches_for_each_of_the_generator():
     assert int(module.batches_seen) == 7
 
 
+def test_the_generator_may_step_on_a_batch_of_its_own():
+    module, _, _ = train(
+        Phase("gan", 1, **BOTH, discriminator_first=True, discriminator_steps=5, own_batch=True), batches=13
+    )
+    # Two cycles of five steps of the discriminator, which sees originals and outputs, and one of the generator, which
+    # shows it outputs alone; then one more step of the discriminator.
+    assert len(module.seen) == 13
+    assert len(module.judged) == 2 * (5 * 2 + 1) + 2
+
+
 def test_the_discriminator_may_have_an_optimizer_of_its_own():
     own = lambda parameters: torch.optim.Adam(parameters, lr=0.125)  # noqa: E731
     module, _, _ = train(Phase("gan", 1, **BOTH), discriminator_optimizer=own)
@@ -133,6 +143,22 @@ def test_the_discriminator_may_have_an_optimizer_of_its_own():
     assert generator.param_groups[0]["lr"] == 0.5
     assert discriminator.param_groups[0]["lr"] == 0.125
     assert isinstance(discriminator.optimizer, torch.optim.Adam)
+
+
+def test_a_checkpoint_says_whether_its_batchnorm_statistics_are_those_of_its_weights():
+    module, batch, _ = train(Phase("warm", 1, terms=["l1"]), batches=2)
+    module.calibration_batches = lambda: [batch]
+
+    def statistics():
+        content = {}
+        module.on_save_checkpoint(content)
+        return content["pose_inpaint"]["batchnorm"]
+
+    assert statistics() == "running"
+    module.on_validation_start()
+    assert statistics() == "recalibrated"
+    module.batches_seen += 1
+    assert statistics() == "running"
 
 
 def test_clipping_bounds_the_norm():

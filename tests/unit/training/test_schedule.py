@@ -45,6 +45,21 @@ def test_the_generator_steps_on_every_nth_batch():
     assert not Phase("discriminator", 1, generator=False, discriminator=True).generator_steps(0)
 
 
+def test_a_generator_with_batches_of_its_own_steps_after_those_of_the_discriminator():
+    phase = Phase(
+        "gan", 1, terms=["l1"], discriminator=True, discriminator_first=True, discriminator_steps=2, own_batch=True
+    )
+    assert [phase.generator_steps(batch) for batch in range(7)] == [False, False, True, False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"discriminator": True}, {"generator": False, "discriminator": True, "discriminator_first": True}]
+)
+def test_batches_of_its_own_need_a_discriminator_that_steps_first(options):
+    with pytest.raises(InputError, match="own_batch: it needs a generator and a discriminator that steps first"):
+        Phase("gan", 1, terms=["l1"], own_batch=True, **options)
+
+
 @pytest.mark.parametrize("options", [{"discriminator_steps": 0, "discriminator": True}, {"discriminator_steps": 2}])
 def test_impossible_discriminator_steps_are_refused(options):
     with pytest.raises(InputError, match=rf"discriminator_steps={options['discriminator_steps']}: give at least 1"):

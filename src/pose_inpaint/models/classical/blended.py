@@ -25,10 +25,11 @@ class Blended:
 
     Args:
         inpainter: Method to blend the output of.
-        radius: Positive radius in pixels of the neighbourhood that fast marching fills a pixel from.
+        radius: Positive radius in pixels of the neighbourhood that fast marching fills a pixel from; 1 in the authors'
+            code.
     """
 
-    def __init__(self, inpainter: Inpainter, radius: float = 3) -> None:
+    def __init__(self, inpainter: Inpainter, radius: float = 1) -> None:
         if radius <= 0:
             raise InputError(f"postprocess.radius={radius}: must be positive, in pixels")
         self.opencv = import_extra("cv2", "postprocess=blend needs OpenCV", "classic")

@@ -13,8 +13,8 @@ SATURATION = 4.0
 def push_pull(known: Float[Tensor, "b c h w"], mask: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b c h w"]:
     """Fill holes smoothly from ever coarser averages of the known pixels (Gortler et al. 1996, "The Lumigraph").
 
-    Push: 2x2 averages of the known values, weighted by their share of known pixels, halve the image until one pixel is
-    left. Pull: each level is enlarged bilinearly and fills the unknown share of the next finer one. Known pixels keep
+    Pull: 2x2 averages of the known values, weighted by their share of known pixels, halve the image until one pixel is
+    left. Push: each level is enlarged bilinearly and fills the unknown share of the next finer one. Known pixels keep
     their values, and every output is a weighted mean of them.
 
     Args:

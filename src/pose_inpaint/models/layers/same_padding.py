@@ -5,12 +5,19 @@ the bottom and right, which `torch.nn.Conv2d` can't express for stride 2
 (https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2).
 """
 
+from typing import Literal
+
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pose_inpaint.types import check_choice
+
 BATCHNORM_MOMENTUM = 0.01  # TensorFlow's decay 0.99 (authors' code)
 BATCHNORM_EPSILON = 1e-3  # authors' code
+DEVIATION = 0.1  # of the initial batch-norm scales and linear weights (authors' code)
+
+Init = Literal["authors2018", "xavier"]
 
 
 def same_padding(length: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
@@ -58,9 +65,31 @@ def batchnorm(channels: int, *, batch_statistics: bool = False) -> nn.BatchNorm2
 
 
 def initialise_xavier(module: nn.Module) -> None:
-    """Initialise weights by Xavier uniform (Glorot and Bengio 2010) and biases with zero, as the authors' code does."""
+    """Initialise weights by Xavier uniform (Glorot and Bengio 2010) and biases with zero."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+
+
+def initialise(module: nn.Module, init: Init, key: str) -> None:
+    """Initialise a network of the 2018 method.
+
+    Args:
+        module: Network.
+        init: "xavier": `initialise_xavier`, with batch-norm scales of 1; "authors2018": convolutions by Xavier, but
+            batch-norm scales and linear weights from a normal distribution of deviation 0.1, truncated at 0.2, as in
+            the authors' code (`layer.py`).
+        key: Block of the configuration that `init` is in, for the error message.
+
+    Raises:
+        InputError: Another value of `init`.
+    """
+    check_choice(f"{key}.init", init, Init)
+    initialise_xavier(module)
+    if init == "authors2018":
+        for layer in module.modules():
+            if isinstance(layer, nn.BatchNorm2d | nn.Linear):
+                # TensorFlow's truncated normal: drawn again beyond two deviations.
+                nn.init.trunc_normal_(layer.weight, std=DEVIATION, a=-2 * DEVIATION, b=2 * DEVIATION)

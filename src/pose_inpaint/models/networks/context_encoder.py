@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from pose_inpaint.data.images import resize
 from pose_inpaint.errors import InputError
+from pose_inpaint.models.layers.full_precision import ScoreConv2d
 from pose_inpaint.types import InpaintingOutput
 
 # Colour put into the holes: ImageNet's mean (red, green, blue), in [-1, 1].
@@ -43,7 +44,7 @@ class ChannelwiseLinear(nn.Module):
 
 
 class Generator(nn.Module):
-    """Encoder, channel-wise fully connected layer, decoder.
+    """Encoder, channel-wise fully connected layer or bottleneck, decoder.
 
     The fully connected layer fixes the resolution, so other images are resized to it and back. Raises `InputError` for
     arguments out of range.
@@ -51,21 +52,28 @@ class Generator(nn.Module):
     Args:
         width: Number of channels of the first layer; all others scale with it (64 in the authors' code).
         size: Side in pixels of the images that the network works on: a power of two, at least 16.
+        bottleneck: None for the channel-wise layer (section 3.1), or the number of values that all features are reduced
+            to in its place (figure 9 and the authors' command: 4000).
     """
 
-    def __init__(self, width: int = 64, size: int = 128) -> None:
+    def __init__(self, width: int = 64, size: int = 128, bottleneck: int | None = None) -> None:
         super().__init__()
         check_form("model", width, size)
+        if bottleneck is not None and bottleneck < 1:
+            raise InputError(f"model.bottleneck={bottleneck}: must be at least 1, or null for the channel-wise layer")
         widths = _widths(width, size)
         self.encoder = _encoder(widths)
-        # The 1x1 convolution mixes channels, which the channel-wise layer keeps apart (section 3.1).
         deepest = widths[-1]
-        self.bottleneck = nn.Sequential(
-            ChannelwiseLinear(deepest, SMALLEST),
-            nn.Conv2d(deepest, deepest, 1, bias=False),
-            nn.BatchNorm2d(deepest),
-            nn.ReLU(),
-        )
+        # The 1x1 convolution mixes channels, which the channel-wise layer keeps apart (section 3.1).
+        joint: list[nn.Module] = [ChannelwiseLinear(deepest, SMALLEST), nn.Conv2d(deepest, deepest, 1, bias=False)]
+        if bottleneck is not None:
+            joint = [
+                nn.Conv2d(deepest, bottleneck, SMALLEST, bias=False),
+                nn.BatchNorm2d(bottleneck),
+                nn.LeakyReLU(LEAK),
+                nn.ConvTranspose2d(bottleneck, deepest, SMALLEST, bias=False),
+            ]
+        self.bottleneck = nn.Sequential(*joint, nn.BatchNorm2d(deepest), nn.ReLU())
         self.decoder = nn.Sequential(*(_up(a, b) for a, b in pairwise(widths[::-1])))
         self.output = nn.ConvTranspose2d(widths[0], 3, 4, stride=2, padding=1)
         self.size = size
@@ -99,7 +107,7 @@ class Discriminator(nn.Module):
         check_form("discriminator", width, size)
         widths = _widths(width, size)
         self.features = _encoder(widths)
-        self.judge = nn.Conv2d(widths[-1], 1, SMALLEST)
+        self.judge = ScoreConv2d(widths[-1], 1, SMALLEST)
         initialise_normal(self)
 
     def forward(

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.layers.attention import contextual_attention
+from pose_inpaint.models.layers.full_precision import ScoreLinear
 from pose_inpaint.models.layers.local_patch import crop
 from pose_inpaint.models.layers.mirror_padding import MirrorConv2d, elu_block, enlarging_block
 from pose_inpaint.models.layers.same_padding import SameConv2d, initialise_xavier
@@ -133,4 +134,4 @@ def _discriminator(widths: tuple[int, ...], size: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise(widths):
         layers += [SameConv2d(inputs, outputs, 5, stride=2), nn.LeakyReLU(LEAK)]
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * (size // 16) ** 2, 1))
+    return nn.Sequential(*layers, nn.Flatten(), ScoreLinear(widths[-1] * (size // 16) ** 2, 1))

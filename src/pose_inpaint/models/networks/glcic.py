@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pose_inpaint.errors import InputError
+from pose_inpaint.models.layers.full_precision import ScoreLinear
 from pose_inpaint.models.layers.local_patch import crop
 from pose_inpaint.models.layers.same_padding import SameConv2d, conv_block, initialise_xavier, upsampling_block
 from pose_inpaint.models.layers.shape_checks import check_even_width, check_sides
@@ -99,7 +100,7 @@ class Discriminators(nn.Module):
             raise InputError(f"discriminator.patch={patch}: larger than discriminator.size={size}")
         self.patch: int | None = patch
         self.whole, self.local = _discriminator(width, size), _discriminator(width, patch)
-        self.judge = nn.Linear(2 * 16 * width, 1)
+        self.judge = ScoreLinear(2 * 16 * width, 1)
         initialise_xavier(self)
 
     def forward(

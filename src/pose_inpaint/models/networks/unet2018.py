@@ -11,7 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from pose_inpaint.errors import InputError
-from pose_inpaint.models.layers.same_padding import SameConv2d, conv_block, initialise_xavier, upsampling_block
+from pose_inpaint.models.layers.full_precision import ScoreLinear
+from pose_inpaint.models.layers.same_padding import Init, SameConv2d, conv_block, initialise, upsampling_block
 from pose_inpaint.models.layers.shape_checks import check_even_width, check_sides
 from pose_inpaint.types import InpaintingOutput
 
@@ -28,12 +29,20 @@ class Generator(nn.Module):
         skips: Whether to pass the encoder's features to the decoder, as in the paper. Without them the decoder's layers
             take half the channels, and the network has 821,248 parameters fewer.
         dilated: Whether the four middle convolutions have rates 2, 4, 8 and 16; otherwise they have rate 1.
+        init: Initial weights, "xavier" or "authors2018"; see `initialise`. An untrained network's output has a standard
+            deviation of about 0.57 with the first and 0.05 with the second.
     """
 
     stride = 4  # required divisor of the input's sides, in pixels
 
     def __init__(
-        self, width: int = 64, *, predict_mask: bool = False, skips: bool = True, dilated: bool = True
+        self,
+        width: int = 64,
+        *,
+        predict_mask: bool = False,
+        skips: bool = True,
+        dilated: bool = True,
+        init: Init = "xavier",
     ) -> None:
         super().__init__()
         check_even_width(width, papers=64)
@@ -51,7 +60,7 @@ class Generator(nn.Module):
         self.conv10 = conv_block(joined * w, w // 2, 3)
         self.conv11 = SameConv2d(w // 2, 3, 3, bias=False)
         self.mask_output = SameConv2d(w // 2, 1, 3, bias=False) if predict_mask else None
-        initialise_xavier(self)
+        initialise(self, init, "model")
 
     def forward(
         self,
@@ -84,11 +93,12 @@ class Discriminator(nn.Module):
     Args:
         width: Number of channels of the first layer, positive; all others scale with it.
         size: Side of the images in pixels, a multiple of 32.
+        init: Initial weights, "xavier" or "authors2018"; see `initialise`.
     """
 
     patch: int | None = None  # only whole images are judged
 
-    def __init__(self, width: int = 64, size: int = 128) -> None:
+    def __init__(self, width: int = 64, size: int = 128, *, init: Init = "xavier") -> None:
         super().__init__()
         if width < 1:
             raise InputError(f"discriminator.width={width}: must be at least 1 (the paper's is 64)")
@@ -98,8 +108,8 @@ class Discriminator(nn.Module):
         blocks = [conv_block(a, b, 5, stride=2, batch_statistics=True) for a, b in pairwise(widths)]
         self.features = nn.Sequential(*blocks)
         flat = 8 * width * (size // 32) ** 2
-        self.judge = nn.Sequential(nn.Flatten(), nn.Linear(flat, 16 * width), nn.Linear(16 * width, 1))
-        initialise_xavier(self)
+        self.judge = nn.Sequential(nn.Flatten(), nn.Linear(flat, 16 * width), ScoreLinear(16 * width, 1))
+        initialise(self, init, "discriminator")
 
     def forward(
         self, images: Float[Tensor, "n 3 h w"], corners: Int[Tensor, "n 2"] | None = None

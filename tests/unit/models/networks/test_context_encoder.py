@@ -11,19 +11,17 @@ def shapes(network, blocks, side=128):
     result = []
     for block in blocks:
         block.register_forward_hook(lambda _, __, output: result.append(tuple(output.shape[1:])))
-    network(torch.zeros(2, 3, side, side, device="meta"), *network_mask(network, side))
+    device = next(network.parameters()).device
+    mask = [torch.zeros(2, 1, side, side, device=device)] if isinstance(network, Generator) else []
+    network(torch.zeros(2, 3, side, side, device=device), *mask)
     return result
-
-
-def network_mask(network, side):
-    return [torch.zeros(2, 1, side, side, device="meta")] if isinstance(network, Generator) else []
 
 
 def test_layers_are_the_authors():
     network = Generator().to("meta")
     encoded = [(64, 64, 64), (64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4)]
     assert shapes(network, [*network.encoder, *network.decoder]) == encoded + encoded[-2::-1]
-    discriminator = Discriminator().to("meta")
+    discriminator = Discriminator()
     assert shapes(discriminator, discriminator.features) == encoded
     assert tuple(discriminator.judge.kernel_size) == (4, 4)
 
@@ -41,6 +39,18 @@ def test_parameter_count_is_the_layers_sum():
     middle = 512 * 4**4 + 512 * 4**2 + 512 * 512 + 2 * 512
     decoder = convolutions + 2 * (256 + 128 + 64 + 64) + 3
     assert sum(p.numel() for p in Generator().parameters()) == encoder + middle + decoder == 6_047_683
+
+
+def test_the_bottleneck_of_the_authors_command():
+    network = Generator(bottleneck=4000).to("meta")
+    without = 6_047_683 - (512 * 4**4 + 512 * 4**2 + 512 * 512)
+    assert sum(p.numel() for p in network.parameters()) == without + 2 * 512 * 4000 * 4**2 + 2 * 4000
+    assert shapes(network, network.bottleneck)[:1] == [(4000, 1, 1)]
+    assert network(torch.zeros(2, 3, 72, 40, device="meta"), torch.zeros(2, 1, 72, 40, device="meta")).raw.shape == (
+        2, 1, 3, 72, 40,
+    )  # fmt: skip
+    with pytest.raises(InputError, match=r"model\.bottleneck=0: must be at least 1"):
+        Generator(bottleneck=0)
 
 
 def test_channelwise_layer_by_hand():

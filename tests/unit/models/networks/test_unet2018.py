@@ -1,5 +1,8 @@
+import numpy as np
 import pytest
 import torch
+from scipy.stats import truncnorm
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from pose_inpaint.errors import InputError
@@ -14,6 +17,43 @@ def test_parameter_counts_are_the_papers():
     assert parameters(Generator()) == 6_890_400
     assert parameters(Generator(predict_mask=True)) == 6_890_400 + 32 * 9
     assert parameters(Discriminator()) == 19_252_801
+
+
+@pytest.mark.parametrize(("init", "deviation"), [("xavier", 0.567), ("authors2018", 0.053)])
+def test_an_untrained_networks_output_spreads_as_that_of_the_authors_code_does(init, deviation):
+    # The scales of the last few layers multiply, so that seeds give 0.05 to 0.13 with the authors' weights.
+    torch.manual_seed(0)
+    known, mask = torch.rand(2, 3, 64, 48) * 2 - 1, torch.zeros(2, 1, 64, 48)
+    mask[:, :, 20:50, 10:40] = 1
+    found = []
+    for seed in range(5):
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            found.append(float(Generator(init=init)(known * (1 - mask), mask).raw.std()))
+    assert np.median(found) == pytest.approx(deviation, rel=0.4)
+
+
+def test_initial_weights_of_the_authors_code():
+    torch.manual_seed(0)
+    for network in (Generator(init="authors2018"), Discriminator(init="authors2018")):
+        truncated = [layer.weight for layer in network.modules() if isinstance(layer, nn.BatchNorm2d | nn.Linear)]
+        values = torch.cat([weight.detach().flatten() for weight in truncated])
+        assert values.abs().max() <= 0.2
+        assert float(values.mean()) == pytest.approx(0, abs=0.01)
+        assert float(values.std()) == pytest.approx(0.1 * truncnorm(-2, 2).std(), rel=0.03)
+        for layer in network.modules():
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+                taps = layer.weight[0, 0].numel()
+                bound = (6 / (taps * (layer.in_channels + layer.out_channels))) ** 0.5
+                assert 0.95 * bound < layer.weight.abs().max() <= bound
+            if isinstance(layer, nn.BatchNorm2d | nn.Linear):
+                assert not layer.bias.any()
+
+
+def test_other_initialisations_raise():
+    for build, key in ((Generator, "model"), (Discriminator, "discriminator")):
+        with pytest.raises(InputError, match=rf"{key}\.init=zeros: not one of authors2018, xavier"):
+            build(2, init="zeros")
 
 
 def test_forward_pass_costs_what_the_paper_says():
@@ -45,12 +85,14 @@ def test_layers_are_the_tables():
 
 
 def test_discriminator_halves_five_times():
-    network, shapes = Discriminator().to("meta"), []
+    network, shapes = Discriminator(), []
     for block in network.features:
         block.register_forward_hook(lambda _, __, output: shapes.append(tuple(output.shape[1:])))
-    assert network(torch.zeros(2, 3, 128, 128, device="meta")).shape == (2, 1)
+    assert network(torch.zeros(2, 3, 128, 128)).shape == (2, 1)
     assert shapes == [(64, 64, 64), (128, 32, 32), (256, 16, 16), (512, 8, 8), (512, 4, 4)]
-    assert [type(layer).__name__ for layer in network.judge] == ["Flatten", "Linear", "Linear"]
+    flatten, *linear = network.judge
+    assert isinstance(flatten, nn.Flatten)
+    assert [(layer.in_features, layer.out_features) for layer in linear] == [(8192, 1024), (1024, 1)]
 
 
 @pytest.mark.parametrize(("height", "width"), [(4, 4), (36, 52), (128, 64)])
