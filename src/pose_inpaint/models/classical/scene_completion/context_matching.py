@@ -15,6 +15,7 @@ from pose_inpaint.data.images import resize
 from pose_inpaint.models.classical.scene_completion.lab import matching_features
 
 LEAST_COVERED = 0.5  # share of a context that the scene must cover for a placement to be considered
+ROUNDING = 0.01  # smallest distance, in L*a*b* units: among exact fits, as in a plain background, the shift decides
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Matcher:
         off_row = (down + (hole.bottom - hole.top) / 2) / scaled.shape[1] - middle_row / height
         off_column = (right + (hole.right - hole.left) / 2) / scaled.shape[2] - middle_column / width
         penalty = 1 + self.shift * (off_row[:, None].square() + off_column[None].square()).sqrt()
-        distance = mean.clamp(min=0).sqrt() * penalty
+        distance = mean.clamp(min=ROUNDING**2).sqrt() * penalty
         best = int(distance.argmin())
         row, column = int(down[best // len(right)]), int(right[best % len(right)])
         value = float(distance.flatten()[best])

@@ -17,8 +17,8 @@ from pose_inpaint.data.images import resize
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.classical.scene_completion.context_matching import Hole, Matcher, Placement
 from pose_inpaint.models.classical.scene_completion.index import read_index
-from pose_inpaint.models.classical.scene_completion.poisson import blend
-from pose_inpaint.models.classical.scene_completion.seam import choose_scene_pixels
+from pose_inpaint.models.classical.scene_completion.poisson import blend, bordered
+from pose_inpaint.models.classical.scene_completion.seam import choose_scene_pixels, nearest_known
 from pose_inpaint.runtime.optional import import_extra
 from pose_inpaint.types import InpaintingOutput, Source, check_choice
 
@@ -123,7 +123,8 @@ class SceneCompletion:
         described = self.index.filters.describe(known, mask)
         usable = self._large_enough(holes)
         nearest, scene_distances = self.index.nearest(*described, max(self.scenes, samples), usable)
-        features = self.matcher.features(known)
+        rows, columns = torch.from_numpy(nearest_known(mask[0].numpy() > 0))
+        features = self.matcher.features(known[:, rows, columns])  # the holes' black would be an edge in the texture
         area = torch.tensor([float(hole.masked.sum()) for hole in holes])
         candidates = []
         for i, scene_distance in zip(nearest, scene_distances, strict=True):
@@ -161,9 +162,13 @@ class SceneCompletion:
         for hole, placement in zip(holes, candidate.placements, strict=True):
             scene, covered = lay_over(candidate.image, placement, masked.shape)
             own, free = hole.masked.numpy(), hole.context.numpy() & covered
-            inside = choose_scene_pixels(image, scene, own, free, keep) if self.seam == "cut" else own
+            inside, elsewhere = own, left & ~own
+            if self.seam == "cut":
+                inside = choose_scene_pixels(image, scene, own, free, elsewhere | ~covered, keep)
+                # Where all known pixels around a hole are free, the cheapest cut takes them all and leaves no border.
+                inside = own | bordered(inside, elsewhere)
+            image = blend(image, scene, inside, elsewhere)
             left &= ~own
-            image = blend(image, scene, inside, left)
         return torch.from_numpy(image).float().clamp(0, 1) * 2 - 1
 
 

@@ -22,12 +22,17 @@ def blend(
     Args:
         image: Image, kept outside, (3, h, w).
         scene: Scene, read inside and at adjacent border pixels, (3, h, w).
-        inside: Pixels to fill, (h, w), each connected with a kept pixel.
+        inside: Pixels to fill, (h, w).
         unknown: Pixels outside that are not a border, such as another hole's, (h, w).
+
+    Raises:
+        ValueError: A component of `inside` has no border, so that nothing fixes its brightness and colour.
     """
     from scipy.sparse import csr_array
     from scipy.sparse.linalg import splu
 
+    if not bordered(inside, unknown)[inside].all():
+        raise ValueError("inside: every component needs a kept pixel beside it")
     rows, columns = inside.nonzero()
     count = len(rows)
     number = np.full(inside.shape, -1)
@@ -53,3 +58,11 @@ def blend(
     filled = image.astype(np.float64)
     filled[:, inside] = splu(equations, permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve(right.T).T
     return np.asarray(filled)
+
+
+def bordered(inside: Bool[np.ndarray, "h w"], unknown: Bool[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """Mark the pixels of `inside` whose 4-connected component has a kept pixel beside it."""
+    from scipy import ndimage
+
+    labels, _ = ndimage.label(inside)
+    return np.asarray(inside & np.isin(labels, labels[ndimage.binary_dilation(~inside & ~unknown)]))

@@ -5,7 +5,7 @@ the difference of both images varies little, since blending removes a constant d
 """
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 CAPACITY = 2**20  # SciPy's flows are integers, so costs are scaled to at most this
 LENGTH = 0.02  # cost per step of the seam, which favours short seams where costs are equal; not in the paper
@@ -16,6 +16,7 @@ def choose_scene_pixels(
     scene: Float[np.ndarray, "3 h w"],
     masked: Bool[np.ndarray, "h w"],
     free: Bool[np.ndarray, "h w"],
+    unknown: Bool[np.ndarray, "h w"],
     keep: float,
 ) -> Bool[np.ndarray, "h w"]:
     """Choose the pixels to take from the scene.
@@ -25,9 +26,18 @@ def choose_scene_pixels(
         scene: Scene in [0, 1], aligned with the query, (3, h, w).
         masked: Pixels that must come from the scene, (h, w).
         free: Pixels that may come from either, (h, w); all others stay the image's.
+        unknown: Other pixels whose difference says nothing, (h, w): other holes, and those the scene doesn't cover.
         keep: Factor of the price (keep d)^3 of taking a free pixel at distance d from the hole, in 1/pixels.
     """
-    return minimum_cut(masked, free, pixel_prices(masked, keep), *step_costs(image, scene, masked))
+    return minimum_cut(masked, free, pixel_prices(masked, keep), *step_costs(image, scene, masked | unknown))
+
+
+def nearest_known(unknown: Bool[np.ndarray, "h w"]) -> Int[np.ndarray, "2 h w"]:
+    """Row and column of the nearest known pixel of every pixel; a known pixel's are its own."""
+    from scipy import ndimage
+
+    indices = ndimage.distance_transform_edt(unknown, return_distances=False, return_indices=True)
+    return np.asarray(indices, dtype=np.int64)
 
 
 def pixel_prices(masked: Bool[np.ndarray, "h w"], keep: float) -> Float[np.ndarray, "h w"]:
@@ -38,20 +48,18 @@ def pixel_prices(masked: Bool[np.ndarray, "h w"], keep: float) -> Float[np.ndarr
 
 
 def step_costs(
-    image: Float[np.ndarray, "3 h w"], scene: Float[np.ndarray, "3 h w"], masked: Bool[np.ndarray, "h w"]
+    image: Float[np.ndarray, "3 h w"], scene: Float[np.ndarray, "3 h w"], unknown: Bool[np.ndarray, "h w"]
 ) -> tuple[Float[np.ndarray, "h-1 w"], Float[np.ndarray, "h w-1"]]:
     """Cost of a seam between each pixel and the next below and right: the mean gradient of the images' difference."""
-    from scipy import ndimage
-
-    # The difference is undefined inside the hole, so take it from the nearest pixel outside. Otherwise a seam along the
-    # hole's border would cost nothing.
-    nearest = ndimage.distance_transform_edt(masked, return_distances=False, return_indices=True)
-    difference = (image - scene)[:, nearest[0], nearest[1]]
-    change = np.zeros(masked.shape)
+    # The difference is undefined at unknown pixels, so take it from the nearest known one. Otherwise a seam along a
+    # hole's border would cost nothing, or as much as the black of the hole differs.
+    rows, columns = nearest_known(unknown)
+    difference = (image - scene)[:, rows, columns]
+    change = np.zeros(unknown.shape)
     for axis in (1, 2):
         if difference.shape[axis] > 1:
             change += (np.gradient(difference, axis=axis) ** 2).sum(0)
-    change = np.sqrt(change)[nearest[0], nearest[1]] + LENGTH
+    change = np.sqrt(change)[rows, columns] + LENGTH
     return (change[1:] + change[:-1]) / 2, (change[:, 1:] + change[:, :-1]) / 2
 
 

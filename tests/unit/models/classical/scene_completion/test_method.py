@@ -1,10 +1,13 @@
 import io
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import ndimage
+from skimage.color import rgb2lab
 
-from pose_inpaint.data.images import open_image, read_image, to_image, to_signed
+from pose_inpaint.data.images import open_image, read_image, resize, to_bytes, to_image, to_signed
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.classical.scene_completion.gist import SceneFilters
 from pose_inpaint.models.classical.scene_completion.index import build_index, read_index
@@ -16,6 +19,114 @@ def index_of(folder):
     index = build_index(((p.name, p) for p in sorted(folder.iterdir())), SceneFilters())
     index.save(folder.parent / "other.scenes")
     return str(folder.parent / "other.scenes")
+
+
+def context_distance(known, masked, scene, band):
+    """Context distance of an aligned scene, weighted by the holes' areas, pixel by pixel by scikit-image and NumPy."""
+    outside = np.argwhere(~masked)
+    filled = known.copy()
+    for pixel in np.argwhere(masked):
+        nearest = ((outside - pixel) ** 2).sum(1)
+        filled[tuple(pixel)] = known[tuple(outside[nearest.argmin()])]  # ties matter little
+    squares = np.zeros(masked.shape)
+    ours, theirs = rgb2lab(filled), rgb2lab(scene)
+    squares += ((ours - theirs) ** 2).sum(2)
+    squares += (np.hypot(*np.gradient(ours[..., 0])) - np.hypot(*np.gradient(theirs[..., 0]))) ** 2
+    labels, count = ndimage.label(masked, np.ones((3, 3)))
+    areas = [(labels == hole).sum() for hole in range(1, count + 1)]
+    near = [~masked & (ndimage.distance_transform_edt(labels != hole) <= band) for hole in range(1, count + 1)]
+    return sum(a * np.sqrt(squares[n].mean()) for a, n in zip(areas, near, strict=True)) / sum(areas)
+
+
+@pytest.mark.parametrize("height", [48, 96])
+def test_an_original_at_its_own_place_is_compared_without_the_holes_black(tiny_data, tmp_path, height):
+    image = to_signed(read_image(tiny_data / "test/Y/001.png"))
+    image = resize(image, height, 40).clamp(-0.6, 1)
+    mask = torch.zeros(1, height, 40)
+    mask[:, 14:26, 12:22] = mask[:, 31:36, 30:37] = 1  # 3 pixels away from each other's band, 12 x 10 and 5 x 7
+    (tmp_path / "scenes").mkdir()
+    altered = to_bytes(image)
+    altered[:, 0, 0] = 255 - altered[:, 0, 0]  # so that it isn't the image itself
+    to_image(altered).save(tmp_path / "scenes" / "altered.png")
+    known = torch.where(mask > 0, EMPTY, to_signed(to_bytes(image)))
+    method = SceneCompletion(index_of(tmp_path / "scenes"), same=0)
+    ((source,),) = method(known[None], mask[None]).sources
+    arrays = [(each.permute(1, 2, 0).double().numpy() + 1) / 2 for each in (known, to_signed(altered))]
+    expected = context_distance(arrays[0], mask[0].numpy() > 0, arrays[1], round(0.078125 * height))
+    assert source.distance == pytest.approx(expected, rel=0.05)
+    assert source.distance < 3
+
+
+def test_holes_of_unequal_size_weigh_by_their_area(tiny_data, tmp_path):
+    scene = to_signed(read_image(tiny_data / "train/Y/003.png"))
+    (tmp_path / "scenes").mkdir()
+    to_image(to_bytes(scene)).save(tmp_path / "scenes" / "scene.png")
+    mask = torch.zeros(1, 48, 40)
+    mask[:, 8:22, 6:20] = mask[:, 36:39, 30:32] = 1
+    known = torch.where(mask > 0, EMPTY, scene)
+    known[:, 30:] = torch.where(mask[:, 30:] > 0, EMPTY, -scene[:, 30:])  # only the small hole's surroundings differ
+    method = SceneCompletion(index_of(tmp_path / "scenes"), scales=[1.0])
+    holes = find_holes(mask[0] > 0, 4)
+    features = method.matcher.features(torch.where(mask > 0, scene, known))  # its texture beside holes is exact
+    large, small = (each.distance for each in method.matcher.place(features, holes, scene))
+    assert large < 0.1 < 10 < small
+    ((source,),) = method(known[None], mask[None]).sources
+    assert source.distance == pytest.approx((196 * large + 6 * small) / 202, abs=1.5)
+
+
+def test_of_scenes_that_fit_equally_the_more_similar_one_is_taken_then_the_first(tiny_data, tmp_path, query):
+    known, mask = query
+    image = to_signed(read_image(tiny_data / "test/Y/001.png"))
+    (tmp_path / "scenes").mkdir()
+    mask = torch.zeros_like(mask)
+    mask[..., 8:16, 10:20] = 1
+    known = torch.where(mask > 0, EMPTY, image[None])
+    for name, shade in {"a": 0.9, "b": -0.2, "c": -0.2, "d": 0.3}.items():
+        scene = image.clone()
+        scene[:, 26:] = scene[:, 26:] * (1 - abs(shade)) + shade  # far from the hole
+        scene[:, -1, -1] = ord(name) / 128 - 1  # files differ
+        to_image(to_bytes(scene)).save(tmp_path / "scenes" / f"{name}.png")
+    ((*sources,),) = SceneCompletion(index_of(tmp_path / "scenes"), same=0)(known, mask, samples=4).sources
+    assert len({source.distance for source in sources}) == 1
+    assert [source.name for source in sources][-2:] == ["d.png", "a.png"]
+    assert {source.name for source in sources[:2]} == {"b.png", "c.png"}
+
+
+def test_scenes_of_two_sizes(tiny_data, tmp_path, query):
+    known, mask = query
+    (tmp_path / "scenes").mkdir()
+    small = read_image(tiny_data / "train/Y/000.png")[:, :11, :30]  # lower than the larger hole
+    to_image(small).save(tmp_path / "scenes" / "small.png")
+    large = resize(to_signed(read_image(tiny_data / "train/Y/001.png")), 70, 96)
+    large[:, 15:63, 40:80] = to_signed(read_image(tiny_data / "test/Y/001.png"))
+    to_image(to_bytes(large)).save(tmp_path / "scenes" / "large.png")
+    method = SceneCompletion(index_of(tmp_path / "scenes"))
+    output = method(known, mask)
+    ((source,),) = output.sources
+    assert (source.name, source.near_duplicate) == ("large.png", True)
+    hole = mask[0, 0] > 0
+    original = to_signed(read_image(tiny_data / "test/Y/001.png"))
+    assert (output.raw[0, 0] - original)[:, hole].abs().mean() < 0.03
+    with pytest.raises(InputError, match="only 1 of its images"):
+        method(known, mask, samples=2)
+
+
+def test_a_hole_whose_surroundings_are_all_free_keeps_its_border(tiny_data, tmp_path, query):
+    _, mask = query
+    image = to_signed(read_image(tiny_data / "test/Y/001.png"))
+    (tmp_path / "scenes").mkdir()
+    to_image(to_bytes(image * 0.6 + 0.3)).save(tmp_path / "scenes" / "brighter.png")
+    mask = torch.zeros_like(mask)
+    mask[..., 2:46, 2:38] = 1  # a frame of 2 pixels is known, all of it near the hole
+    known = torch.where(mask > 0, EMPTY, image[None])
+    method = SceneCompletion(index_of(tmp_path / "scenes"), scales=[1.0], shift=1e6)  # not shifted: it covers the image
+    raw = method(known, mask).raw[0, 0]
+    frame = torch.ones(48, 40, dtype=torch.bool)
+    frame[2:46, 2:38] = False
+    torch.testing.assert_close(raw[:, frame], image[:, frame])
+    # With the border's brightness the scene is nearer to the image than before.
+    hole = mask[0, 0] > 0
+    assert (raw - image)[:, hole].abs().mean() < 0.7 * (image * 0.4 - 0.3)[:, hole].abs().mean()
 
 
 @pytest.fixture

@@ -3,7 +3,13 @@ from itertools import product
 import numpy as np
 import pytest
 
-from pose_inpaint.models.classical.scene_completion.seam import choose_scene_pixels, minimum_cut, pixel_prices
+from pose_inpaint.models.classical.scene_completion.seam import (
+    LENGTH,
+    choose_scene_pixels,
+    minimum_cut,
+    pixel_prices,
+    step_costs,
+)
 
 
 def cost(chosen, free, price, down, right):
@@ -41,9 +47,39 @@ def test_the_seam_avoids_pixels_where_the_images_disagree():
     free &= ~masked
     scene = image.copy()
     scene[:, 8:16, 15:17] += np.random.default_rng(1).random((3, 8, 2))  # a rim of disagreement to the right
-    chosen = choose_scene_pixels(image, scene, masked, free, keep=0.02)
+    chosen = choose_scene_pixels(image, scene, masked, free, np.zeros_like(masked), keep=0.02)
     assert chosen[9:15, 15:17].all()  # all taken: the seam lies beyond it
     assert not chosen[4:20, 4:7].any()  # nothing to avoid on the left
+
+
+@pytest.mark.parametrize("rows", [3, 12])
+def test_what_is_in_other_holes_and_beyond_the_scene_costs_the_seam_nothing(rows):
+    random = np.random.default_rng(rows)
+    image, scene = random.random((2, 3, rows, 14))
+    masked, free, unknown = (np.zeros((rows, 14), bool) for _ in range(3))
+    masked[1, 5:7] = True
+    unknown[0, 9], unknown[:, 12:] = True, True
+    free[:, 2:12] = True
+    free &= ~masked & ~unknown
+    black, other = image.copy(), scene.copy()
+    black[:, unknown], other[:, unknown] = 0, random.random((3, unknown.sum()))
+    choices = [choose_scene_pixels(image, scene, masked, free, unknown, 0.02)]
+    choices.append(choose_scene_pixels(black, other, masked, free, unknown, 0.02))
+    np.testing.assert_array_equal(*choices)
+    costs = step_costs(image, scene, masked | unknown), step_costs(black, other, masked | unknown)
+    for one, another in zip(*costs, strict=True):
+        np.testing.assert_array_equal(one, another)
+
+
+def test_steps_cost_the_mean_slope_of_the_difference_of_the_nearest_known_pixels():
+    difference = np.array([0.0, 0.1, 0.3, 0.6, 1.0, 1.5, 9.0, 9.0])
+    image = np.stack([difference] * 3)[:, None]
+    unknown = np.arange(8)[None] >= 6
+    # Slopes by hand, of three equal channels: one-sided at the left, halved beside the unknown pixels, and repeated.
+    slope = np.array([0.1, 0.15, 0.25, 0.35, 0.45, 0.25, 0.25, 0.25]) * 3**0.5 + LENGTH
+    down, right = step_costs(image, np.zeros_like(image), unknown)
+    assert down.shape == (0, 8)
+    np.testing.assert_allclose(right[0], (slope[1:] + slope[:-1]) / 2)
 
 
 def test_prices_grow_with_the_cube_of_the_distance():
