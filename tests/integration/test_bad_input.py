@@ -90,6 +90,30 @@ def test_settings_that_cannot_be_used(command, tiny_data, tmp_path, arguments, w
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["+trainer.max_time=00:00:00:03"], ["trainer.max_time=00:00:00:03", "max_minutes"]),
+        (["+trainer.max_steps=7"], ["trainer.max_steps=7", "trainer.max_epochs"]),
+        (["+trainer.fast_dev_run=true"], ["trainer.fast_dev_run=True", "trainer.max_epochs=1"]),
+        (["+trainer.gradient_clip_val=1"], ["trainer.gradient_clip_val=1", "optim.clip_norm"]),
+        (["+trainer.accumulate_grad_batches=2"], ["trainer.accumulate_grad_batches=2", "data.batch_size"]),
+        (["+trainer.overfit_batches=1"], ["trainer.overfit_batches=1", "data.limit"]),
+        (["+trainer.limit_val_batches=0"], ["trainer.limit_val_batches=0", "select a checkpoint"]),
+        (["+trainer.limit_val_batches=0.1"], ["trainer.limit_val_batches=0.1", "one of 1 batches"]),
+        (["+trainer.limit_train_batches=0"], ["trainer.limit_train_batches=0"]),
+        (["trainer.check_val_every_n_epoch=0"], ["trainer.check_val_every_n_epoch=0"]),
+        (
+            ["trainer.check_val_every_n_epoch=3", "schedule.phases.1.epochs=1"],
+            ["trainer.check_val_every_n_epoch=3", "phase 'reconstruction' (epochs 1 to 2)"],
+        ),
+    ],
+)
+def test_trainer_arguments_that_would_lose_or_falsify(command, tiny_data, tmp_path, arguments, words):
+    refused(train(command, tiny_data, tmp_path, *arguments), *words)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_model_that_does_not_learn_is_not_trained(command, tiny_data, tmp_path):
     more = [
         "model=mean",

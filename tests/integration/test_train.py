@@ -195,3 +195,16 @@ def test_the_history_of_an_earlier_start_without_a_checkpoint_is_removed(command
     with pytest.raises(RuntimeError):
         command("train", *arguments(tiny_data, tmp_path / "run", "resume=auto"))
     assert not (tmp_path / "run/metrics.csv").exists()
+
+
+def test_the_best_checkpoint_of_a_phase_is_of_a_validated_epoch(command, tiny_data, tmp_path):
+    more = ["trainer.check_val_every_n_epoch=2", "schedule.phases.1.epochs=3", "test.enabled=false"]
+    assert command("train", *arguments(tiny_data, tmp_path / "run", *more)).status == 0
+    best = torch.load(tmp_path / "run/checkpoints/best-adversarial.ckpt", weights_only=True)
+    # Epochs 2 and 4 are validated. Epochs 3 and 5, without a validation, must not take the scores of those.
+    assert best["pose_inpaint"]["epoch"] == 3
+    scores = json.loads((tmp_path / "run/status.json").read_text())["scores"]
+    validated = [
+        float(row["val/mse_composite_hole"]) for row in rows(tmp_path / "run") if row["val/mse_composite_hole"]
+    ]
+    assert scores["mse_composite_hole"] == pytest.approx(validated[-1])

@@ -109,6 +109,7 @@ def prepare(settings: TrainSettings, plain: dict[str, Any], resumption: Resumpti
     batches = planned_epochs(settings) * len(data.train_dataloader())
     if settings.optim.warmup > batches:
         raise InputError(f"optim.warmup={settings.optim.warmup}: longer than the training of {batches} batches")
+    _check_validation(settings, module, data)
     trainer = make_trainer(settings, module, data, folder, resumption)
     check_local_patches(module, data)
     rehearse(module, data)
@@ -139,6 +140,23 @@ def _check(settings: TrainSettings) -> None:
             raise InputError(f"{key}={name}: not one of validation's {settings.validation}")
     if settings.sweep.resume is not None:
         raise InputError(f"sweep.resume={settings.sweep.resume}: only a multirun can resume a sweep; add -m")
+
+
+def _check_validation(settings: TrainSettings, module: InpaintingModule, data: InpaintingData) -> None:
+    """Raise `InputError` unless every phase is validated, on at least one batch, for its best checkpoint."""
+    share = settings.trainer.get("limit_val_batches")
+    batches = len(data.val_dataloader())
+    if isinstance(share, float) and share * batches < 1:
+        raise InputError(f"trainer.limit_val_batches={share:g}: less than one of {batches} batches; give 1 or more")
+    every, end = settings.trainer.get("check_val_every_n_epoch") or 1, planned_epochs(settings)
+    for phase in module.schedule.phases:
+        first = module.schedule.first_epoch(phase.name)
+        last = min(first + phase.epochs, end)
+        if first < last and last // every == first // every:
+            raise InputError(
+                f"trainer.check_val_every_n_epoch={every}: phase {phase.name!r} (epochs {first + 1} to {last}) would "
+                "not be validated, which selects its best checkpoint; give a smaller number"
+            )
 
 
 def make_trainer(
