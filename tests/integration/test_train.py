@@ -208,3 +208,11 @@ def test_the_best_checkpoint_of_a_phase_is_of_a_validated_epoch(command, tiny_da
         float(row["val/mse_composite_hole"]) for row in rows(tmp_path / "run") if row["val/mse_composite_hole"]
     ]
     assert scores["mse_composite_hole"] == pytest.approx(validated[-1])
+
+
+def test_a_setting_without_effect_is_said(command, tiny_data, tmp_path):
+    outcome = command("train", *arguments(tiny_data, tmp_path / "run", "loss.alpha=1e-5", "trainer.max_epochs=1"))
+    assert outcome.status == 0
+    assert "warning: loss.alpha=1e-5: has no effect: no other setting refers to it\n" in outcome.err
+    assert "warning: schedule.phases.1.epochs=2: has no effect: trainer.max_epochs=1 ends" in outcome.err
+    assert outcome.err.count("warning: ") == 2
