@@ -127,7 +127,7 @@ def _train(settings: TrainSettings, composed: DictConfig) -> float:
     config = plain_config(composed)
     resumption, finished = find_start(settings, config)
     if finished is not None and finished.value is not None:
-        print(f"{settings.run_dir}: finished, nothing left to do; {finished.metric} {finished.value:g}")
+        print(f"{settings.run_dir}: finished, nothing left to do; {finished.metric} {finished.value:g} (val split)")
         return finished.value
     training = prepare(settings, config, resumption)
     scoring = prepare_scoring(training)
@@ -146,6 +146,10 @@ def _train(settings: TrainSettings, composed: DictConfig) -> float:
         if writes and scoring is not None:
             log_scores(trainer.loggers, score_test(training, scoring, best))
         result.scores = best.scores
+        if writes and settings.optimized_metric in best.scores:
+            most = sum(map(int, trainer.num_val_batches)) * settings.data.batch_size * trainer.world_size
+            n, value = min(len(training.data.images("val")), most), best.scores[settings.optimized_metric]
+            print(f"Best epoch of phase {best.phase}: {settings.optimized_metric} {value:.6g} (val split, n {n}).")
         result.value = check_finite(settings.optimized_metric, best.scores)
     return result.value
 

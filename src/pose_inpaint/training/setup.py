@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from pose_inpaint.config.schema import TrainSettings
 from pose_inpaint.config.settings import planned_epochs, read_settings
 from pose_inpaint.data.datamodule import InpaintingData
 from pose_inpaint.data.dataset import collate
-from pose_inpaint.data.inspection import Inspection
+from pose_inpaint.data.inspection import Inspection, warn_few
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.files import remove_parts
 from pose_inpaint.runtime.ranks import this_rank
@@ -29,6 +30,7 @@ from pose_inpaint.tracking.provenance import describe_run, write_records
 from pose_inpaint.tracking.status import FINISHED, Status, read_status
 from pose_inpaint.training.callbacks.checkpoints import BestOfPhase, last_checkpoint
 from pose_inpaint.training.callbacks.collapse import CollapseGuard
+from pose_inpaint.training.callbacks.epoch_lines import EpochLines
 from pose_inpaint.training.callbacks.samples import SampleSheet
 from pose_inpaint.training.callbacks.time_budget import TimeBudget
 from pose_inpaint.training.callbacks.timed_checkpoint import ProgressKeeper
@@ -175,6 +177,8 @@ def make_trainer(
         CollapseGuard(**vars(settings.guard)),
         ProgressKeeper(folder / CHECKPOINTS / LAST, settings.checkpoint.every_minutes),
     ]
+    if not sys.stdout.isatty():
+        callbacks.append(EpochLines())
     if settings.max_minutes is not None:
         callbacks.append(TimeBudget(settings.max_minutes))
     callbacks += [BestOfPhase(folder / CHECKPOINTS, phase, settings.checkpoint.monitor) for phase in phases]
@@ -226,6 +230,8 @@ def write_training(training: Training, run: dict[str, Any]) -> None:
         )
     if training.resumption is not None:
         print(training.resumption.describe(), flush=True)
+    for inspection in training.inspections:
+        warn_few(inspection.split, len(training.data.images(inspection.split)))
     for folder in (training.folder, training.folder / CHECKPOINTS):
         remove_parts(folder)
     if training.resumption is None or not training.resumption.same_folder:
