@@ -24,6 +24,7 @@ def run(config: DictConfig) -> None:
         InputError: A setting or an input file can't be used; nothing is written.
     """
     from pose_inpaint import build
+    from pose_inpaint.data.inspection import warn_few
     from pose_inpaint.evaluation.candidates import choose_method, read_predictions
     from pose_inpaint.evaluation.checks import build_scores, check_originals, check_settings
     from pose_inpaint.evaluation.evaluate import evaluate
@@ -50,7 +51,8 @@ def run(config: DictConfig) -> None:
     print(score_table(file, settings.contact_sheet.rank_by, None if judge is None else judge.describe()))
     print(f"\n{describe_seconds({**seconds, **file.seconds}, file.n)}")
     print(describe_cost_briefly(file.cost or {}))
-    print(f"{file.n} images, {file.mean_mask_ratio:.1%} masked on average: {settings.run_dir}")
+    print(f"split {file.split}, n {file.n}, {file.mean_mask_ratio:.1%} masked on average: {settings.run_dir}")
+    warn_few(file.split, file.n)
 
 
 if __name__ == "__main__":

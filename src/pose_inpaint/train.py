@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pose_inpaint.config.command import run_command
 from pose_inpaint.errors import InputError
@@ -31,7 +31,31 @@ def sweep(arguments: list[str], command: Command, launch: Callable[[list[str], C
     from pose_inpaint.multirun.sweep.runner import run_sweep
     from pose_inpaint.training.setup import read_checked
 
-    run_sweep(arguments, command, launch, read_checked)
+    run_sweep(arguments, command, launch, read_checked, check_job)
+
+
+def check_job(config: DictConfig) -> None:
+    """Prepare a training of a sweep in this process, without writing anything, for the faults that this shows.
+
+    Raises:
+        InputError: A setting or an input file can't be used.
+    """
+    from hydra import initialize_config_dir
+
+    from pose_inpaint.config.command import CONF
+    from pose_inpaint.config.settings import plain_config
+    from pose_inpaint.evaluation.after_training import prepare_scoring
+    from pose_inpaint.runtime.devices import check_devices
+    from pose_inpaint.training.setup import find_start, prepare, read_checked
+    from pose_inpaint.training.trainer import quieten
+
+    quieten()
+    settings, plain = read_checked(config), plain_config(config)
+    check_devices(settings.trainer)
+    settings.trainer["devices"] = 1  # ranks would be processes of their own
+    resumption, _ = find_start(settings, plain)
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        prepare_scoring(prepare(settings, plain, resumption))
 
 
 def run(config: DictConfig) -> float:
@@ -40,11 +64,14 @@ def run(config: DictConfig) -> float:
     Raises:
         InputError: A setting or an input file can't be used (then nothing is written), or the metric is not finite.
     """
-    from pose_inpaint.config.settings import plain_config
-    from pose_inpaint.runtime.devices import check_devices
     from pose_inpaint.runtime.ranks import launcher_process, must_start_ranks, this_rank
-    from pose_inpaint.runtime.signals import ending_by_request
     from pose_inpaint.runtime.workers import end_with_parent
+
+    launcher = launcher_process()
+    if launcher is not None:
+        end_with_parent(launcher)  # before PyTorch is imported
+    from pose_inpaint.runtime.devices import check_devices
+    from pose_inpaint.runtime.signals import ending_by_request
     from pose_inpaint.tracking.files import CHECKPOINTS, LAST
     from pose_inpaint.tracking.lock import locked
     from pose_inpaint.training.setup import read_checked
@@ -56,15 +83,12 @@ def run(config: DictConfig) -> float:
     check_devices(settings.trainer)
     if must_start_ranks(settings.trainer):
         return _train_in_ranks(settings, folder)
-    launcher = launcher_process()
-    if launcher is not None:
-        end_with_parent(launcher)
     try:
         with (
             ending_by_request(folder / CHECKPOINTS / LAST, "outside the training"),
             locked(folder) if this_rank() == 0 else nullcontext(),
         ):
-            return _train(settings, plain_config(config))
+            return _train(settings, config)
     except OSError as error:
         raise InputError(f"hydra.run.dir={folder}: {error}; fix that, then continue with resume=auto") from error
 
@@ -86,10 +110,13 @@ def _train_in_ranks(settings: TrainSettings, folder: Path) -> float:
     return math.nan if status is None or status.value is None else status.value
 
 
-def _train(settings: TrainSettings, config: dict[str, Any]) -> float:
+def _train(settings: TrainSettings, composed: DictConfig) -> float:
     """Prepare, write, fit, score."""
     from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
 
+    from pose_inpaint.config.settings import plain_config
+    from pose_inpaint.config.unread import warn_unread
     from pose_inpaint.evaluation.after_training import prepare_scoring, score_test
     from pose_inpaint.evaluation.wandb_scores import log_scores
     from pose_inpaint.tracking.status import recorded_status
@@ -97,9 +124,10 @@ def _train(settings: TrainSettings, config: dict[str, Any]) -> float:
     from pose_inpaint.training.fit import check_finite, fit
     from pose_inpaint.training.setup import describe_training, find_start, prepare, write_training
 
+    config = plain_config(composed)
     resumption, finished = find_start(settings, config)
     if finished is not None and finished.value is not None:
-        print(f"{settings.run_dir}: finished, nothing left to do; {finished.metric} {finished.value:g}")
+        print(f"{settings.run_dir}: finished, nothing left to do; {finished.metric} {finished.value:g} (val split)")
         return finished.value
     training = prepare(settings, config, resumption)
     scoring = prepare_scoring(training)
@@ -111,11 +139,17 @@ def _train(settings: TrainSettings, config: dict[str, Any]) -> float:
         recorded_status(training.folder, overrides, settings.optimized_metric, writes=writes) as result,
     ):
         if writes:
+            if HydraConfig.get().mode != RunMode.MULTIRUN:  # a sweep has said it
+                warn_unread(composed, overrides)
             write_training(training, records)
         best = fit(training)
         if writes and scoring is not None:
             log_scores(trainer.loggers, score_test(training, scoring, best))
         result.scores = best.scores
+        if writes and settings.optimized_metric in best.scores:
+            most = sum(map(int, trainer.num_val_batches)) * settings.data.batch_size * trainer.world_size
+            n, value = min(len(training.data.images("val")), most), best.scores[settings.optimized_metric]
+            print(f"Best epoch of phase {best.phase}: {settings.optimized_metric} {value:.6g} (val split, n {n}).")
         result.value = check_finite(settings.optimized_metric, best.scores)
     return result.value
 

@@ -34,6 +34,7 @@ def run(config: DictConfig) -> float:
 
     from pose_inpaint import build
     from pose_inpaint.config import instantiate
+    from pose_inpaint.data.inspection import warn_few
     from pose_inpaint.data.joints import JOINTS
     from pose_inpaint.evaluation.pose_accuracy import describe_accuracy, measure_accuracy
     from pose_inpaint.pose.hourglass import HourglassEstimator
@@ -90,7 +91,9 @@ def run(config: DictConfig) -> float:
         estimator = HourglassEstimator(weights, device=trainer.strategy.root_device)
         accuracy = measure_accuracy(estimator, data.split_dataloader("test"), settings.seed)
         write_json(folder / SCORES, {"split": "test", "estimator": estimator.name, **accuracy})
-        print(f"\nDone: {folder}\n{describe_accuracy(accuracy)}")
+        n = len(data.images("test"))
+        print(f"\nDone: {folder}\nTest split, n {n}: {describe_accuracy(accuracy)}")
+        warn_few("test", n)
         print(f"Use it: pose=hourglass pose.weights={weights}")
     return math.nan if best.best_model_score is None else float(best.best_model_score)
 

@@ -25,7 +25,7 @@ def run(config: DictConfig) -> None:
     from tqdm import tqdm
 
     from pose_inpaint.build import build_data
-    from pose_inpaint.data.inspection import inspect
+    from pose_inpaint.data.inspection import inspect, warn_few
 
     settings = read_settings(config, VerifySettings)
     data = build_data(settings.data, settings.mask, settings.seed)
@@ -37,6 +37,7 @@ def run(config: DictConfig) -> None:
         with tqdm(desc=f"Reading {split}", unit="image", leave=False, disable=None) as bar:
             inspection = inspect(data.source, data.masks, settings.data.size, split, data.resizing, on_image=bar.update)
         print(describe(inspection))
+        warn_few(split, inspection.images)
         problems += inspection.problems
     for problem in problems:
         print(problem, file=sys.stderr)

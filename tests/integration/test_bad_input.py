@@ -34,6 +34,9 @@ def refused(outcome, *words):
         (["data.batch_size=few"], ["data.batch_size", "few"]),
         (["data.batch_size=0"], ["data.batch_size=0"]),
         (["data.batch_size=13"], ["data.batch_size=13", "12 training images"]),
+        (["data.batch_size=1"], ["data.batch_size=1", "batch normalisation", "more than 1 value per channel"]),
+        (["model.width=4,8"], ["model.width=4,8", "add -m", "model.width=[4,8]"]),
+        (["mask=folder", "data.root=???"], ["data.root, mask.root are missing: give data.root=VALUE mask.root=VALUE"]),
         (["data.size=0"], ["data.size=0"]),
         (["schedule.phases.0.epochs=0"], ["'reconstruction'", "epochs=0"]),
         (
@@ -87,6 +90,30 @@ def test_settings_that_cannot_be_used(command, tiny_data, tmp_path, arguments, w
     else:
         outcome = train(command, tiny_data, tmp_path, *arguments)
     refused(outcome, *words)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["+trainer.max_time=00:00:00:03"], ["trainer.max_time=00:00:00:03", "max_minutes"]),
+        (["+trainer.max_steps=7"], ["trainer.max_steps=7", "trainer.max_epochs"]),
+        (["+trainer.fast_dev_run=true"], ["trainer.fast_dev_run=True", "trainer.max_epochs=1"]),
+        (["+trainer.gradient_clip_val=1"], ["trainer.gradient_clip_val=1", "optim.clip_norm"]),
+        (["+trainer.accumulate_grad_batches=2"], ["trainer.accumulate_grad_batches=2", "data.batch_size"]),
+        (["+trainer.overfit_batches=1"], ["trainer.overfit_batches=1", "data.limit"]),
+        (["+trainer.limit_val_batches=0"], ["trainer.limit_val_batches=0", "select a checkpoint"]),
+        (["+trainer.limit_val_batches=0.1"], ["trainer.limit_val_batches=0.1", "one of 1 batches"]),
+        (["+trainer.limit_train_batches=0"], ["trainer.limit_train_batches=0"]),
+        (["trainer.check_val_every_n_epoch=0"], ["trainer.check_val_every_n_epoch=0"]),
+        (
+            ["trainer.check_val_every_n_epoch=3", "schedule.phases.1.epochs=1"],
+            ["trainer.check_val_every_n_epoch=3", "phase 'reconstruction' (epochs 1 to 2)"],
+        ),
+    ],
+)
+def test_trainer_arguments_that_would_lose_or_falsify(command, tiny_data, tmp_path, arguments, words):
+    refused(train(command, tiny_data, tmp_path, *arguments), *words)
     assert not (tmp_path / "run").exists()
 
 
@@ -287,3 +314,16 @@ def test_evaluating_a_blind_split_is_refused(command, tiny_data, tmp_path):
     for method in ("model=mean", f"predictions={tmp_path}/none"):  # said before predictions are read
         outcome = command("evaluate", method, *data, f"hydra.run.dir={tmp_path}/run")
         refused(outcome, "split=test", "4 images have no original", "predict")
+
+
+def test_a_command_names_all_that_it_needs_at_once(command):
+    keys = "input, mask.source, output.dir"
+    refused(command("predict", "model=mean"), f"error: {keys} are missing: give input=VALUE mask.source=VALUE output")
+    refused(command("index", "data=chalearn"), "data.root, output are missing")
+    refused(command("report", "output=o"), "runs is missing: give runs=VALUE")
+
+
+def test_one_image_a_batch_trains_where_no_layer_normalises_over_one_value(command, tiny_data, tmp_path):
+    more = ["data.batch_size=1", "data.limit=3", "data.size=128", "schedule.phases.1.epochs=1", "test.enabled=false"]
+    outcome = train(command, tiny_data, tmp_path, *more)  # the discriminator ends with 2x2 pixels
+    assert outcome.status == 0, outcome.err

@@ -250,12 +250,28 @@ def assert_refused(outcome, *texts, folder=None):
         (["seed=1,2", "guard.batches=0"], ["guard.batches=0: must be positive"]),
         (["seed=1,2", "test.checkpoint=newest"], ["test.checkpoint=newest"]),
         (["seed=1,2", "data.batch_size=many"], ["data.batch_size", "many"]),
+        (["loss.alpha=1e-6,1e-5", "loss.beta=0.1,1"], ["loss.alpha: is swept, but has no effect: no other setting"]),
+        (["ema.warmup=true,false"], ["ema.warmup: is swept", "ema.decay is null"]),
+        (
+            ["loss=slides2018", "seed=1,2"],
+            ["schedule.phases: reconstruction names the term 'hole'; loss.generator has"],
+        ),
+        (["data.root=nowhere", "seed=1,2"], ["data.root=nowhere: no such folder"]),
+        (["data.batch_size=13,14"], ["data.batch_size=13: only 12 training images"]),
         (["sweep.resume"], ["sweep.resume=DIR"]),
         (["seed=1,2", "--config-dir=/tmp"], ["--config-dir=/tmp", "hydra.searchpath"]),
     ],
 )
 def test_bad_input_is_one_line_before_anything_is_written(sweep, tmp_path, arguments, texts):
     assert_refused(sweep(*arguments), *texts, folder=tmp_path / "sweep")
+
+
+def test_a_key_that_one_of_the_jobs_reads_and_a_fault_of_one_job_are_left_to_the_jobs(sweep, tmp_path, monkeypatch):
+    monkeypatch.setattr("pose_inpaint.train.run", lambda config: 1.0)
+    outcome = sweep("ema.warmup=true,false", "ema.decay=null,0.9", "loss=slides2018,authors2018", "data.limit=8")
+    assert "0 of 8 jobs finished" in outcome.out, outcome.err  # our stand-in writes no status
+    outcome = sweep("seed=1,2", "loss.alpha=0.5", folder="warned")
+    assert outcome.err.count("warning: loss.alpha=0.5: has no effect: no other setting refers to it\n") == 1
 
 
 def test_bad_resumption_is_one_line(sweep, command, tmp_path, monkeypatch):

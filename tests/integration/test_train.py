@@ -1,5 +1,7 @@
 import csv
 import json
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -120,7 +122,15 @@ def test_init_from_takes_weights_and_nothing_else(command, tiny_data, tiny_check
 
 
 def test_the_closing_words_say_where_and_how_good(command, tiny_data, tmp_path):
-    out = command("train", *arguments(tiny_data, tmp_path / "run")).out
+    more = ["trainer.max_epochs=3", "+trainer.limit_val_batches=2", "data.batch_size=1", "data.size=128"]
+    outcome = command("train", *arguments(tiny_data, tmp_path / "run", *more, "data.limit=3"))
+    out = outcome.out
+    value = json.loads((tmp_path / "run/status.json").read_text())["value"]
+    assert f"Best epoch of phase adversarial: mse_composite_hole {value:.6g} (val split, n 2)." in out
+    assert "On the 3 images of the test split the mean squared error" in out
+    assert "PSNR of the whole image (test split, n 3): " in out
+    for split in ("train", "val", "test"):
+        assert f"warning: {split}: only 3 images: scores of so few" in outcome.err
     assert f"{tmp_path}/run/samples.png" in out
     assert "mean squared error inside the holes" in out
     assert "mean colour" in out
@@ -195,3 +205,44 @@ def test_the_history_of_an_earlier_start_without_a_checkpoint_is_removed(command
     with pytest.raises(RuntimeError):
         command("train", *arguments(tiny_data, tmp_path / "run", "resume=auto"))
     assert not (tmp_path / "run/metrics.csv").exists()
+
+
+def test_the_best_checkpoint_of_a_phase_is_of_a_validated_epoch(command, tiny_data, tmp_path):
+    more = ["trainer.check_val_every_n_epoch=2", "schedule.phases.1.epochs=3", "test.enabled=false"]
+    more += ["optim.lr=1e-30"]  # all validations give the same score, so that none is better than one of before
+    assert command("train", *arguments(tiny_data, tmp_path / "run", *more)).status == 0
+    best = torch.load(tmp_path / "run/checkpoints/best-adversarial.ckpt", weights_only=True)
+    # Epochs 2 and 4 are validated. Epochs 3 and 5, without a validation, must not take the scores of those.
+    assert best["pose_inpaint"]["epoch"] == 3
+    scores = json.loads((tmp_path / "run/status.json").read_text())["scores"]
+    validated = [
+        float(row["val/mse_composite_hole"]) for row in rows(tmp_path / "run") if row["val/mse_composite_hole"]
+    ]
+    assert scores["mse_composite_hole"] == pytest.approx(validated[-1])
+
+
+def test_a_setting_without_effect_is_said(command, tiny_data, tmp_path):
+    outcome = command("train", *arguments(tiny_data, tmp_path / "run", "loss.alpha=1e-5", "trainer.max_epochs=1"))
+    assert outcome.status == 0
+    assert "warning: loss.alpha=1e-5: has no effect: no other setting refers to it\n" in outcome.err
+    assert "warning: schedule.phases.1.epochs=2: has no effect: trainer.max_epochs=1 ends" in outcome.err
+    assert outcome.err.count("has no effect") == 2
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_redirected_output_has_a_line_per_epoch(command, tiny_data, tmp_path, monkeypatch, terminal):
+    monkeypatch.setattr(type(sys.stdout), "isatty", lambda _: terminal)
+    more = ["test.enabled=false", "trainer.enable_progress_bar=true", "trainer.max_epochs=3"]
+    outcome = command("train", *arguments(tiny_data, tmp_path / "run", *more))
+    assert outcome.status == 0, outcome.err
+    lines = [line for line in outcome.out.splitlines() if re.match(r"epoch \d", line)]
+    assert ("\r" in outcome.out) == terminal  # a progress bar
+    if terminal:
+        assert not lines
+        return
+    assert [line.partition(":")[0] for line in lines] == [
+        "epoch 1 of 3 (reconstruction)", "epoch 2 of 3 (reconstruction)", "epoch 3 of 3 (adversarial)",
+    ]  # fmt: skip
+    scores = [float(re.search(r"val/mse_composite_hole ([\d.e-]+)", line)[1]) for line in lines]
+    logged = [float(row["val/mse_composite_hole"]) for row in rows(tmp_path / "run") if row["val/mse_composite_hole"]]
+    assert scores == pytest.approx(logged, rel=1e-3)

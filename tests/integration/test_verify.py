@@ -60,6 +60,8 @@ def test_valid_data_exits_with_0_and_prints_counts_and_mask_ratios(tiny_data, co
     assert [line.split(";")[0] for line in lines] == [
         "train: 12 images", "val: 4 images", "test: 4 images", "no problem found",
     ]  # fmt: skip
+    for line, split, count in zip(outcome.err.splitlines(), ("train", "val", "test"), (12, 4, 4), strict=True):
+        assert line.startswith(f"warning: {split}: only {count} images: ")
     shares = re.search(r"mean ([\d.]+)%, median ([\d.]+)%, from ([\d.]+)% to ([\d.]+)%; 0 problems", lines[1])
     low, high = 100 * 12 * 12 / (48 * 40), 100 * 24 * 24 / (48 * 40)  # before resizing to a square
     mean, median, least, most = map(float, shares.groups())

@@ -277,11 +277,14 @@ def test_nobody_logged_in_is_said_before_anything_is_done(command, tiny_data, tm
     [
         ("logger.mode=ofline", "logger.mode=ofline: not one of online, offline"),
         ("logger.log_model=best", "logger.log_model=best: not one of false, true, all"),
+        ("logger.project=a/b", "error: logger.project=a/b: Invalid project name 'a/b': cannot contain characters"),
         ("+logger.settings.consle=off", "logger.settings.consle: Extra inputs are not permitted"),
     ],
 )
 def test_a_choice_there_is_not_is_named(command, tiny_data, tmp_path, more, words):
     arguments = [f"data.root={tiny_data}", f"hydra.run.dir={tmp_path}/run", *TINY, "logger=wandb", more]
-    outcome = command("train", "+experiment=authors2018", *arguments)
+    offline = [] if "mode" in more else ["logger.mode=offline"]
+    outcome = command("train", "+experiment=authors2018", *arguments, *offline)
+    assert "give logger.mode" not in outcome.err  # advice already taken
     assert (outcome.status, words in outcome.err) == (2, True)
     assert not (tmp_path / "run").exists()

@@ -8,7 +8,7 @@ by the constructor they name.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
@@ -18,6 +18,16 @@ AUTO = "auto"  # value of `resume`: resume from the run's own last checkpoint, i
 TRAINING, EACH_PHASE = "training", "phases"  # values of `optim.schedule_over`, besides the name of a phase
 SPLITS = ("train", "val", "test")
 JOINTS = {"all": ("whole",), "masked": ("hole",), "both": ("whole", "hole")}  # regions by value of `pose.joints`
+
+UNSUPPORTED = {
+    "max_time": "an epoch that it cuts short counts as done; give max_minutes=MINUTES of train, or fewer epochs",
+    "max_steps": "Lightning adds up the steps of both optimizers; give trainer.max_epochs or max_minutes",
+    "fast_dev_run": "leaves no checkpoint to score; give trainer.max_epochs=1 +trainer.limit_train_batches=2",
+    "overfit_batches": "replaces the sampler that resuming needs; give data.limit=N",
+    "gradient_clip_val": "both networks are stepped by hand; give optim.clip_norm",
+    "accumulate_grad_batches": "both networks are stepped by hand; give a larger data.batch_size",
+}
+"""Arguments of Lightning's trainer that don't fit two networks that step alternately, and what to give instead."""
 
 # OmegaConf reads these annotations, and understands Optional[...] in every version.
 # ruff: noqa: UP045
@@ -45,6 +55,19 @@ def check_weight(key: str, value: float) -> float:
 def check_one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise `InputError` if a value is not one of the choices."""
     check_value(key, value, f"not one of {', '.join(choices)}", lambda v: v in choices)
+
+
+def check_trainer(trainer: Mapping[str, Any]) -> None:
+    """Raise `InputError` for arguments of Lightning's trainer that would lose or falsify what a run leaves."""
+    for key, reason in UNSUPPORTED.items():
+        neutral = (0, -1, 1) if key == "accumulate_grad_batches" else (0, -1)
+        if trainer.get(key) not in (None, *neutral):
+            raise InputError(f"trainer.{key}={trainer[key]}: not supported: {reason}")
+    for key in ("limit_train_batches", "limit_val_batches"):
+        must = "must be positive: without batches there is nothing to train or to select a checkpoint by"
+        check_value(f"trainer.{key}", trainer.get(key), must, lambda v: not isinstance(v, int | float) or v > 0)
+    every = trainer.get("check_val_every_n_epoch")
+    check_value("trainer.check_val_every_n_epoch", every, "must be an integer of at least 1", lambda v: v >= 1)
 
 
 @dataclass

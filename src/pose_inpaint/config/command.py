@@ -130,6 +130,9 @@ def one_line(error: Exception) -> str:
     if isinstance(error, MissingConfigException):
         end = lines.index("Config search path:") if "Config search path:" in lines else len(lines)
         return f"{lines[0]}; choose one of {', '.join(lines[2:end])}" if lines[2:end] else lines[0]
+    if lines and lines[0].startswith("Ambiguous value for argument"):
+        key, _, values = lines[0].split("'", 1)[1].rstrip("'").partition("=")
+        return f"{key}={values}: several values; add -m to run each of them, or give a list, '{key}=[{values}]'"
     cause = error.__cause__
     if isinstance(error, OmegaConfBaseException) or cause is None:
         return "; ".join(lines[:2])

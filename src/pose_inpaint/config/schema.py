@@ -25,6 +25,7 @@ from pose_inpaint.config.block_schema import (
     TestSettings,
     check_at_least,
     check_one_of,
+    check_trainer,
     check_value,
 )
 from pose_inpaint.errors import InputError
@@ -66,6 +67,7 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         check_value("max_minutes", self.max_minutes, "must be positive, or null for no budget", lambda v: v > 0)
+        check_trainer(self.trainer)
         phases = (phase.name for phase in self.schedule.phases)
         check_one_of("optim.schedule_over", self.optim.schedule_over, (TRAINING, EACH_PHASE, *phases))
 
@@ -103,6 +105,7 @@ class TrainPoseSettings:
             raise InputError(f"data.batch_size={self.data.batch_size}: batch normalisation needs at least 2")
         check_at_least(0, weight_decay=self.weight_decay)
         check_one_of("resume", self.resume or AUTO, (AUTO,))
+        check_trainer(self.trainer)
 
 
 @dataclass

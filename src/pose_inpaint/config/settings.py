@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pose_inpaint.config.renamed import check_renamed_config
@@ -24,16 +25,25 @@ def read_settings(config: DictConfig, schema: type[Settings]) -> Settings:
     if "methods" in config and schema is not BenchmarkSettings:
         raise InputError("methods: is a setting of benchmarks; run python -m pose_inpaint.benchmark +experiment=NAME")
     check_renamed_config(unresolved)
+    missing = list(_missing(unresolved))
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        raise InputError(f"{', '.join(missing)} {verb} missing: give {' '.join(f'{key}=VALUE' for key in missing)}")
     try:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
         settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), plain))
     except OmegaConfBaseException as error:
-        key = str(error.full_key or error.key or "configuration")
-        text = first_line(error)
-        raise InputError(
-            f"{key} is missing: give {key}=VALUE" if "Missing mandatory" in text else f"{key}: {text}"
-        ) from error
+        raise InputError(f"{error.full_key or error.key or 'configuration'}: {first_line(error)}") from error
     return settings  # type: ignore[return-value]
+
+
+def _missing(config: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Full keys of the values that the user has to give."""
+    for key, value in config.items():
+        if isinstance(value, dict):
+            yield from _missing(value, f"{prefix}{key}.")
+        elif value == MISSING:
+            yield f"{prefix}{key}"
 
 
 def planned_epochs(settings: TrainSettings) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -22,6 +23,17 @@ from pose_inpaint.runtime.files import written_whole
 
 CACHE_VERSION = 2
 """Increased whenever `Inspection` or what it measures changes, so that older cached results aren't read."""
+
+
+FEW = 20
+"""Images below which the scores of a split say little."""
+
+
+def warn_few(split: str, images: int) -> None:
+    """Print a warning if a split has few images."""
+    if images < FEW:
+        count = f"{images} image{'s' if images != 1 else ''}"
+        print(f"warning: {split}: only {count}: scores of so few say little about others", file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True)

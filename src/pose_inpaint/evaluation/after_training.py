@@ -117,10 +117,12 @@ def compare_with_mean_fill(file: ScoresFile, mean_fill: Mapping[str, Estimate]) 
         better = f"{1 - error / baseline:.0%} less error than" if error < baseline else "no better than"
         verdict = f": the network makes {better} that"
     shown = [ScoreName.parse(name).format(value) for name, pair in values.items() for value in pair]
+    n = f"{file.split} split, n {file.n}"
+    count = f"{file.n} image{'s' if file.n != 1 else ''}"
     return (
-        f"On the {file.n} images of the {file.split} split the mean squared error inside the holes is {shown[0]} "
-        f"(lower is better). Filling each hole with the image's mean colour gives {shown[1]}{verdict}.\n"
-        f"PSNR of the whole image: {shown[2]} dB, mean colour {shown[3]} dB (higher is better)."
+        f"On the {count} of the {file.split} split the mean squared error inside the holes is {shown[0]} (lower is "
+        f"better). Filling each hole with the image's mean colour gives {shown[1]}{verdict}.\n"
+        f"PSNR of the whole image ({n}): {shown[2]} dB, mean colour {shown[3]} dB (higher is better)."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pose_inpaint.errors import InputError
@@ -15,6 +16,7 @@ LABELS = {
 HIGHER_IS_BETTER = ("psnr", "ssim", "pck", "found")
 """Beginnings of the metrics of which a higher value is better, such as `psnr_pooled`."""
 DECIMALS = {"psnr": 2, "psnr_pooled": 2, "fid": 2, "frechet_vgg16": 1}
+MORE = 2  # decimals beyond those that tell rows of a table apart; values equal to all of them are ties
 POSE_METRICS = ("wnjd", "pck", "found")
 POSE_REGIONS = {"whole": "all joints", "hole": "masked joints", "known": "known joints"}
 WNJD_IN_WORDS = (
@@ -64,15 +66,22 @@ class ScoreName:
         region = POSE_REGIONS[self.region] if self.is_pose else self.region
         return f"{LABELS.get(self.metric, self.metric)}, {self.image}, {region}"
 
-    def format(self, value: float | None) -> str:
-        """A value with as many digits as the metric deserves; a dash for a missing one."""
+    def decimals(self, values: Iterable[float | None] = ()) -> int:
+        """Number of decimals that the metric deserves, and up to `MORE` beyond it to tell unequal values apart."""
+        least = DECIMALS.get(self.metric, 4)
+        kept = [value for value in values if value is not None]
+        counts = [len({f"{value:.{decimals}f}" for value in kept}) for decimals in range(least, least + MORE + 1)]
+        return least + counts.index(max(counts))
+
+    def format(self, value: float | None, decimals: int | None = None) -> str:
+        """A value with as many digits as the metric deserves, or `decimals`; a dash for a missing one."""
         if value is None or value != value:
             return "-"
-        return f"{value:.{DECIMALS.get(self.metric, 4)}f}"
+        return f"{value:.{self.decimals() if decimals is None else decimals}f}"
 
-    def format_estimate(self, estimate: Estimate) -> str:
+    def format_estimate(self, estimate: Estimate, decimals: int | None = None) -> str:
         """Value and, where there is one, 95 % interval."""
-        value, low, high = (self.format(estimate[key]) for key in ("value", "low", "high"))
+        value, low, high = (self.format(estimate[key], decimals) for key in ("value", "low", "high"))
         return value if estimate["low"] is None else f"{value} [{low}, {high}]"
 
 

@@ -146,7 +146,7 @@ def _send(settings: ReportSettings, plain: dict[str, object], found: Comparison,
         raise InputError("logger: a report can only be logged to W&B; give logger=wandb, or logger=csv for files only")
     with recorded([logger], plain):
         methods = zip(found.names, found.runs, strict=True)
-        rows = [[name, *(cell(run, score) for score in found.scores)] for name, run in methods]
+        rows = [[name, *(cell(run, score, found.runs) for score in found.scores)] for name, run in methods]
         logger.log_table("table", columns=["method", *map(label, found.scores)], data=rows)
         costs = [[name, *format_cost(run.file.cost)] for name, run in zip(found.names, found.runs, strict=True)]
         logger.log_table("cost", columns=["method", *COST.values()], data=costs)

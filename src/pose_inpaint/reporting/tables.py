@@ -39,10 +39,16 @@ class Comparison:
         return distinct_names(self.runs)
 
 
-def cell(run: ScoredRun, score: str) -> str:
-    """Value and interval; a dash for a missing score."""
+def cell(run: ScoredRun, score: str, runs: Sequence[ScoredRun]) -> str:
+    """Value and interval with digits that tell the runs apart; "=" marks a value equal to another's, a dash none."""
+    name, estimates = ScoreName.parse(score), [each.file.estimate(score) for each in runs]
+    decimals = name.decimals(None if each is None else each["value"] for each in estimates)
+    texts = [name.format(None if each is None else each["value"], decimals) for each in estimates]
     estimate = run.file.estimate(score)
-    return "-" if estimate is None else ScoreName.parse(score).format_estimate(estimate)
+    if estimate is None:
+        return "-"
+    equal = texts.count(name.format(estimate["value"], decimals)) > 1
+    return f"{'= ' if equal else ''}{name.format_estimate(estimate, decimals)}"
 
 
 def write_markdown(found: Comparison, path: Path) -> None:
@@ -66,7 +72,8 @@ def write_markdown(found: Comparison, path: Path) -> None:
 
 def _marked(found: Comparison, run: ScoredRun, score: str, index: int, mark: str) -> str:
     """A cell, put into `mark` for the best method."""
-    return mark.format(cell(run, score)) if found.best[score] == index else cell(run, score)
+    text = cell(run, score, found.runs)
+    return mark.format(text) if found.best[score] == index else text
 
 
 def _difference_cell(found: Comparison, score: str, place: int) -> str:
@@ -91,6 +98,8 @@ def describe(found: Comparison) -> list[str]:
         "masked on average) with 95 % bootstrap intervals over images. Bold: better than every other method, the "
         "interval of the paired difference leaving zero out."
     ]
+    if any(cell(run, score, found.runs).startswith("=") for run in found.runs for score in found.scores):
+        lines.append("=: equal to another method's value in all digits shown.")
     for run, name in zip(found.runs, found.names, strict=True):
         if run.file.sources is not None:
             near = run.file.sources.near_duplicates
@@ -140,7 +149,7 @@ def write_latex(found: Comparison, path: Path) -> None:
     """Write the table as a `tabular`, and the costs as another, to be input by a document."""
     rows = []
     for index, (run, name) in enumerate(zip(found.runs, found.names, strict=True)):
-        cells = [escape_latex(cell(run, score)) for score in found.scores]
+        cells = [escape_latex(cell(run, score, found.runs)) for score in found.scores]
         marked = [
             rf"\textbf{{{text}}}" if found.best[score] == index else text
             for score, text in zip(found.scores, cells, strict=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 from pose_inpaint.runtime.ranks import LOST, SAVING, STARTED_HERE
 from pose_inpaint.runtime.signals import BY_CTRL_C, STOPPED, handling_requests, let_go_of_closed_outputs, stopped_status
 from pose_inpaint.runtime.subprocesses import describe_status, kill_group, last_lines
+from pose_inpaint.runtime.workers import end_with_launcher
 
 GRACE = 15.0  # seconds for the other ranks to exit after one has failed
 FAULT = 1  # exit status if a signal killed a rank
@@ -53,7 +54,13 @@ def _start(command: Sequence[str], rank: int, shared: Mapping[str, str], log: Pa
     with log.open("wb") if log else nullcontext() as output:
         # A new session, so that Ctrl-C reaches a rank once, forwarded by us, and not from the terminal as well.
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            start_new_session=True,
+            preexec_fn=end_with_launcher if os.name == "posix" else None,
         )
 
 

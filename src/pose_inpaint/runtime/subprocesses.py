@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from pose_inpaint.runtime.workers import end_with_launcher
+
 GRACE = 20.0  # seconds for a command to exit after SIGTERM
 SAID = 12  # log lines to show of a failed command
 
@@ -33,6 +35,7 @@ def run_child(command: Sequence[str], log: Path, grace: float = GRACE) -> int:
             stderr=subprocess.STDOUT,
             env=environment,
             start_new_session=True,
+            preexec_fn=end_with_launcher if os.name == "posix" else None,
         )
         try:
             return process.wait()

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import atexit
+import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from functools import cache
 
 from pose_inpaint.runtime.signals import handle_requests
+
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: little is safe after a fork
 
 
 def end_with_parent(parent: int | None = None) -> None:
@@ -30,6 +35,15 @@ def end_with_parent(parent: int | None = None) -> None:
     parent = os.getppid() if parent is None else parent
     if hasattr(signal, "SIGKILL"):  # Windows has neither SIGKILL nor adoption
         threading.Thread(target=watch, daemon=True, name="end-with-parent").start()
+
+
+def end_with_launcher() -> None:
+    """Have the kernel kill this process when the one that started it ends, where it can (Linux).
+
+    For `preexec_fn`: it holds from the first instruction of the new program, before that has imported anything.
+    """
+    if LIBC is not None:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def follow_parent(*_: int) -> None:

@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from pose_inpaint.errors import InputError
+from pose_inpaint.errors import InputError, first_line
 from pose_inpaint.tracking.files import CHECKPOINTS
 from pose_inpaint.tracking.provenance import write_json
 from pose_inpaint.tracking.redaction import redact
@@ -60,8 +60,8 @@ class RunLogger(WandbLogger):
             check_choice("logger.mode", mode, Mode)
         if log_model not in (True, False, "all"):
             raise InputError(f"logger.log_model={log_model}: not one of false, true, all")
+        check_settings(settings or {}, project)
         check_login(entity, mode)
-        check_settings(settings or {})
         super().__init__(
             redact(name), save_dir, id=_kept_id(Path(save_dir)), project=project, entity=entity, group=redact(group),
             job_type=job_type, mode=mode, settings=settings,
@@ -140,10 +140,14 @@ def check_login(entity: str | None, mode: str | None) -> None:
         )
 
 
-def check_settings(settings: dict[str, Any]) -> None:
-    """Check settings by W&B's own schema; raise `InputError` if one is unknown or invalid."""
+def check_settings(settings: dict[str, Any], project: str) -> None:
+    """Check settings and project by W&B's own schema; raise `InputError` if one is unknown or invalid."""
     import wandb
 
+    try:
+        wandb.Settings(project=project)
+    except (wandb.errors.Error, ValueError) as error:
+        raise InputError(f"logger.project={project}: {first_line(error)}") from error
     try:
         wandb.Settings(**settings)
     except ValueError as error:

@@ -46,7 +46,9 @@ def _begin(logger: RunLogger, record: dict[str, Any]) -> None:
     try:
         logger.begin(record)
     except wandb.errors.Error as error:
-        raise InputError(f"logger=wandb: {error}; log in with `wandb login`, or give logger.mode=offline") from error
+        advice = "; log in with `wandb login`, or give logger.mode=offline"
+        wrong_setting = isinstance(error, wandb.errors.UsageError)  # which neither of them would mend
+        raise InputError(f"logger=wandb: {error}{'' if wrong_setting else advice}") from error
 
 
 @contextmanager

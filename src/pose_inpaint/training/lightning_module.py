@@ -164,8 +164,26 @@ class InpaintingModule(LightningModule):
                     judged = self.generator(batch.known, batch.mask)
             logged |= self._step_discriminator(batch, batch_idx, judged)
         self.batches_seen += 1
-        self.log("batch", self.batches_seen.float())
+        marks = {"batch": self.batches_seen.float(), "phase": torch.tensor(float(self.schedule.phases.index(phase)))}
+        self.log_dict(marks)
+        self._log_beyond_interval({**logged, **marks}, batch_idx, generates=generates)
         return logged
+
+    def _log_beyond_interval(self, values: Mapping[str, Tensor], batch_idx: int, *, generates: bool) -> None:
+        """Log each network's first step in a phase and the last batch of an epoch, whatever the interval.
+
+        Otherwise a training, or a phase, shorter than `trainer.log_every_n_steps` would leave no losses.
+        """
+        interval, batches = self.trainer.log_every_n_steps, int(self.trainer.num_training_batches)  # type: ignore[attr-defined]
+        if not interval or int(self.batches_seen) % interval == 0 or self.trainer.should_stop:
+            return  # 0 logs nothing; in the other cases Lightning logs this batch
+        since = (self.current_epoch - self.schedule.first_epoch(self.phase.name)) * batches + batch_idx
+        first = since == 0 or (generates and since < self.phase.discriminator_steps)
+        if first or batch_idx + 1 == batches:
+            row = {**{name: float(value) for name, value in values.items()}, "epoch": float(self.current_epoch)}
+            for logger in self.loggers:
+                logger.log_metrics(row, step=int(self.batches_seen) - 1)
+                logger.save()
 
     def _step_discriminator(self, batch: Batch, batch_idx: int, judged: InpaintingOutput) -> dict[str, Tensor]:
         """Step the discriminator on a detached output; do nothing without a discriminator."""

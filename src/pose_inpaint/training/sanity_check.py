@@ -12,7 +12,7 @@ from pose_inpaint.data.images import image_size
 from pose_inpaint.errors import InputError, first_line
 from pose_inpaint.models.layers.local_patch import hole_patches
 from pose_inpaint.training.lightning_module import InpaintingModule
-from pose_inpaint.types import Discriminator
+from pose_inpaint.types import Batch, Discriminator
 
 
 def rehearse(module: InpaintingModule, data: InpaintingData) -> None:
@@ -23,19 +23,39 @@ def rehearse(module: InpaintingModule, data: InpaintingData) -> None:
     """
     images = data.images("val")
     batch = collate([images[i] for i in range(min(2, len(images)))])
-    module.eval()
     with torch.no_grad():
-        output = module.generator(batch.known, batch.mask)
-        for phase in module.schedule.phases:
-            if phase.generator:
-                module.generator_loss(batch, output, module.discriminator, phase.terms)
-            if phase.discriminator and module.discriminator is not None and module.discriminator_loss is not None:
-                module.discriminator_loss(batch, output, module.discriminator)
-    module.train()
+        module.eval()
+        _compute_losses(module, batch)
+        module.train()
+        if data.batch_size == 1:
+            _check_batch_norm(module, collate([images[0]]))
     try:
         module.configure_optimizers()
     except (TypeError, ValueError) as error:
         raise InputError(f"optim: {first_line(error)}") from error
+
+
+def _compute_losses(module: InpaintingModule, batch: Batch) -> None:
+    output = module.generator(batch.known, batch.mask)
+    for phase in module.schedule.phases:
+        if phase.generator:
+            module.generator_loss(batch, output, module.discriminator, phase.terms)
+        if phase.discriminator and module.discriminator is not None and module.discriminator_loss is not None:
+            module.discriminator_loss(batch, output, module.discriminator)
+
+
+def _check_batch_norm(module: InpaintingModule, batch: Batch) -> None:
+    """Raise `InputError` if a layer would normalise over a single value when training on a batch of one image."""
+    before = {name: value.clone() for name, value in module.named_buffers()}
+    try:
+        with torch.random.fork_rng(devices=[]):  # dropout draws
+            _compute_losses(module, batch)
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"data.batch_size=1: batch normalisation needs more images ({first_line(error)})") from error
+    for name, value in module.named_buffers():  # running statistics have moved
+        value.copy_(before[name])
 
 
 def check_local_patches(module: InpaintingModule, data: InpaintingData) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from pose_inpaint.config.schema import TrainSettings
 from pose_inpaint.config.settings import planned_epochs, read_settings
 from pose_inpaint.data.datamodule import InpaintingData
 from pose_inpaint.data.dataset import collate
-from pose_inpaint.data.inspection import Inspection
+from pose_inpaint.data.inspection import Inspection, warn_few
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.pretrained import Pretrained
 from pose_inpaint.runtime.files import remove_parts
@@ -30,6 +31,7 @@ from pose_inpaint.tracking.provenance import describe_run, write_records
 from pose_inpaint.tracking.status import FINISHED, Status, read_status
 from pose_inpaint.training.callbacks.checkpoints import BestOfPhase, last_checkpoint
 from pose_inpaint.training.callbacks.collapse import CollapseGuard
+from pose_inpaint.training.callbacks.epoch_lines import EpochLines
 from pose_inpaint.training.callbacks.samples import SampleSheet
 from pose_inpaint.training.callbacks.time_budget import TimeBudget
 from pose_inpaint.training.callbacks.timed_checkpoint import ProgressKeeper
@@ -110,6 +112,7 @@ def prepare(settings: TrainSettings, plain: dict[str, Any], resumption: Resumpti
     batches = planned_epochs(settings) * len(data.train_dataloader())
     if settings.optim.warmup > batches:
         raise InputError(f"optim.warmup={settings.optim.warmup}: longer than the training of {batches} batches")
+    _check_validation(settings, module, data)
     trainer = make_trainer(settings, module, data, folder, resumption)
     check_local_patches(module, data)
     rehearse(module, data)
@@ -142,6 +145,23 @@ def _check(settings: TrainSettings) -> None:
         raise InputError(f"sweep.resume={settings.sweep.resume}: only a multirun can resume a sweep; add -m")
 
 
+def _check_validation(settings: TrainSettings, module: InpaintingModule, data: InpaintingData) -> None:
+    """Raise `InputError` unless every phase is validated, on at least one batch, for its best checkpoint."""
+    share = settings.trainer.get("limit_val_batches")
+    batches = len(data.val_dataloader())
+    if isinstance(share, float) and share * batches < 1:
+        raise InputError(f"trainer.limit_val_batches={share:g}: less than one of {batches} batches; give 1 or more")
+    every, end = settings.trainer.get("check_val_every_n_epoch") or 1, planned_epochs(settings)
+    for phase in module.schedule.phases:
+        first = module.schedule.first_epoch(phase.name)
+        last = min(first + phase.epochs, end)
+        if first < last and last // every == first // every:
+            raise InputError(
+                f"trainer.check_val_every_n_epoch={every}: phase {phase.name!r} (epochs {first + 1} to {last}) would "
+                "not be validated, which selects its best checkpoint; give a smaller number"
+            )
+
+
 def make_trainer(
     settings: TrainSettings,
     module: InpaintingModule,
@@ -160,6 +180,8 @@ def make_trainer(
         CollapseGuard(**vars(settings.guard)),
         ProgressKeeper(folder / CHECKPOINTS / LAST, settings.checkpoint.every_minutes),
     ]
+    if not sys.stdout.isatty():
+        callbacks.append(EpochLines())
     if settings.max_minutes is not None:
         callbacks.append(TimeBudget(settings.max_minutes))
     callbacks += [BestOfPhase(folder / CHECKPOINTS, phase, settings.checkpoint.monitor) for phase in phases]
@@ -211,6 +233,8 @@ def write_training(training: Training, run: dict[str, Any]) -> None:
         )
     if training.resumption is not None:
         print(training.resumption.describe(), flush=True)
+    for inspection in training.inspections:
+        warn_few(inspection.split, len(training.data.images(inspection.split)))
     for folder in (training.folder, training.folder / CHECKPOINTS):
         remove_parts(folder)
     if training.resumption is None or not training.resumption.same_folder:

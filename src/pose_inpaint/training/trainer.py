@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import sys
 import warnings
 from collections.abc import Mapping
 from typing import Any, cast
@@ -43,6 +44,7 @@ def build_trainer(
         "logger": loggers,
         "use_distributed_sampler": False,  # the data module splits the images among the ranks
         "strategy": _strategy(str(trainer.get("strategy", "auto"))),
+        "enable_progress_bar": trainer.get("enable_progress_bar", True) and sys.stdout.isatty(),
         "plugins": [WholeCheckpointIO(), *_environment()],
     }
     return cast("Trainer", build("trainer", block))

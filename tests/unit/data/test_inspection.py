@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from pose_inpaint.data import inspection
-from pose_inpaint.data.inspection import Inspection, check_sound, inspect, inspect_once
+from pose_inpaint.data.inspection import Inspection, check_sound, inspect, inspect_once, warn_few
 from pose_inpaint.data.masks import MaskData, MaskFolder, Squares
 from pose_inpaint.data.sources import Chalearn
 from pose_inpaint.errors import InputError
@@ -234,3 +234,10 @@ def test_a_cached_inspection_of_another_version_is_not_read(tiny_data, counted, 
         monkeypatch.setattr(inspection, "CACHE_VERSION", version)
         inspect_once(Chalearn(str(tiny_data)), MaskData(), 16, "val")
     assert counted == ["val", "val"]
+
+
+@pytest.mark.parametrize(("images", "text"), [(1, "only 1 image:"), (19, "only 19 images:"), (20, None)])
+def test_few_images_are_said(capsys, images, text):
+    warn_few("test", images)
+    err = capsys.readouterr().err
+    assert err == "" if text is None else f"warning: test: {text}" in err

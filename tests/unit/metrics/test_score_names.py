@@ -37,6 +37,17 @@ def test_values_have_the_digits_of_their_metric_and_a_dash_for_none():
     assert ScoreName.parse("fid_raw_whole").format_estimate(estimate) == "0.25"
 
 
+@pytest.mark.parametrize(
+    ("values", "decimals"),
+    [
+        ([], 4), ([0.25, 0.25], 4), ([0.25, None, float("nan")], 4), ([0.25, 0.2501], 4), ([0.25, 0.25004], 5),
+        ([0.25, 0.250003, 0.3], 6), ([0.25, 0.2500000001], 4), ([0.25, 0.2500000001, 0.25004], 5),
+    ],
+)  # fmt: skip
+def test_digits_tell_values_apart_as_far_as_two_more_can(values, decimals):
+    assert ScoreName.parse("mse_raw_whole").decimals(values) == decimals
+
+
 def test_other_names_are_refused():
     with pytest.raises(InputError, match="mse_hole: not the name of a score; give METRIC_IMAGE_REGION"):
         ScoreName.parse("mse_hole")

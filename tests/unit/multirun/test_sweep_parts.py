@@ -73,6 +73,27 @@ def test_tables_rank_by_direction_and_put_failures_last(tmp_path):
     assert (tmp_path / "sweep.csv").read_text().splitlines()[2] == "b,failed,2,,,no | yes"
 
 
+def test_jobs_of_equal_value_are_ties_in_table_and_chart(tmp_path, monkeypatch):
+    values = [0.07531, 0.07531 + 8e-9, 0.07533, None]
+    jobs = [Job(tmp_path / str(i), Status("finished", ["a=1"], "m", value), {}, {}) for i, value in enumerate(values)]
+    drawn = []
+    monkeypatch.setattr("pose_inpaint.multirun.sweep.summary.draw_sweep", lambda *given: drawn.append(given[2]))
+    write_summary(tmp_path, SweepRecord(["a=1"], ["a"], "mse_raw_hole", "minimize", 4), jobs)
+    text = (tmp_path / "sweep.md").read_text()
+    assert re.findall(r"^\| \[(\d)\]\(\d\) \| 1 \| (.*?) \|", text, re.M) == [
+        ("0", "0.07531 (tie)"), ("1", "0.07531 (tie)"), ("2", "0.07533"), ("3", "-"),
+    ]  # fmt: skip
+    assert drawn == [[0.07531, 0.07531, 0.07533, None]]
+
+
+def test_ties_alone_have_no_scale_of_colours(tmp_path, monkeypatch):
+    bars = []
+    monkeypatch.setattr("matplotlib.figure.Figure.colorbar", lambda *_, **__: bars.append(1))
+    for scores in ([0.5, 0.5], [0.5, 0.6]):
+        draw_sweep(["seed", "model"], [["1", "a"], ["2", "b"]], scores, "mse_raw_hole", tmp_path / "a.png")
+    assert len(bars) == 1
+
+
 def test_files_of_a_job_that_cannot_be_read_are_said_in_both_tables(tmp_path):
     for name, scores, run in (
         ("a", "{", "[1"),

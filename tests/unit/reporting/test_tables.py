@@ -3,7 +3,7 @@
 import pytest
 
 from pose_inpaint.reporting.paired_differences import Difference
-from pose_inpaint.reporting.tables import Comparison, write_markdown
+from pose_inpaint.reporting.tables import Comparison, cell, describe, write_markdown
 
 
 class File:
@@ -40,3 +40,17 @@ def test_a_difference_is_the_other_methods_minus_the_firsts_and_a_dash_if_missin
     )
     write_markdown(found, tmp_path / "table.md")
     assert (tmp_path / "table.md").read_text().rstrip().splitlines()[-1].endswith(f"| {cell} |")
+
+
+def test_rows_are_told_apart_or_marked_equal(tmp_path):
+    runs = [Run(tmp_path / name) for name in "abcd"]
+    for run, value in zip(runs, (0.25, 0.25003, 0.25003, None), strict=True):
+        run.file = File()
+        estimate = {"value": value, "low": value, "high": value, "n": 3}
+        run.file.estimate = lambda score, estimate=estimate: estimate if estimate["value"] else None
+    assert [cell(run, "mse_raw_whole", runs) for run in runs] == [
+        "0.25000 [0.25000, 0.25000]", "= 0.25003 [0.25003, 0.25003]", "= 0.25003 [0.25003, 0.25003]", "-",
+    ]  # fmt: skip
+    found = Comparison(runs, ["mse_raw_whole"], [], {"mse_raw_whole": None})
+    assert "=: equal to another method's value in all digits shown." in describe(found)
+    assert not [line for line in describe(Comparison(runs[:2], ["mse_raw_whole"], [], {})) if line.startswith("=")]

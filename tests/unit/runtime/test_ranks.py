@@ -1,8 +1,10 @@
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from conftest import PATIENCE
 
 from pose_inpaint.config.differences import check_same_config
 from pose_inpaint.errors import InputError
+from pose_inpaint.runtime.devices import check_devices
 from pose_inpaint.runtime.launcher import FAULT, run_ranks
 from pose_inpaint.runtime.ranks import LOST, devices_wanted, must_start_ranks, rank_count, this_rank
 from pose_inpaint.training.trainer import learning_rate_factor
@@ -61,6 +64,54 @@ def test_who_starts_ranks(monkeypatch):
     assert not must_start_ranks({"devices": 2, "num_nodes": 2})
     with pytest.raises(InputError, match=r"devices=2 x trainer\.num_nodes=1: 2 ranks, but 4 processes"):
         must_start_ranks({"devices": 2})
+
+
+@pytest.mark.parametrize("accelerator", ["cpu", "auto"])
+def test_more_processes_than_cores_are_refused_unless_insisted_on(monkeypatch, accelerator):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    check_devices({"devices": 3, "accelerator": accelerator})
+    text = r"devices=99: 99 processes of about a GiB each, but this machine has 3 CPU cores and \d+ GiB of memory; give"
+    with pytest.raises(InputError, match=text):
+        check_devices({"devices": 99, "accelerator": accelerator})
+    monkeypatch.setenv("POSE_INPAINT_MORE_PROCESSES", "1")
+    check_devices({"devices": 99, "accelerator": accelerator})
+
+
+def test_more_processes_than_gpus_are_refused_also_for_auto(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(InputError, match=r"devices=3: this machine has 2 GPUs"):
+        check_devices({"devices": 3, "accelerator": "auto"})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux does it")
+@pytest.mark.parametrize("start", ["run_ranks(command, 2)", "run_child(command, pathlib.Path(sys.argv[1]) / 'log')"])
+def test_children_end_with_a_killed_parent_without_importing_anything(tmp_path, start):
+    wait = f"import os, time; open(f'{tmp_path}/{{os.getpid()}}', 'w'); time.sleep({PATIENCE})"
+    code = (
+        "import pathlib, sys\nfrom pose_inpaint.runtime.launcher import run_ranks\n"
+        "from pose_inpaint.runtime.subprocesses import run_child\n"
+        f"command = [sys.executable, '-S', '-c', {wait!r}]\n{start}"
+    )
+    count, deadline = 2 if "ranks" in start else 1, time.monotonic() + PATIENCE
+    parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)])
+    while len(children := [path for path in tmp_path.iterdir() if path.name.isdecimal()]) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    while any(alive(int(child.name)) for child in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def alive(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_learning_rate_rules():

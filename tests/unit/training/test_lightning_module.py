@@ -3,6 +3,7 @@
 import pytest
 import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.loggers.logger import DummyLogger
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -32,20 +33,31 @@ class Watched(InpaintingModule):
         )
 
 
-def train(phase, *, batches=1, **options):
+class Rows(DummyLogger):
+    """Keeps the rows that are logged."""
+
+    def __init__(self):
+        super().__init__()
+        self.rows = []
+
+    def log_metrics(self, metrics, step):
+        self.rows.append({**metrics, "step": step})
+
+
+def train(*phases, batches=1, logger=False, every=50, **options):
     torch.manual_seed(0)
     generator, discriminator = Generator(2), Discriminator(2, size=32)
     module = Watched(
         generator, discriminator,
         GeneratorLoss({"l1": AbsoluteError(1), "adversarial": GeneratorAdversarial(1)}),
-        DiscriminatorLoss(1), Schedule([phase]), lambda parameters: torch.optim.SGD(parameters, lr=0.5), {}, **options,
+        DiscriminatorLoss(1), Schedule(list(phases)), lambda weights: torch.optim.SGD(weights, lr=0.5), {}, **options,
     )  # fmt: skip
     mask = (torch.rand(4, 1, 32, 32) > 0.6).float()
     batch = Batch(torch.rand(4, 3, 32, 32) * 2 - 1, mask, ("a", "b", "c", "d"))
     loader = DataLoader([batch] * batches, batch_size=None)
     trainer = Trainer(
-        accelerator="cpu", max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False,
+        accelerator="cpu", max_epochs=len(phases), logger=logger, log_every_n_steps=every,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
     before = {name: value.clone() for name, value in module.named_parameters()}
     trainer.fit(module, loader)
@@ -184,3 +196,29 @@ def test_gradient_norms_are_logged_as_they_are_before_clipping():
         assert norms[0].item() == pytest.approx(by_hand.item(), rel=1e-5)
         if side == "generator":  # steps first, so both runs are the same up to here
             assert norms[1].item() == norms[0].item() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("steps", "every", "generator", "discriminator", "batches"),
+    [
+        # Two phases of 6 batches: the first and the last of each, and those that the interval takes, once each.
+        (1, 50, [0, 5, 6, 11], [6, 11], [0, 5, 6, 11]),
+        (1, 4, [0, 3, 5, 6, 7, 11], [6, 7, 11], [0, 3, 5, 6, 7, 11]),
+        (4, 50, [0, 5, 7, 11], [6, 7, 11], [0, 5, 6, 7, 11]),  # the generator steps on batches 7 and 11
+        (1, 1, list(range(12)), list(range(6, 12)), list(range(12))),
+        (1, 0, [], [], []),
+    ],
+)
+def test_a_short_training_logs_all_of_both_networks(steps, every, generator, discriminator, batches):
+    logger = Rows()
+    phases = Phase("first", 1, ["l1"]), Phase("second", 1, **BOTH, discriminator_steps=steps)
+    train(*phases, batches=6, logger=logger, every=every)
+    rows = [row for row in logger.rows if "batch" in row]
+    assert [row["step"] for row in rows] == batches
+    assert all(row["batch"] == row["step"] + 1 for row in rows)
+    assert all(row["phase"] == row["epoch"] == row["step"] // 6 for row in rows)
+    for side, steps_logged in {"generator": generator, "discriminator": discriminator}.items():
+        for name in ("total", "lr", "gradient_norm"):
+            assert [row["step"] for row in rows if f"train/{side}/{name}" in row] == steps_logged
+    assert [row["step"] for row in rows if "train/generator/adversarial" in row] == [n for n in generator if n > 5]
+    assert [row["step"] for row in rows if "train/discriminator/real" in row] == discriminator

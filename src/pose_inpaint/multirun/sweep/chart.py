@@ -98,6 +98,7 @@ def _parallel(figure: Any, panel: Any, axes: Sequence[Axis], scores: Sequence[fl
     """Draw one line per job over one vertical axis per key, coloured by its score; the last axis is the score."""
     done = [score for score in scores if score is not None]
     low, span = min(done), max(done) - min(done)
+    low = low if span else low - 0.5  # ties: in the middle of their axis
     tops = [None if score is None else (score - low) / (span or 1) for score in scores]
     shades = panel.scatter([len(axes)] * len(done), [top for top in tops if top is not None], s=9, c=done)
     for job, score in enumerate(scores):
@@ -118,4 +119,7 @@ def _parallel(figure: Any, panel: Any, axes: Sequence[Axis], scores: Sequence[fl
     panel.set_ylim(-0.06, 1.08)
     if any(score is None for score in scores):
         panel.set_title("red, dotted: failed", fontsize=8)
-    figure.colorbar(shades, ax=panel, label=f"{label(metric)}, validation")
+    if span:
+        figure.colorbar(shades, ax=panel, label=f"{label(metric)}, validation")
+    else:
+        panel.annotate(f"all {done[0]:g}", (len(axes), 0.5), (3, 2), textcoords="offset points", fontsize=7)

@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 from pose_inpaint.config.block_schema import AUTO
 from pose_inpaint.config.overrides import as_value, training_command
 from pose_inpaint.errors import InputError
+from pose_inpaint.runtime.devices import check_process_count
 from pose_inpaint.runtime.ranks import SAVING, devices_wanted, must_start_ranks, nodes_wanted
 from pose_inpaint.runtime.subprocesses import describe_status, last_lines, run_child
 from pose_inpaint.tracking.files import CHECKPOINTS, LAST, LOG
@@ -99,6 +100,8 @@ def check_launcher(launcher: Mapping[str, Any], trainer: Mapping[str, Any]) -> N
     if nodes_wanted(trainer) > 1:
         raise InputError(f"trainer.num_nodes={trainer['num_nodes']}: a job of a sweep runs on one machine; give 1")
     kind, count = str(launcher.get("_target_")), devices_wanted(trainer)
+    if "joblib" in kind:
+        check_process_count(f"hydra.launcher.n_jobs={launcher.get('n_jobs')}", int(launcher.get("n_jobs") or 1))
     at_once = "ray" in kind or "LocalLauncher" in kind or ("joblib" in kind and launcher.get("n_jobs") != 1)
     if count > 1 and at_once:
         raise InputError(

@@ -59,10 +59,10 @@ def plan_sweep(arguments: Sequence[str], check: Callable[[DictConfig], object]) 
         overrides.append(f"hydra.sweep.dir={as_value(str(folder))}")
     parsed = OverridesParser.create().parse_overrides(overrides)
     # The chosen sweeper may sweep more keys, so the configuration is composed twice.
-    config = _compose(_first_values(parsed))
+    config = compose_job(_first_values(parsed))
     added = _parameters(config, parsed)
     if added:
-        config = _compose([*_first_values(added), *_first_values(parsed)])
+        config = compose_job([*_first_values(added), *_first_values(parsed)])
     parsed = [*added, *parsed]
     for each in [config, *_variations(parsed)]:
         check_launcher(each.hydra.launcher, each.trainer)
@@ -86,7 +86,7 @@ def _read_command_line(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return given, [argument for argument in arguments if argument not in given]
 
 
-def _compose(overrides: list[str]) -> DictConfig:
+def compose_job(overrides: list[str]) -> DictConfig:
     """Compose the configuration of one job, including Hydra's own."""
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -104,18 +104,25 @@ def _compose(overrides: list[str]) -> DictConfig:
         raise InputError(f"{first_line(error)} ({cause})") from error
 
 
+def choices(override: Override) -> list[str]:
+    """Overrides of each value of a swept key (both ends of an interval); of another key, the override itself."""
+    key, value = override.get_key_element(), override.value()
+    if isinstance(value, IntervalSweep):
+        return [f"{key}={value.start}", f"{key}={value.end}"]
+    if override.is_sweep_override():
+        return [f"{key}={each}" for each in override.sweep_string_iterator()]
+    return [str(override.input_line)]
+
+
 def _first_values(parsed: Iterable[Override]) -> list[str]:
-    """Overrides with the first value of each swept key (the lower end of an interval)."""
-    overrides = []
-    for override in parsed:
-        key, value = override.get_key_element(), override.value()
-        if isinstance(value, IntervalSweep):
-            overrides.append(f"{key}={value.start}")
-        elif override.is_sweep_override():
-            overrides.append(f"{key}={next(iter(override.sweep_string_iterator()))}")
-        else:
-            overrides.append(str(override.input_line))
-    return overrides
+    return [choices(override)[0] for override in parsed]
+
+
+def job_of(config: DictConfig, folder: Path) -> DictConfig:
+    """Configuration of a job, without Hydra's own and with the sweep's folder as that of the run."""
+    job = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    job.run_dir, job.sweep.resume = str(folder), None
+    return job
 
 
 def _parameters(config: DictConfig, parsed: Iterable[Override]) -> list[Override]:
@@ -137,7 +144,7 @@ def _variations(parsed: Sequence[Override]) -> Iterator[DictConfig]:
         if override.is_discrete_sweep() and (group or key_of(key).startswith("trainer.")):
             others = _first_values(parsed[:index]), _first_values(parsed[index + 1 :])
             for value in list(override.sweep_string_iterator())[1:]:
-                yield _compose([*others[0], f"{key}={value}", *others[1]])
+                yield compose_job([*others[0], f"{key}={value}", *others[1]])
 
 
 def _check_first_job(
@@ -148,10 +155,8 @@ def _check_first_job(
     These are invalid values of a swept key, which fail only the jobs that have them, and interpolations that only the
     job's process or machine can resolve.
     """
-    job = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
-    job.run_dir, job.sweep.resume = str(folder), None
     try:
-        check(job)
+        check(job_of(config, folder))
     except InputError as error:
         unresolved = isinstance(error.__cause__, InterpolationResolutionError)
         if not unresolved and not str(error).startswith(tuple(f"{key}{mark}" for key in swept for mark in "=.: ")):

@@ -18,6 +18,7 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.multirun.sweep.job import STOP, as_job, mark_interrupted
 from pose_inpaint.multirun.sweep.optuna_study import enqueue_unfinished, study_arguments
 from pose_inpaint.multirun.sweep.plan import Plan, hydra_arguments, plan_sweep
+from pose_inpaint.multirun.sweep.preflight import check_effects, check_preparation
 from pose_inpaint.multirun.sweep.record import read_record, replace_record, write_record
 from pose_inpaint.multirun.sweep.summary import job_folders, read_jobs, write_summary
 from pose_inpaint.runtime.ranks import rank_count
@@ -32,6 +33,7 @@ def run_sweep(
     run: Command,
     launch: Callable[[list[str], Command], None],
     check: Callable[[DictConfig], object],
+    check_job: Callable[[DictConfig], object],
 ) -> None:
     """Run a sweep.
 
@@ -40,6 +42,7 @@ def run_sweep(
         run: Command to sweep; it returns the optimized metric.
         launch: Function that runs Hydra with a command line and the job.
         check: Function that raises `InputError` if a job's configuration has invalid settings.
+        check_job: Function that prepares a job in full, for faults that all jobs have.
 
     Raises:
         InputError: The sweep is invalid; nothing has been written.
@@ -51,6 +54,9 @@ def run_sweep(
             "torchrun or srun and set trainer.devices for its jobs"
         )
     plan = plan_sweep(arguments, check)
+    if not plan.continued:
+        check_effects(plan)
+        check_preparation(plan, check_job)
     more, left = study_arguments(plan) if plan.uses_optuna else ([], plan.record.jobs)
     with locked(plan.folder, "hydra.sweep.dir"):
         status = _run(plan, more, left, run, launch)

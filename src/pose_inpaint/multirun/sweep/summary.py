@@ -110,7 +110,10 @@ def write_summary(sweep: Path, record: SweepRecord, jobs: Sequence[Job]) -> None
     (sweep / "sweep.md").write_text(_as_markdown(record, jobs, drawn=drawn), encoding="utf-8")
     if drawn:
         values = [[job.value(key) for key in record.swept] for job in jobs]
-        draw_sweep(record.swept, values, [job.status.value for job in jobs], record.metric, sweep / "sweep.png")
+        metric = ScoreName.parse(record.metric)
+        decimals = metric.decimals(job.status.value for job in jobs)  # no colours for what the table shows as a tie
+        scores = [None if job.status.value is None else round(job.status.value, decimals) for job in jobs]
+        draw_sweep(record.swept, values, scores, record.metric, sweep / "sweep.png")
 
 
 def _write_csv(path: Path, record: SweepRecord, jobs: Sequence[Job]) -> None:
@@ -153,15 +156,21 @@ def _as_markdown(record: SweepRecord, jobs: Sequence[Job], *, drawn: bool) -> st
         "",
     ]
     rows = []
+    metric = ScoreName.parse(record.metric)
+    decimals = metric.decimals(job.status.value for job in jobs)
+    values = [metric.format(job.status.value, decimals) for job in jobs]
+    test_decimals = metric.decimals(job.test.get(record.metric) for job in jobs)
     for job in ranked(jobs, record.direction):
         name, status = job.folder.name, job.status
+        value = metric.format(status.value, decimals)
+        tie = status.value is not None and values.count(value) > 1
         cells = [
             f"[{name}]({name})",
             *(_short(job.value(key)) for key in record.swept),
-            ScoreName.parse(record.metric).format(status.value),
+            f"{value} (tie)" if tie else value,
         ]
         if tested:
-            cells.append(ScoreName.parse(record.metric).format(job.test.get(record.metric)))
+            cells.append(metric.format(job.test.get(record.metric), test_decimals))
         outcome = f"{status.state}: {job.error}" if job.error else status.state
         cells += ["-" if status.seconds is None else f"{status.seconds:.0f}", outcome]
         rows.append(cells)

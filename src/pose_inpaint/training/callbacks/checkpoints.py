@@ -36,8 +36,9 @@ class BestOfPhase(ModelCheckpoint):
         return f"{super().state_key}[{self.phase}]"
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save if the epoch belongs to this phase and is its best."""
-        if pl_module.phase.name != self.phase:  # type: ignore[union-attr]
+        """Save if the epoch belongs to this phase, was validated, and is its best."""
+        every = trainer.check_val_every_n_epoch
+        if pl_module.phase.name != self.phase or (every and (trainer.current_epoch + 1) % every):  # type: ignore[union-attr]
             return
         logged = trainer.callback_metrics
         if self.check_monitor_top_k(trainer, logged.get(str(self.monitor))):
