@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -33,7 +32,7 @@ def warn_few(split: str, images: int) -> None:
     """Print a warning if a split has few images."""
     if images < FEW:
         count = f"{images} image{'s' if images != 1 else ''}"
-        print(f"warning: {split}: only {count}: scores of so few say little about others", file=sys.stderr, flush=True)
+        print(f"warning: {split}: only {count}: scores of so few say little about others", flush=True)
 
 
 @dataclass(frozen=True)

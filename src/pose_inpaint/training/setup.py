@@ -234,7 +234,8 @@ def write_training(training: Training, run: dict[str, Any]) -> None:
     if training.resumption is not None:
         print(training.resumption.describe(), flush=True)
     for inspection in training.inspections:
-        warn_few(inspection.split, len(training.data.images(inspection.split)))
+        if inspection.split != "train":  # nothing is scored on it
+            warn_few(inspection.split, len(training.data.images(inspection.split)))
     for folder in (training.folder, training.folder / CHECKPOINTS):
         remove_parts(folder)
     if training.resumption is None or not training.resumption.same_folder:

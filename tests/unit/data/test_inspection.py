@@ -239,5 +239,5 @@ def test_a_cached_inspection_of_another_version_is_not_read(tiny_data, counted, 
 @pytest.mark.parametrize(("images", "text"), [(1, "only 1 image:"), (19, "only 19 images:"), (20, None)])
 def test_few_images_are_said(capsys, images, text):
     warn_few("test", images)
-    err = capsys.readouterr().err
-    assert err == "" if text is None else f"warning: test: {text}" in err
+    out = capsys.readouterr().out
+    assert out == "" if text is None else f"warning: test: {text}" in out
