@@ -119,7 +119,7 @@ def test_a_run_ended_inside_an_epoch_goes_on_as_if_unbroken(command, ask, unbrok
     cut = command("train", *arguments(data, tmp_path / "cut", *more))
     undo()
     assert cut.status == 75
-    assert cut.err.count("\n") == 1
+    assert sum(not line.startswith("warning: ") for line in cut.err.splitlines()) == 1
     assert f"stopped by SIGTERM (epoch {batches // 3 + 1}, {batches % 3} of 3 batches)" in cut.err
     torch.rand(5)  # whatever happened meanwhile
     rest = command("train", *arguments(data, tmp_path / "cut", *more, "resume=auto"))
