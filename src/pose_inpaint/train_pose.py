@@ -41,6 +41,7 @@ def run(config: DictConfig) -> float:
     from pose_inpaint.pose.hourglass_network import StackedHourglass
     from pose_inpaint.pose.lightning_module import PoseModule
     from pose_inpaint.tracking.files import CHECKPOINTS, LAST, SCORES
+    from pose_inpaint.tracking.lock import locked
     from pose_inpaint.tracking.provenance import describe_run, write_json, write_records
     from pose_inpaint.tracking.wandb_session import recorded
     from pose_inpaint.training.trainer import build_trainer, quieten
@@ -71,7 +72,7 @@ def run(config: DictConfig) -> float:
         loggers.append(instantiate.build("logger", settings.logger))
     trainer = build_trainer(settings.trainer, settings.run_dir, settings.epochs, [best], loggers)
     records = describe_run(plain, inspections, str(trainer.strategy.root_device), None)
-    with recorded(trainer.loggers, {**plain, "run": records}):
+    with locked(folder, command="train_pose"), recorded(trainer.loggers, {**plain, "run": records}):
         write_records(folder, plain, records)
         trainer.fit(module, data)
     if "test" in splits and trainer.is_global_zero:

@@ -289,6 +289,7 @@ def test_invalid_images_are_reported_and_skipped(job, command):
         ({"output": "{job}/broken.json/out"}, "error: output={job}/broken.json/out: can't be written"),
         ({"size": "30"}, "error: size=30: must be a multiple of 4"),
         ({"size": "0"}, "error: size=0: must be a multiple of 4"),
+        ({"size": "1000000"}, "error: size=1000000: must be a multiple of 4, at most 16384"),
         ({"device": "abacus"}, "error: device=abacus"),
         ({"colour": "red"}, "colour"),
         ({"input": None}, "input"),

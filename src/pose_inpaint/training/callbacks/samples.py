@@ -9,6 +9,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.loggers import WandbLogger
 
 from pose_inpaint.data.contact_sheet import draw_contact_sheet, panels
+from pose_inpaint.data.images import save_image
 from pose_inpaint.tracking.files import SAMPLES
 from pose_inpaint.types import Batch
 
@@ -27,7 +28,7 @@ class SampleSheet(Callback):
         with torch.no_grad():
             output = pl_module.inference_network(batch.known, batch.mask)  # type: ignore[operator]
         sheet = draw_contact_sheet(panels(batch, output))
-        sheet.save(self.folder / SAMPLES)
+        save_image(sheet, self.folder / SAMPLES)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 names = ", ".join(self.batch.names)
