@@ -32,6 +32,7 @@ def run(config: DictConfig) -> None:
     from pose_inpaint.multirun.benchmark.preflight import check_plans
     from pose_inpaint.multirun.benchmark.stages import complete_method
     from pose_inpaint.runtime.signals import BY_CTRL_C, ending_by_exception
+    from pose_inpaint.tracking.lock import locked
     from pose_inpaint.training.trainer import quieten
 
     quieten()
@@ -42,7 +43,7 @@ def run(config: DictConfig) -> None:
     reporting = compose_report(settings)
     errors = {}
     try:
-        with ending_by_exception():
+        with locked(output, "output"), ending_by_exception():
             for i, plan in enumerate(plans, 1):
                 label = f"[{i}/{len(plans)}] {plan.name}"
                 error = complete_method(plan, output, label, redo=plan.name in settings.redo)

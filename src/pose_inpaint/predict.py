@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -35,13 +37,12 @@ def run(config: DictConfig) -> None:
     Raises:
         InputError: Invalid setting, or no usable input, mask or output folder.
     """
-    import torch
     from tqdm import tqdm
 
     from pose_inpaint.build import build_postprocess
     from pose_inpaint.data.input_masks import masked_pixels
     from pose_inpaint.evaluation.candidates import choose_inpainter
-    from pose_inpaint.runtime.devices import choose_device
+    from pose_inpaint.runtime.devices import choose_device, is_out_of_memory
     from pose_inpaint.types import check_choice
 
     settings = read_settings(config, PredictSettings)
@@ -58,21 +59,33 @@ def run(config: DictConfig) -> None:
     inpainter = build_postprocess(settings.postprocess, inpainter)
     masked = masked_pixels(settings.mask.source, invert=settings.mask.invert)
     jobs = plan(settings.input, Path(settings.output.dir))
+    others = other_files(settings.input, Path(settings.output.dir))
     _check_writable(Path(settings.output.dir))
     done = existing = 0
     errors = []
     for name, source, target in tqdm(jobs, desc="Inpainting", unit="image", leave=False, disable=None):
-        if target.exists() and not settings.output.overwrite:
-            existing += 1
-            continue
         try:
+            if os.path.lexists(target):
+                check_own(target)
+                if not settings.output.overwrite:
+                    existing += 1
+                    continue
             _inpaint_file(inpainter, name, source, target, masked, size, device, resizing, as_raw=as_raw)
             done += 1
-        except (InputError, OSError, torch.OutOfMemoryError) as error:
+        except Exception as error:
             reason = str(error) if name in str(error) else f"{source}: {first_line(error)}"
+            if is_out_of_memory(error):
+                reason = f"{source}: out of memory ({first_line(error)}); give size=N, or a smaller image"
+            elif not isinstance(error, InputError | OSError):
+                raise
             errors.append(reason)
             tqdm.write(f"skipped: {reason}", file=sys.stderr)
-    print(f"{done} images inpainted, {existing} already existed, {len(errors)} skipped: {settings.output.dir}")
+    if others:
+        print(f"not images, left out: {', '.join(others)}", file=sys.stderr)
+    left_out = f", {len(others)} files left out" if others else ""
+    print(
+        f"{done} images inpainted, {existing} already existed, {len(errors)} skipped{left_out}: {settings.output.dir}"
+    )
     if errors:
         raise SystemExit(1)
 
@@ -80,16 +93,18 @@ def run(config: DictConfig) -> None:
 def plan(source: str, folder: Path) -> list[tuple[str, Path, Path]]:
     """List the name, input file and output file of each image. Outputs are PNG, so known pixels stay exact.
 
+    Images that differ only in their extension keep it: a.jpg.png beside a.tif.png.
+
     Raises:
-        InputError: No image, or two images with the same output file.
+        InputError: No image, two images with the same output file, or outputs among the inputs.
     """
-    from pose_inpaint.data.images import list_images
+    from pose_inpaint.data.images import list_images, stem
 
     path = Path(source)
     if path.is_dir():
-        images = list_images(path, recursive=True)
-        if path.resolve() in folder.resolve().parents:  # an earlier run's outputs are not inputs
-            images = {name: file for name, file in images.items() if folder.resolve() not in file.resolve().parents}
+        images = {name: file for name, file in list_images(path, recursive=True).items() if not _within(file, folder)}
+        if path.resolve() == folder.resolve():
+            raise InputError(f"output={folder}: is the input's folder; give another, so that no photo is replaced")
     elif path.is_file():
         images = {path.name: path}
     else:
@@ -97,14 +112,37 @@ def plan(source: str, folder: Path) -> list[tuple[str, Path, Path]]:
     if not images:
         raise InputError(f"input={source}: contains no images")
     targets: dict[Path, str] = {}
-    for name in images:
-        target = (folder / name).with_suffix(".png")
+    stems = Counter(map(stem, images))
+    for name, file in images.items():
+        target = folder / f"{stem(name) if stems[stem(name)] == 1 else name}.png"
         if target in targets:
             raise InputError(
                 f"input={source}: {targets[target]} and {name} would both be written to {target}; rename one"
             )
+        if target.exists() and target.samefile(file):
+            raise InputError(f"output={folder}: {name} would be written over itself; give another folder")
         targets[target] = name
     return [(name, images[name], target) for target, name in targets.items()]
+
+
+def other_files(source: str, folder: Path) -> list[str]:
+    """List the files of the input folder that aren't images by their extension, without hidden and JSON files."""
+    from pose_inpaint.data.images import list_others
+
+    return [name for name, file in list_others(Path(source)).items() if not _within(file, folder)]
+
+
+def _within(file: Path, folder: Path) -> bool:
+    """Whether a file is in the output folder: an earlier run's outputs are not inputs."""
+    return folder.resolve() in file.resolve().parents
+
+
+def check_own(target: Path) -> None:
+    """Raise `InputError` if an existing output file is not one that this command wrote."""
+    from pose_inpaint.data.images import is_own_image
+
+    if target.is_symlink() or not target.is_file() or not is_own_image(target):
+        raise InputError(f"{target}: exists, and was not written by predict; move it, or give another output folder")
 
 
 def _check_writable(folder: Path) -> None:
@@ -130,14 +168,20 @@ def _inpaint_file(
     as_raw: bool,
 ) -> None:
     import torch
+    from PIL import Image
 
-    from pose_inpaint.data.images import read_image, save_image, to_image
+    from pose_inpaint.data.images import read_photo, save_image, to_image
     from pose_inpaint.models.inference import inpaint_image
 
-    image = read_image(source)
-    holes = masked(name, image)
-    raw = inpaint_image(inpainter, image, holes, size, device, resizing)
-    save_image(to_image(raw if as_raw else torch.where(holes, raw, image)), target)
+    photo = read_photo(source)
+    holes = masked(name, photo)
+    raw = inpaint_image(inpainter, photo.pixels, holes, size, device, resizing)
+    output = to_image(raw if as_raw else torch.where(holes, raw, photo.pixels))
+    if photo.alpha is not None and not as_raw:
+        alpha = photo.alpha.masked_fill(holes, 255)
+        if (alpha < 255).any():  # what was transparent beside the holes stays so
+            output.putalpha(Image.fromarray(alpha.numpy()))
+    save_image(output, target, **photo.info)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pose_inpaint.config.command import run_command
 from pose_inpaint.config.schema import ReleaseSettings
 from pose_inpaint.config.settings import read_settings
 from pose_inpaint.errors import InputError
+from pose_inpaint.tracking.files import LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,12 +34,12 @@ def run(config: DictConfig) -> None:
     from pose_inpaint.evaluation.scores_file import ScoresFile
     from pose_inpaint.models.release import CONFIG, WEIGHTS, write_release
     from pose_inpaint.reporting.model_card import model_card
+    from pose_inpaint.tracking.lock import locked
     from pose_inpaint.training.checkpoint import load_for_inference, read_checkpoint
 
     settings = read_settings(config, ReleaseSettings)
     output = Path(settings.output)
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise InputError(f"output={output}: exists and is not an empty folder; give another, or remove it")
+    _check_empty(output)
     checkpoint = read_checkpoint(settings.checkpoint)
     weights = load_for_inference(checkpoint).state_dict()
     scores = []
@@ -58,13 +59,20 @@ def run(config: DictConfig) -> None:
         name, kept, parameters, settings.precision, scores, settings.data_terms, settings.limits, checkpoint.sha256()
     )
     try:
-        release = write_release(output, kept, weights, settings.precision, card)  # type: ignore[arg-type]
+        with locked(output, "output"):
+            _check_empty(output)  # again, since another process may have written it meanwhile
+            release = write_release(output, kept, weights, settings.precision, card)  # type: ignore[arg-type]
     except OSError as error:
         raise InputError(f"output={output}: can't be written ({error.strerror}); give another folder") from error
     size = (output / WEIGHTS).stat().st_size / 1e6
     print(
         f"{output}: {WEIGHTS} ({parameters:,} parameters, {size:.2f} MB, SHA-256 {release.sha256}), {CONFIG}, card.md"
     )
+
+
+def _check_empty(output: Path) -> None:
+    if output.exists() and (not output.is_dir() or any(path.name != LOCK for path in output.iterdir())):
+        raise InputError(f"output={output}: exists and is not an empty folder; give another, or remove it")
 
 
 def _public(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def run(config: DictConfig) -> float:
     try:
         with (
             ending_by_request(folder / CHECKPOINTS / LAST, "outside the training"),
-            locked(folder) if this_rank() == 0 else nullcontext(),
+            locked(folder, command="train") if this_rank() == 0 else nullcontext(),
         ):
             return _train(settings, config)
     except OSError as error:

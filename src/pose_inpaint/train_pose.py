@@ -42,6 +42,7 @@ def run(config: DictConfig) -> float:
     from pose_inpaint.pose.lightning_module import PoseModule
     from pose_inpaint.tracking.files import CHECKPOINTS, LAST, SCORES
     from pose_inpaint.tracking.history import HistoryLogger
+    from pose_inpaint.tracking.lock import locked
     from pose_inpaint.tracking.provenance import describe_run, write_json, write_records
     from pose_inpaint.tracking.wandb_session import recorded
     from pose_inpaint.training.callbacks.checkpoints import last_checkpoint
@@ -83,7 +84,7 @@ def run(config: DictConfig) -> float:
         settings.trainer, settings.run_dir, settings.epochs, [best, last_checkpoint(last.parent)], loggers
     )
     records = describe_run(plain, inspections, str(trainer.strategy.root_device), None)
-    with recorded(trainer.loggers, {**plain, "run": records}):
+    with locked(folder, command="train_pose"), recorded(trainer.loggers, {**plain, "run": records}):
         write_records(folder, plain, records)
         trainer.fit(module, data, ckpt_path=str(last) if resumed else None, weights_only=True)
     if "test" in splits and trainer.is_global_zero:

@@ -25,11 +25,12 @@ def run(config: DictConfig) -> None:
     from tqdm import tqdm
 
     from pose_inpaint.build import build_data
-    from pose_inpaint.data.inspection import inspect, warn_few
+    from pose_inpaint.data.images import list_others
+    from pose_inpaint.data.inspection import find_shared, inspect, warn_few
 
     settings = read_settings(config, VerifySettings)
     data = build_data(settings.data, settings.mask, settings.seed)
-    problems = []
+    problems, inspections = [], []
     for split in settings.splits:
         if split == "test" and not data.source.has(split):
             print("test: no such split; training will end without test scores")
@@ -39,6 +40,13 @@ def run(config: DictConfig) -> None:
         print(describe(inspection))
         warn_few(split, inspection.images)
         problems += inspection.problems
+        inspections.append(inspection)
+    problems += find_shared(inspections)
+    others = list(list_others(data.source.paths[0]))
+    if others:
+        print(
+            f"{len(others)} files are not images, and not read: {', '.join(others[:5])}{', ...' if others[5:] else ''}"
+        )
     for problem in problems:
         print(problem, file=sys.stderr)
     print(f"{len(problems)} problem{'s' if len(problems) != 1 else ''} found" if problems else "no problem found")

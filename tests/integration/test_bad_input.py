@@ -327,3 +327,38 @@ def test_one_image_a_batch_trains_where_no_layer_normalises_over_one_value(comma
     more = ["data.batch_size=1", "data.limit=3", "data.size=128", "schedule.phases.1.epochs=1", "test.enabled=false"]
     outcome = train(command, tiny_data, tmp_path, *more)  # the discriminator ends with 2x2 pixels
     assert outcome.status == 0, outcome.err
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train"],
+        ["train_pose"],
+        ["evaluate", "model=mean"],
+        ["report", "runs=[a]", "output=b"],
+        ["benchmark", "output=b", "+methods.mean={model: mean}"],
+        ["index", "output=b"],
+        ["verify"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_seed_that_not_every_library_takes_is_refused(command, tmp_path, monkeypatch, arguments, seed):
+    monkeypatch.chdir(tmp_path)
+    refused(command(*arguments, f"seed={seed}"), f"seed={seed}: must be in 0..4294967295")
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["data.size=1000000", "data.source.seed=-1", "data.source.size=-8", "data.source.counts.val=-1"],
+)
+def test_sizes_and_counts_out_of_range_are_refused_before_anything_is_drawn(command, wrong):
+    refused(command("verify", wrong), wrong, "must be")
+
+
+def test_starting_in_the_folder_of_the_run_is_refused(command, tiny_data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ("evaluate", "model=mean", "data=chalearn", f"data.root={tiny_data.relative_to(tmp_path)}")
+    refused(command(*arguments, "hydra.job.chdir=true", "hydra.run.dir=ev"), "hydra.job.chdir=true", "leave it out")
+    assert not (tmp_path / "ev").exists()

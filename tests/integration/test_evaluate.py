@@ -3,6 +3,8 @@ import json
 
 import pytest
 import torch
+from conftest import held_by_another
+from omegaconf import OmegaConf
 from PIL import Image
 
 from pose_inpaint.evaluation.checks import build_scores
@@ -176,3 +178,30 @@ def test_scores_are_built_once(command, tiny_data, tmp_path, monkeypatch):
     assert {"reading", "copying", "inpainting"} <= set(
         json.loads((tmp_path / "run/scores.json").read_text())["seconds"]
     )
+
+
+def test_the_second_of_two_jobs_in_a_folder_and_the_folder_of_a_training_are_refused(
+    command, tiny_data, tiny_run, tmp_path
+):
+    arguments = ("evaluate", "model=mean", "data=chalearn", f"data.root={tiny_data}", "data.size=32", "data.workers=0")
+    with held_by_another(tmp_path / "ev") as owner:
+        outcome = command(*arguments, f"hydra.run.dir={tmp_path}/ev")
+    assert outcome.status == 2
+    assert f"error: hydra.run.dir={tmp_path}/ev: process {owner} is writing there" in outcome.err
+    before = {path: path.stat().st_mtime_ns for path in tiny_run.rglob("*")}
+    outcome = command(*arguments, f"hydra.run.dir={tiny_run}")
+    assert outcome.status == 2
+    assert outcome.err == f"error: hydra.run.dir={tiny_run}: holds what train wrote; choose another folder\n"
+    assert {path: path.stat().st_mtime_ns for path in tiny_run.rglob("*")} == before
+
+
+@pytest.mark.parametrize(("given", "size"), [([], 32), (["data.size=32"], 32), (["data.size=48"], 48)])
+def test_the_size_of_the_training_is_the_default_and_another_is_said(
+    command, tiny_data, tiny_checkpoint, tmp_path, given, size
+):
+    arguments = (f"checkpoint={tiny_checkpoint}", "data=chalearn", f"data.root={tiny_data}", "data.workers=0", *given)
+    outcome = command("evaluate", *arguments, f"hydra.run.dir={tmp_path}/ev")
+    assert outcome.status == 0, outcome.err
+    assert OmegaConf.load(tmp_path / "ev" / "config.yaml").data.size == size
+    said = "data.size=48: the network was trained at 32, its size by default\n"
+    assert outcome.err == (said if size == 48 else "")

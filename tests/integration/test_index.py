@@ -1,9 +1,12 @@
 import json
+import os
 import shutil
 
 import pytest
 import torch
 from test_bad_input import refused
+
+from pose_inpaint.tracking.lock import locked
 
 DATA = ("data=chalearn", "data.size=32", "data.workers=0")
 
@@ -67,3 +70,28 @@ def test_evaluating_needs_an_index(command, tiny_data):
     refused(command("evaluate", "model=scene_completion", *DATA, f"data.root={tiny_data}"), "model.index is missing")
     more = [*DATA, f"data.root={tiny_data}", "model.index=/no/index"]
     refused(command("evaluate", "model=scene_completion", *more), "model.index=/no/index", "no such file")
+
+
+@pytest.mark.parametrize("kind", ["photo", "link", "checkpoint"])
+def test_nothing_but_an_index_is_replaced(command, tiny_data, tmp_path, tiny_index, kind):
+    photo, output = tiny_data / "train" / "Y" / "000.png", tmp_path / "out"
+    if kind == "link":
+        output.symlink_to(tiny_index)
+    elif kind == "photo":
+        output.write_bytes(photo.read_bytes())
+    else:
+        torch.save({"format": "another"}, output)
+    before = output.read_bytes()
+    outcome = command("index", "data=chalearn", f"data.root={tiny_data}", f"output={output}")
+    assert outcome.status == 2
+    assert f"error: output={output}: exists, and is not a scene index" in outcome.err
+    assert output.read_bytes() == before
+
+
+def test_an_index_is_built_again_but_not_twice_at_once(command, tiny_data, tiny_index):
+    arguments = ("index", "data=chalearn", f"data.root={tiny_data}", f"output={tiny_index}")
+    with locked(tiny_index.parent, name=f".{tiny_index.name}.running"):
+        outcome = command(*arguments)
+    assert outcome.status == 2
+    assert f"error: output={tiny_index.parent}: process {os.getpid()} is writing there" in outcome.err
+    assert command(*arguments).status == 0

@@ -146,7 +146,6 @@ def test_working_at_another_size_keeps_resolution_and_known_pixels(job, command,
 def test_a_second_run_skips_existing_outputs(job, command):
     command("predict", MEAN, *arguments(job))
     (job / "out" / "b.png").unlink()
-    (job / "out" / "a.png").write_bytes(b"edited by hand")
     before = {name: (job / "out" / name).stat().st_mtime_ns for name in ("a.png", "sub/a.png")}
     result = command("predict", MEAN, *arguments(job))
     assert result.status == 0
@@ -155,12 +154,104 @@ def test_a_second_run_skips_existing_outputs(job, command):
     assert {name: (job / "out" / name).stat().st_mtime_ns for name in before} == before
 
 
-def test_existing_outputs_are_overwritten_on_request(job, command):
-    command("predict", MEAN, *arguments(job))
-    (job / "out" / "a.png").write_bytes(b"edited by hand")
+def test_existing_outputs_are_overwritten_on_request(job, command, tiny_checkpoint):
+    command("predict", f"checkpoint={tiny_checkpoint}", *arguments(job))
+    before = load(job / "out" / "a.png")
     result = command("predict", MEAN, *arguments(job), "output.overwrite=true")
     assert "3 images inpainted, 0 already existed" in result.out
-    assert load(job / "out" / "a.png").shape == (HEIGHT, WIDTH, 3)
+    assert (load(job / "out" / "a.png") != before)[hole()].any()
+
+
+@pytest.mark.parametrize("overwrite", ["false", "true"])
+def test_files_of_others_are_named_and_never_replaced(job, command, overwrite):
+    (job / "out").mkdir()
+    (job / "out" / "a.png").write_bytes(b"edited by hand")
+    (job / "out" / "b.png").symlink_to(job / "masks" / "b.png")
+    before = (job / "masks" / "b.png").read_bytes()
+    result = command("predict", MEAN, *arguments(job), f"output.overwrite={overwrite}")
+    assert result.status == 1
+    assert "1 images inpainted, 0 already existed, 2 skipped" in result.out
+    for name in ("a.png", "b.png"):
+        assert f"skipped: {job}/out/{name}: exists, and was not written by predict" in result.err
+    assert (job / "out" / "a.png").read_bytes() == b"edited by hand"
+    assert (job / "masks" / "b.png").read_bytes() == before
+    assert (job / "out" / "b.png").is_symlink()
+
+
+@pytest.mark.parametrize("source", ["in", "in/sub/a.png"])
+def test_an_output_over_the_input_is_refused(job, command, source):
+    before = {name: (job / "in" / name).read_bytes() for name in files(job / "in")}
+    output = "in" if source == "in" else "in/sub"
+    result = command("predict", MEAN, f"input={job}/{source}", one_mask(job), f"output={job}/in/../{output}")
+    assert result.status == 2
+    assert f"error: output={job}/in/../{output}: " in result.err
+    assert {name: (job / "in" / name).read_bytes() for name in files(job / "in")} == before
+
+
+def test_files_that_are_not_images_are_counted_and_named(job, command):
+    for name in ("notes.txt", "sub/c.heic"):
+        (job / "in" / name).write_text("x")
+    Image.fromarray(image()).save(job / "in" / "d.gif")
+    save(job / "masks" / "d.png", hole().astype(np.uint8) * 255)
+    result = command("predict", MEAN, *arguments(job))
+    assert result.status == 0
+    assert "4 images inpainted, 0 already existed, 0 skipped, 2 files left out" in result.out
+    assert result.err.splitlines()[-1] == "not images, left out: notes.txt, sub/c.heic"
+
+
+def test_an_empty_mask_is_named_and_counted(job, command):
+    save(job / "masks" / "b.png", np.zeros((HEIGHT, WIDTH), dtype=np.uint8))
+    result = command("predict", MEAN, *arguments(job))
+    assert result.status == 1
+    assert "2 images inpainted, 0 already existed, 1 skipped" in result.out
+    assert "skipped: b.png: its mask covers nothing" in result.err
+    assert files(job / "out") == ["a.png", "sub/a.png"]
+
+
+def test_transparent_holes_become_opaque_and_other_transparency_stays(job, command):
+    alpha = np.where(hole(), 0, 255).astype(np.uint8)
+    save(job / "in" / "a.png", np.dstack([image(0), alpha]))
+    result = command("predict", MEAN, f"input={job}/in/a.png", "mask=alpha", f"output={job}/alpha")
+    assert result.status == 0
+    after = load(job / "alpha" / "a.png")  # opaque
+    assert (after == image(0))[~hole()].all()
+    assert np.abs(after[hole()] - image(0)[~hole()].mean(axis=0)).max() <= 1
+    alpha[30:] = 100
+    save(job / "in" / "a.png", np.dstack([image(0), alpha]))
+    assert command("predict", MEAN, f"input={job}/in/a.png", one_mask(job), f"output={job}/masked").status == 0
+    with Image.open(job / "masked" / "a.png") as written:
+        assert (np.array(written)[..., 3] == np.where(hole(), 255, alpha)).all()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: 9 bytes"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        MemoryError("Unable to allocate 9 GiB for an array"),
+    ],
+)
+def test_an_image_that_is_too_large_for_the_memory_is_named_and_the_others_are_done(job, command, monkeypatch, error):
+    def run_out(inpainter, pixels, *more):
+        if (pixels[:, 0, 0].numpy() == image(0)[0, 0]).all():
+            raise error
+        return inpaint_image(inpainter, pixels, *more)
+
+    monkeypatch.setattr("pose_inpaint.models.inference.inpaint_image", run_out)
+    result = command("predict", MEAN, *arguments(job))
+    assert result.status == 1
+    assert "2 images inpainted, 0 already existed, 1 skipped" in result.out
+    assert f"skipped: {job}/in/a.png: out of memory ({error}); give size=N" in result.err
+    assert files(job / "out") == ["b.png", "sub/a.png"]
+
+
+def test_other_faults_of_the_method_are_not_hidden(job, command, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr("pose_inpaint.models.inference.inpaint_image", fail)
+    with pytest.raises(RuntimeError, match="mat1"):
+        command("predict", MEAN, *arguments(job))
 
 
 def test_outputs_inside_the_input_folder_are_not_inputs(job, command):
@@ -197,6 +288,7 @@ def test_invalid_images_are_reported_and_skipped(job, command):
         ({"output": "{job}/broken.json/out"}, "error: output={job}/broken.json/out: can't be written"),
         ({"size": "30"}, "error: size=30: must be a multiple of 4"),
         ({"size": "0"}, "error: size=0: must be a multiple of 4"),
+        ({"size": "1000000"}, "error: size=1000000: must be a multiple of 4, at most 16384"),
         ({"device": "abacus"}, "error: device=abacus"),
         ({"colour": "red"}, "colour"),
         ({"input": None}, "input"),
@@ -217,11 +309,18 @@ def test_command_line_errors_are_one_line_and_write_nothing(job, command, change
     assert list(Path.cwd().iterdir()) == []
 
 
-def test_two_images_with_the_same_output_are_rejected(job, command):
+def test_images_that_differ_only_in_their_extension_keep_it(job, command):
     save(job / "in" / "a.jpg", image())
+    assert command("predict", MEAN, *arguments(job)).status == 0
+    assert files(job / "out") == ["a.jpg.png", "a.png.png", "b.png", "sub/a.png"]
+
+
+def test_two_images_with_the_same_output_are_rejected(job, command):
+    for name in ("a.jpg", "a.jpg.png"):
+        save(job / "in" / name, image())
     result = command("predict", MEAN, *arguments(job))
     assert result.status == 2
-    assert f"a.jpg and a.png would both be written to {job}/out/a.png; rename one" in result.err
+    assert f"a.jpg and a.jpg.png would both be written to {job}/out/a.jpg.png; rename one" in result.err
     assert not (job / "out").exists()
 
 

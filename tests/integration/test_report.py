@@ -182,6 +182,26 @@ def test_a_run_named_twice_is_refused(command, scored, tmp_path):
     assert "the same folder is listed twice" in outcome.err
 
 
+def test_the_folder_of_scores_is_not_written_over_but_a_report_is(command, scored, tmp_path):
+    shutil.copytree(scored / "mean", tmp_path / "ev")
+    before = {path: path.read_bytes() for path in (tmp_path / "ev").rglob("*") if path.is_file()}
+    outcome = command("report", f"runs=[{tmp_path}/ev]", f"output={tmp_path}/ev")
+    assert outcome.status == 2
+    assert outcome.err == f"error: output={tmp_path}/ev: holds what evaluate wrote; choose another folder\n"
+    assert {path: path.read_bytes() for path in (tmp_path / "ev").rglob("*") if path.is_file()} == before
+    for _ in range(2):
+        assert report(command, scored, tmp_path, "mean").status == 0
+
+
+def test_outputs_without_error_come_first_in_every_score(command, scored, tmp_path):
+    assert json.loads((scored / "originals/scores.json").read_text())["scores"]["psnr_composite_whole"]["value"] == 100
+    assert report(command, scored, tmp_path, "mean", "originals", "telea").status == 0
+    with (tmp_path / "report/table.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["score"] == "psnr" and row["region"] == "whole"]
+    assert {row["method"]: row["best"] for row in rows} == {"mean": "0", "Y": "1", "telea": "0"}
+    assert {row["method"]: (row["value"], row["low"]) for row in rows}["Y"] == ("100.0", "100.0")
+
+
 def test_methods_of_one_name_are_told_apart_by_their_folders(command, scored, tmp_path):
     shutil.copytree(scored / "mean", tmp_path / "again")
     assert report(command, scored, tmp_path, "mean", f"{tmp_path}/again").status == 0

@@ -143,7 +143,7 @@ def test_any_folder_is_verified_with_drawn_squares(tiny_data, command):
         ([], "data.root"),
         (["data.root=.", "splits=[train,exam]"], "error: splits=['train', 'exam']: choose from train, val, test"),
         (["data.root=.", "splits=[]"], "error: splits=[]: choose from train, val, test"),
-        (["data.root=.", "data.size=3"], "error: data.size=3: must be at least 16"),
+        (["data.root=.", "data.size=3"], "error: data.size=3: must be in 16..16384"),
         (["data.root=.", "mask=sketch"], "mask/sketch"),
         (["data.root=.", "mask=folder", "mask.root=nowhere"], "error: mask.root=nowhere: no such folder"),
         (["data.root=.", "data.sizes=32"], "sizes"),
@@ -164,3 +164,19 @@ def test_a_data_set_without_a_test_split_is_valid(command, tiny_data):
     outcome = command("verify", "data=chalearn", f"data.root={tiny_data}", "data.size=48")
     assert outcome.status == 0, outcome.err
     assert "test: no such split; training will end without test scores" in outcome.out
+
+
+def test_a_photo_in_two_splits_is_named_whatever_its_name_and_format(command, tiny_data, tmp_path):
+    copy = tiny_data / "test" / "Y" / "copy.bmp"
+    with Image.open(tiny_data / "train" / "Y" / "003.png") as photo:
+        photo.save(copy)
+    listed = json.loads((tiny_data / "test" / "maskdata.json").read_text())
+    (tiny_data / "test" / "maskdata.json").write_text(json.dumps({**listed, "copy.bmp": [[0, 0, 9]]}))
+    (tiny_data / "test" / "notes.txt").touch()
+    outcome = command("verify", "data=chalearn", f"data.root={tiny_data}", "data.size=32")
+    assert outcome.status == 1
+    assert outcome.err == (
+        f"{copy}: the same photo as {tiny_data}/train/Y/003.png, so test is not independent of train; remove one\n"
+    )
+    assert "1 problem found" in outcome.out
+    assert "1 files are not images, and not read: test/notes.txt" in outcome.out

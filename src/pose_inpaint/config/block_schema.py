@@ -70,6 +70,15 @@ def check_trainer(trainer: Mapping[str, Any]) -> None:
     check_value("trainer.check_val_every_n_epoch", every, "must be an integer of at least 1", lambda v: v >= 1)
 
 
+LARGEST_SIDE = 16384  # pixels; a square of single-precision RGB of this side takes 3 GB
+LARGEST_SEED = 2**32 - 1  # NumPy's
+
+
+def check_seed(seed: int) -> None:
+    """Raise `InputError` unless every library takes the seed."""
+    check_value("seed", seed, f"must be in 0..{LARGEST_SEED}", lambda v: 0 <= v <= LARGEST_SEED)
+
+
 @dataclass
 class DataSettings:
     """`data`: a source of images, their size and batches."""
@@ -87,7 +96,7 @@ class DataSettings:
     def __post_init__(self) -> None:
         check_one_of("data.resize", self.resize, ("antialias", "opencv"))
         check_one_of("data.half", self.half or "A", ("A", "B"))
-        check_at_least(16, data__size=self.size)
+        check_value("data.size", self.size, f"must be in 16..{LARGEST_SIDE}", lambda v: 16 <= v <= LARGEST_SIDE)
         check_at_least(1, data__batch_size=self.batch_size, data__limit=self.limit)
         check_at_least(0, data__workers=self.workers)
 

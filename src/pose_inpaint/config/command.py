@@ -76,6 +76,7 @@ def run_command(
     try:
         check_renamed(sys.argv[1:])
         _check_null_choices(sys.argv[1:])
+        _check_chdir(sys.argv[1:])
         if sweep is not None and is_multirun(sys.argv[1:]):
             sweep(sys.argv[1:], run, launch)
         else:
@@ -113,6 +114,14 @@ def _check_null_choices(arguments: Iterable[str]) -> None:
         if value == "null" and (CONF / key).is_dir():
             options = ", ".join(sorted(path.stem for path in (CONF / key).glob("*.yaml")))
             _fail(f"{argument}: null is not an option of {key}; choose one of {options}")
+
+
+def _check_chdir(arguments: Iterable[str]) -> None:
+    """Refuse to start in the run's folder, where relative paths of the command line would mean other files."""
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        if key.lstrip("+") == "hydra.job.chdir" and value.lower() not in ("false", "null"):
+            _fail(f"{argument}: relative paths are read from the folder that the command starts in; leave it out")
 
 
 def _leave_no_trace() -> None:

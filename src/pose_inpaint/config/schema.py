@@ -8,6 +8,7 @@ from typing import Any, Optional
 from pose_inpaint.config.block_schema import (
     AUTO,
     EACH_PHASE,
+    LARGEST_SIDE,
     SPLITS,
     TRAINING,
     BatchnormSettings,
@@ -25,6 +26,7 @@ from pose_inpaint.config.block_schema import (
     TestSettings,
     check_at_least,
     check_one_of,
+    check_seed,
     check_trainer,
     check_value,
 )
@@ -66,6 +68,7 @@ class TrainSettings:
     init_from: Optional[str] = None
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         check_value("max_minutes", self.max_minutes, "must be positive, or null for no budget", lambda v: v > 0)
         check_trainer(self.trainer)
         phases = (phase.name for phase in self.schedule.phases)
@@ -99,6 +102,7 @@ class TrainPoseSettings:
     resume: Optional[str] = None
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         for key, value in {"epochs": self.epochs, "lr": self.lr}.items():
             check_value(key, value, "must be positive", lambda v: v > 0)
         if self.data.batch_size < 2:
@@ -132,6 +136,7 @@ class EvaluateSettings:
     checkpoint: Optional[str] = None
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         check_one_of("split", self.split, SPLITS)
         check_at_least(0, examples=self.examples)
 
@@ -149,6 +154,9 @@ class ReportSettings:
     images: str
     logger: dict[str, Any]
     scores: Optional[list[str]] = None
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
 
 
 @dataclass
@@ -177,6 +185,9 @@ class BenchmarkSettings:
     evaluate: list[str]
     report: list[str]
     redo: list[str]
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
 
 
 @dataclass
@@ -211,8 +222,8 @@ class PredictSettings:
     size: Optional[int] = None
 
     def __post_init__(self) -> None:
-        must = "must be a multiple of 4, or null for the image's own resolution"
-        check_value("size", self.size, must, lambda v: v >= 4 and v % 4 == 0)
+        must = f"must be a multiple of 4, at most {LARGEST_SIDE}, or null for the image's own resolution"
+        check_value("size", self.size, must, lambda v: 4 <= v <= LARGEST_SIDE and v % 4 == 0)
 
 
 @dataclass
@@ -228,6 +239,7 @@ class IndexSettings:
     scales: int
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         check_one_of("split", self.split, SPLITS)
         for key, value in {"orientations": self.orientations, "scales": self.scales}.items():
             check_value(key, value, "must be in 1..16", lambda v: 1 <= v <= 16)
@@ -259,5 +271,6 @@ class VerifySettings:
     splits: list[str]
 
     def __post_init__(self) -> None:
+        check_seed(self.seed)
         must = f"choose from {', '.join(SPLITS)}"
         check_value("splits", self.splits, must, lambda v: bool(v) and set(v) <= set(SPLITS))

@@ -1,13 +1,16 @@
 """Image files: reading, conversion and saving."""
 
+import math
 import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from jaxtyping import Bool, Float, UInt8
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
@@ -16,7 +19,16 @@ from pose_inpaint.runtime.files import written_whole
 
 Resizing = Literal["antialias", "opencv"]
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"})
+SUFFIXES = frozenset({
+    ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".jp2", ".bmp", ".dib", ".webp", ".avif", ".gif", ".tif",
+    ".tiff", ".tga", ".ppm", ".pgm", ".pbm", ".pnm",
+})  # fmt: skip
+"""Extensions of photos that Pillow reads; those of other formats, such as .heic, are not listed."""
+
+Converted = TypeVar("Converted")
+
+ROUNDING = 1e-3  # by which floating-point pixels may leave their range
+SOFTWARE = "pose_inpaint"  # text of the PNG files that this package writes
 
 DAMAGED = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, struct.error, Image.DecompressionBombError
@@ -31,6 +43,12 @@ def list_images(folder: Path, *, recursive: bool = False) -> dict[str, Path]:
     return {path.relative_to(folder).as_posix(): path for path in sorted(images)}
 
 
+def list_others(folder: Path) -> dict[str, Path]:
+    """Map names to the files in `folder` and below that are neither images, hidden files nor JSON."""
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith("."))
+    return {p.relative_to(folder).as_posix(): p for p in paths if p.suffix.lower() not in {*SUFFIXES, ".json"}}
+
+
 def stem(name: str) -> str:
     """Remove the suffix of an image's name; masks and predictions are matched by the result."""
     return PurePosixPath(name).with_suffix("").as_posix()
@@ -41,26 +59,38 @@ def list_by_stem(folder: Path) -> dict[str, Path]:
     return {stem(name): path for name, path in list_images(folder, recursive=True).items()}
 
 
-def open_image(path: Path) -> Image.Image:
-    """Read an image as 8-bit RGB, upright according to its EXIF data.
+def decode_image(path: Path, convert: Callable[[Image.Image], Converted]) -> Converted:
+    """Read an image upright, according to its EXIF data, and convert it with a function.
 
-    Grey, palette, CMYK and 16-bit images are converted; an alpha channel is dropped. Raises `InputError` for a missing,
-    empty or damaged file, or an unknown format.
+    Raises:
+        InputError: Missing, empty or damaged file, unknown format, or `convert` refuses its pixels.
     """
     try:
         if path.stat().st_size == 0:
-            raise InputError(f"{path}: empty file (0 bytes); replace or remove it")
+            raise InputError("empty file (0 bytes); replace or remove it")
         with Image.open(path) as image:
             image.load()
-            return _to_rgb(ImageOps.exif_transpose(image))
+            return convert(ImageOps.exif_transpose(image))
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except UnidentifiedImageError as error:
         raise InputError(f"{path}: not an image that Pillow can read; replace or remove it") from error
     except DAMAGED as error:
         if isinstance(error, InputError):  # also a ValueError
-            raise
+            raise InputError(f"{path}: {error}") from error
         raise InputError(f"{path}: damaged or truncated image ({error}); replace or remove it") from error
+
+
+def open_image(path: Path) -> Image.Image:
+    """Read an image as 8-bit RGB, upright according to its EXIF data.
+
+    Grey, palette, CMYK and 16-bit images are converted, and images of floating-point numbers in 0..1 or 0..255; an
+    alpha channel is dropped.
+
+    Raises:
+        InputError: As `decode_image`, or pixels outside these ranges.
+    """
+    return decode_image(path, _to_rgb)
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -74,14 +104,89 @@ def image_size(path: Path) -> tuple[int, int]:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits per pixel; Pillow's own conversion clips at 255
-        grey = np.asarray(image).astype(np.float64) / 257
-        return Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8)).convert("RGB")
-    if image.mode == "F" and not np.isfinite(np.asarray(image)).all():
-        raise ValueError("has pixels that are not finite")
+    if image.mode == "F" or image.mode.startswith("I"):  # Pillow's own conversion clips at 255
+        return Image.fromarray(np.rint(_to_byte_range(image)).clip(0, 255).astype(np.uint8)).convert("RGB")
     if image.mode == "P" and "transparency" in image.info:  # Pillow warns about converting these to RGB directly
         image = image.convert("RGBA")
     return image.convert("RGB")
+
+
+def _to_byte_range(image: Image.Image) -> Float[np.ndarray, "h w"]:
+    """Scale floating-point numbers in 0..1 or 0..255, or integers in 0..65535, to 0..255."""
+    values = np.asarray(image).astype(np.float64)
+    low, high = values.min(), values.max()
+    if image.mode == "F":
+        scale = 255.0 if high <= 1 + ROUNDING else 1.0
+        fits = low >= -ROUNDING and (high <= 1 + ROUNDING or 2 < high <= 255 + ROUNDING)
+        wanted = "0 to 1 or 0 to 255"
+    else:
+        # As 16-bit pixels, those of an image with 8 bits in each would all be black.
+        scale, fits, wanted = 1 / 257, low >= 0 and (high == 0 or 255 < high <= 65535), "0 to 65535"
+    if not fits:
+        raise InputError(
+            f"pixels of mode {image.mode} from {low:g} to {high:g}, not {wanted}; save it with 8 bits per channel"
+        )
+    return values * scale
+
+
+def _alpha(image: Image.Image) -> UInt8[np.ndarray, "h w"] | None:
+    if not image.has_transparency_data or image.mode.startswith("I"):  # of 16 bits, one grey value may be transparent
+        return None
+    return np.array(image.convert("RGBA").getchannel("A"))
+
+
+def find_light(image: Image.Image) -> Bool[np.ndarray, "h w"]:
+    """Find the light pixels (128..255) of a mask image, however an editor saved it.
+
+    If the brightest pixels are 1, those are light. If colours are all light or all dark, opaque pixels are light, or
+    the second entry of a palette of two.
+    """
+    values = np.asarray(image)
+    in_bytes = image.mode.startswith("I") and values.min() >= 0 and values.max() <= 255
+    grey = values if in_bytes else np.array(_to_rgb(image).convert("L"))
+    light: np.ndarray = grey >= 128 if grey.max() != 1 else grey == 1
+    alpha = _alpha(image)
+    others = [alpha >= 128] if alpha is not None else [values == 1] if image.mode == "P" and values.max() == 1 else []
+    for other in others:
+        if light.all() or not light.any():
+            light = light if other.all() or not other.any() else other
+    return light
+
+
+@dataclass(frozen=True)
+class Photo:
+    """An image file with what its inpainted copy keeps.
+
+    Attributes:
+        pixels: Colours, 0..255, (3, h, w).
+        alpha: Opacity, 0..255, (h, w); None if all pixels are opaque.
+        info: Arguments of Pillow's `save` for the profile of an RGB image and the resolution.
+    """
+
+    pixels: UInt8[Tensor, "3 h w"]
+    alpha: UInt8[Tensor, "h w"] | None = None
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_photo(path: Path) -> Photo:
+    """Read an image as `open_image` does, with its alpha channel, ICC profile and resolution."""
+
+    def convert(image: Image.Image) -> Photo:
+        alpha = _alpha(image)
+        opaque = alpha is None or bool((alpha == 255).all())
+        return Photo(to_tensor(_to_rgb(image)), None if opaque else torch.from_numpy(alpha), _kept_info(image))
+
+    return decode_image(path, convert)
+
+
+def _kept_info(image: Image.Image) -> dict[str, Any]:
+    info = {}
+    profile, dpi = image.info.get("icc_profile"), image.info.get("dpi")
+    if profile and profile[16:20] == b"RGB ":  # the output is RGB, whatever the input was
+        info["icc_profile"] = profile
+    if dpi and all(math.isfinite(value) and value > 1 for value in dpi):  # Pillow gives 1 where a TIFF says nothing
+        info["dpi"] = tuple(map(float, dpi))
+    return info
 
 
 def read_image(path: Path) -> UInt8[Tensor, "3 h w"]:
@@ -141,8 +246,19 @@ def resize(
     return resized
 
 
-def save_image(image: Image.Image, path: Path) -> None:
-    """Write a PNG atomically."""
+def save_image(image: Image.Image, path: Path, **info: Any) -> None:
+    """Write a PNG atomically, with further arguments of Pillow's `save`."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Software", SOFTWARE)
     with written_whole(path) as part:
-        image.save(part, format="PNG")
+        image.save(part, format="PNG", pnginfo=text, **info)
+
+
+def is_own_image(path: Path) -> bool:
+    """Whether a file is a PNG that `save_image` wrote."""
+    try:
+        with Image.open(path) as image:
+            return image.info.get("Software") == SOFTWARE
+    except DAMAGED:
+        return False

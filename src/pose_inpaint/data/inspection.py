@@ -20,7 +20,7 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.cache import cache_folder
 from pose_inpaint.runtime.files import written_whole
 
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 """Increased whenever `Inspection` or what it measures changes, so that older cached results aren't read."""
 
 
@@ -46,6 +46,7 @@ class Inspection:
         digest: SHA-256 of names, file contents, masks and the way of resizing, in hexadecimal.
         mask_ratios: Mask ratio of each valid image at the network's resolution, in (0, 1).
         problems: One line per problem.
+        photos: File of each valid original by the first 64 bits of its pixels' SHA-256, at the network's resolution.
     """
 
     split: str
@@ -54,6 +55,7 @@ class Inspection:
     digest: str
     mask_ratios: list[float] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    photos: dict[str, str] = field(default_factory=dict)
 
 
 def inspect(
@@ -76,10 +78,14 @@ def inspect(
     """
     listing = source.listing(split, maskdata=masks.uses_maskdata(split))
 
+    photos: dict[str, str] = {}
+
     def look(record: Record) -> tuple[str, float | None, str | None]:
         try:
             batch = read_record(record, masks, size, epoch=None)
             ratio = float(batch.mask.mean())
+            if record.original is not None:
+                photos[record.name] = hashlib.sha256(batch.target.numpy().tobytes()).hexdigest()[:16]
             problem = f"{record.path}: its mask covers {'nothing' if ratio == 0 else 'the whole image'}; change it"
             # Scores of images that were resized differently must not be compared.
             pixels = batch.mask.numpy().tobytes() + (b"" if resizing == "antialias" else resizing.encode())
@@ -102,6 +108,7 @@ def inspect(
         digest=hashlib.sha256("".join(digest for digest, _, _ in looks).encode()).hexdigest(),
         mask_ratios=[ratio for _, ratio, problem in looks if ratio is not None and not problem],
         problems=[*listing.problems, *problems],
+        photos={photos[record.name]: str(record.path) for record in listing.records if record.name in photos},
     )
 
 
@@ -111,6 +118,20 @@ def _digest(record: Record, mask: bytes) -> str:
         digest.update(path.read_bytes() if path else b"-")
     digest.update(mask)
     return digest.hexdigest()
+
+
+def find_shared(inspections: Sequence[Inspection]) -> list[str]:
+    """List the photos that are in two splits, under whatever names and in whatever lossless format, one line each."""
+    lines = []
+    for i, inspection in enumerate(inspections):
+        for earlier in inspections[:i]:
+            common = sorted(inspection.photos.keys() & earlier.photos.keys())
+            lines += [
+                f"{inspection.photos[each]}: the same photo as {earlier.photos[each]}, so {inspection.split} is not "
+                f"independent of {earlier.split}; remove one"
+                for each in common
+            ]
+    return lines
 
 
 def check_sound(inspections: Sequence[Inspection]) -> None:

@@ -9,7 +9,7 @@ from jaxtyping import Bool
 from torch import Tensor
 from torch.nn import functional as F
 
-from pose_inpaint.data.images import list_by_stem, open_image, stem
+from pose_inpaint.data.images import decode_image, find_light, list_by_stem, stem
 from pose_inpaint.data.maskdata import Block, check_blocks, draw_blocks
 from pose_inpaint.data.records import Record
 from pose_inpaint.errors import InputError
@@ -172,6 +172,6 @@ def find_mask(masks: dict[str, Path], name: str, folder: Path) -> Path:
 
 
 def read_mask(path: Path, *, invert: bool = False) -> Bool[Tensor, "h w"]:
-    """Read a mask image: light is masked, or dark with `invert`."""
-    light = torch.from_numpy(np.array(open_image(path).convert("L"))) >= 128
+    """Read a mask image: light is masked, or dark with `invert`; `find_light` says what is light."""
+    light = torch.from_numpy(decode_image(path, find_light))
     return ~light if invert else light

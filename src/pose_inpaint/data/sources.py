@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 from tqdm import tqdm
 
-from pose_inpaint.config.block_schema import SPLITS
+from pose_inpaint.config.block_schema import SPLITS, check_at_least
 from pose_inpaint.data.images import list_images
 from pose_inpaint.data.joints import to_common
 from pose_inpaint.data.maskdata import Block, read_maskdata
@@ -117,6 +117,8 @@ class Mannequins(Chalearn):
     def __init__(self, counts: dict[str, int], size: int = 128, seed: int = 2018, cache: str | None = None) -> None:
         from pose_inpaint.data.mannequins import prepare
 
+        check_at_least(0, data__source__seed=seed, **{f"data__source__counts__{k}": n for k, n in counts.items()})
+        check_at_least(16, data__source__size=size)
         folder = Path(cache) if cache else cache_folder() / "mannequins"
         with tqdm(desc="Drawing mannequins", unit="image", leave=False, disable=None, delay=1) as bar:
 

@@ -31,6 +31,7 @@ class Method:
     inpaint: InpaintFn  # function that inpaints a batch
     origin: dict[str, Any]  # fields of `ScoresFile` that identify the method
     network: nn.Module | None = None  # network that inpaints, or None
+    size: int | None = None  # side in pixels of the images that it was trained on
 
 
 def choose_method(settings: EvaluateSettings, device: torch.device) -> Method:
@@ -41,7 +42,8 @@ def choose_method(settings: EvaluateSettings, device: torch.device) -> Method:
         chosen = HydraConfig.get().runtime.choices.get("model") or "method"
         fields = {"model": settings.model, "postprocess": settings.postprocess}
         network = inpainter if isinstance(inpainter, nn.Module) else None
-        return Method(settings.name or str(chosen), inpaint, fields, network)
+        size = inpainter.release.config["data"]["size"] if isinstance(inpainter, Pretrained) else None
+        return Method(settings.name or str(chosen), inpaint, fields, network, size)
     origin: dict[str, Any] = {
         "postprocess": settings.postprocess,
         "model": checkpoint.config["model"],
@@ -49,7 +51,8 @@ def choose_method(settings: EvaluateSettings, device: torch.device) -> Method:
         "batchnorm": checkpoint.batchnorm,
     }
     network = inpainter if isinstance(inpainter, nn.Module) else None
-    return Method(settings.name or f"{checkpoint.config['name']}, {checkpoint.phase}", inpaint, origin, network)
+    name = settings.name or f"{checkpoint.config['name']}, {checkpoint.phase}"
+    return Method(name, inpaint, origin, network, checkpoint.config["data"]["size"])
 
 
 def read_predictions(settings: EvaluateSettings, data: InpaintingData) -> Method:

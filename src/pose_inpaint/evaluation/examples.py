@@ -54,4 +54,4 @@ def draw_ranked(
         output = inpaint(batch)
     values = scores.values()[sheet.rank_by]
     captions = [f"{label}: {scores.names[i]}  {sheet.rank_by} {float(values[i]):.4f}" for label, i in rows]
-    draw_contact_sheet(panels(batch, output), captions=captions).save(Path(folder) / CONTACT_SHEET)
+    save_image(draw_contact_sheet(panels(batch, output), captions=captions), Path(folder) / CONTACT_SHEET)

@@ -20,6 +20,7 @@ from pose_inpaint.evaluation.scores_file import Group, Sources
 from pose_inpaint.metrics.bootstrap import Estimate
 from pose_inpaint.metrics.per_image import ImageMetric
 from pose_inpaint.metrics.score_names import higher_is_better
+from pose_inpaint.runtime.files import written_whole
 from pose_inpaint.types import Source
 
 
@@ -100,7 +101,7 @@ class Scores:
     def write_csv(self, path: Path) -> None:
         """Write one row per image: name, source, mask ratio and every score that has a value per image."""
         columns = {name: value.tolist() for name, value in self.values().items()}
-        with path.open("w", newline="", encoding="utf-8") as file:
+        with written_whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["name", "source", "mask_ratio", *columns])
             for index, (name, mask_ratio) in enumerate(zip(self.names, self.mask_ratios.tolist(), strict=True)):

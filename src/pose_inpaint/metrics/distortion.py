@@ -10,6 +10,8 @@ from pose_inpaint.metrics.bootstrap import ratio
 from pose_inpaint.metrics.per_image import ImageMetric, region_weights
 from pose_inpaint.models.layers.structural_similarity import WINDOW, structural_similarity
 
+SMALLEST_MSE = 1e-10  # smaller errors count as this one, 100 dB
+
 
 def mean_over(values: Float[Tensor, "n h w"], weights: Float[Tensor, "n r h w"]) -> Float[Tensor, "n r"]:
     """Mean of a map over each region; NaN for a region without pixels."""
@@ -26,16 +28,25 @@ class MSE(ImageMetric):
         return mean_over((prediction - target).square().mean(1), region_weights(mask))
 
 
+def to_decibels(mse: Float[Tensor, " ..."]) -> Float[Tensor, " ..."]:
+    """-10 log10 of mean squared errors, at most 100 dB."""
+    return -10 * mse.clamp(min=SMALLEST_MSE).log10()
+
+
 class PSNR(MSE):
-    """Mean over images of -10 log10(MSE), in dB, as reported in papers; higher is better, infinite without error."""
+    """Mean over images of -10 log10(MSE), in dB, as reported in papers; higher is better, at most 100.
+
+    The limit, which an image without any error has, keeps means and differences finite. A single byte of a 128x128
+    image that is wrong by 1 gives 95 dB.
+    """
 
     def convert(self, measured: Float[Tensor, "n ..."]) -> Float[Tensor, "n ..."]:
         """Convert mean squared errors to peak signal-to-noise ratios."""
-        return torch.mul(measured.log10(), -10)
+        return to_decibels(measured)
 
 
 class PooledPSNR(ImageMetric):
-    """-10 log10 of the squared error pooled over all pixels of all images, in dB; higher is better.
+    """-10 log10 of the squared error pooled over all pixels of all images, in dB; higher is better, at most 100.
 
     Papers report `PSNR`, which is at least as large if all images have the same number of pixels in the region (by
     Jensen's inequality). Values per image are pairs: sum of squared errors, and number of values in the sum.
@@ -55,8 +66,7 @@ class PooledPSNR(ImageMetric):
 
     def finish(self, sums: Float[Tensor, "... 2"]) -> Float[Tensor, ...]:
         """Convert pooled sums to the signal-to-noise ratio."""
-        pooled: Tensor = -10 * ratio(sums).log10()
-        return pooled
+        return to_decibels(ratio(sums))
 
 
 class SSIM(ImageMetric):

@@ -11,6 +11,7 @@ import numpy as np
 from pose_inpaint.metrics.score_names import label
 from pose_inpaint.reporting.paired_differences import by_mask_ratio
 from pose_inpaint.reporting.tables import Comparison
+from pose_inpaint.runtime.files import written_whole
 from pose_inpaint.runtime.optional import import_extra
 
 COLUMNS = 3
@@ -59,5 +60,6 @@ def draw_curves(found: Comparison, edges: Sequence[float], seed: int, path: Path
     for panel in axes[len(scores) :]:
         panel.axis("off")
     figure.legend(list(lines.values()), list(lines), loc="outside lower center", ncols=4, fontsize=8)
-    figure.savefig(path, dpi=120)
+    with written_whole(path) as part:
+        figure.savefig(part, dpi=120, format="png")
     return True

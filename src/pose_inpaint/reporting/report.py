@@ -13,7 +13,7 @@ from pose_inpaint.config import instantiate
 from pose_inpaint.config.schema import ReportSettings
 from pose_inpaint.config.settings import plain_config, read_settings
 from pose_inpaint.data.contact_sheet import draw_contact_sheet
-from pose_inpaint.data.images import read_image, to_signed
+from pose_inpaint.data.images import read_image, save_image, to_signed
 from pose_inpaint.errors import InputError
 from pose_inpaint.evaluation.scored_run import ScoredRun, check_comparable, read_scored_run
 from pose_inpaint.metrics.score_names import label
@@ -29,7 +29,8 @@ from pose_inpaint.reporting.tables import (
     write_latex,
     write_markdown,
 )
-from pose_inpaint.tracking.files import CONTACT_SHEET, EXAMPLES
+from pose_inpaint.tracking.files import CONTACT_SHEET, DIFFERENCES, EXAMPLES
+from pose_inpaint.tracking.lock import locked
 from pose_inpaint.tracking.wandb_session import recorded
 from pose_inpaint.types import ImageKind, check_choice
 
@@ -57,15 +58,15 @@ def report(config: DictConfig) -> None:
     best = {score: best_method(score, differences, len(runs)) for score in scores}
     comparison = Comparison(runs, scores, differences, best)
     folder = Path(settings.output)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_markdown(comparison, folder / "table.md")
-    write_csv(comparison, folder / "table.csv")
-    write_latex(comparison, folder / "table.tex")
-    write_differences(comparison, folder / "differences.csv")
-    print((folder / "table.md").read_text(encoding="utf-8"))
-    drawn = draw(comparison, settings, folder, faults)
-    _send(settings, plain_config(config), comparison, drawn)
-    names = ["table.md", "table.csv", "table.tex", "differences.csv", *(path.name for path in drawn)]
+    with locked(folder, "output", command="report"):
+        write_differences(comparison, folder / DIFFERENCES)  # first, since it marks the folder as a report's
+        write_markdown(comparison, folder / "table.md")
+        write_csv(comparison, folder / "table.csv")
+        write_latex(comparison, folder / "table.tex")
+        print((folder / "table.md").read_text(encoding="utf-8"))
+        drawn = draw(comparison, settings, folder, faults)
+        _send(settings, plain_config(config), comparison, drawn)
+    names = ["table.md", "table.csv", "table.tex", DIFFERENCES, *(path.name for path in drawn)]
     print(f"Written to {folder}: {', '.join(names)}")
     for fault in faults:
         print(f"left out: {fault}", file=sys.stderr)
@@ -133,7 +134,7 @@ def draw_examples(found: Comparison, image: str, path: Path) -> bool:
         return False
     columns = [folders[0] / "input", *(folder / image for folder in folders), folders[0] / "original"]
     rows = torch.stack([torch.stack([to_signed(read_image(c / name)) for c in columns]) for name in names])
-    draw_contact_sheet(rows, ["input", *found.names, "original"], names).save(path)
+    save_image(draw_contact_sheet(rows, ["input", *found.names, "original"], names), path)
     return True
 
 

@@ -15,6 +15,7 @@ from pose_inpaint.reporting.console import describe_bounds
 from pose_inpaint.reporting.cost_table import COST, cost_latex, cost_markdown, cost_row
 from pose_inpaint.reporting.markup import escape_latex, latex_table, markdown_table
 from pose_inpaint.reporting.paired_differences import Difference
+from pose_inpaint.runtime.files import written_whole
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def write_markdown(found: Comparison, path: Path) -> None:
             for index in range(1, len(found.runs))
         ]
         lines += markdown_table(["method", *labels], differences)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with written_whole(path) as part:
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _marked(found: Comparison, run: ScoredRun, score: str, index: int, mark: str) -> str:
@@ -114,7 +116,7 @@ def describe(found: Comparison) -> list[str]:
 
 def write_csv(found: Comparison, path: Path) -> None:
     """Write one row per method and score, with all that it depends on."""
-    with path.open("w", newline="", encoding="utf-8") as output:
+    with written_whole(path) as part, part.open("w", newline="", encoding="utf-8") as output:
         writer = csv.writer(output)
         writer.writerow([
             "method", "score", "image", "region", "value", "low", "high", "n", "best", "data", "data_sha256", "split",
@@ -135,7 +137,7 @@ def write_csv(found: Comparison, path: Path) -> None:
 
 def write_differences(found: Comparison, path: Path) -> None:
     """Write one row per pair of methods and score."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with written_whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["score", "method", "other", "difference", "low", "high", "n", "better"])
         for each in found.differences:
@@ -157,4 +159,5 @@ def write_latex(found: Comparison, path: Path) -> None:
         rows.append([escape_latex(name), *marked])
     head = ["method", *(escape_latex(label(score)) for score in found.scores)]
     lines = [f"% {line}" for line in describe(found)] + latex_table(head, rows, "l" + "r" * len(found.scores))
-    path.write_text("\n".join([*lines, *cost_latex(found.runs, found.names)]) + "\n", encoding="utf-8")
+    with written_whole(path) as part:
+        part.write_text("\n".join([*lines, *cost_latex(found.runs, found.names)]) + "\n", encoding="utf-8")

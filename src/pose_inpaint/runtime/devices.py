@@ -41,6 +41,13 @@ def check_process_count(setting: str, count: int) -> None:
         )
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an exception of Python, PyTorch or OpenCV says that memory ran out, on any device."""
+    # On a CPU, PyTorch raises a plain RuntimeError.
+    says = ("can't allocate memory", "out of memory", "insufficient memory")
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in says)
+
+
 def check_devices(trainer: Mapping[str, Any]) -> None:
     """Raise `InputError` unless this machine has the devices and features of the trainer's settings."""
     wanted = trainer.get("accelerator", "auto")

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pose_inpaint.errors import InputError
+
 PART = ".part"
 
 
@@ -16,7 +18,12 @@ def written_whole(path: Path, *, synced: bool = False) -> Iterator[Path]:
 
     If writing fails or the process is killed, `path` stays as it was; with `synced`, which is slower, also after a
     power failure. The folder must exist.
+
+    Raises:
+        InputError: `path` is a folder, a link or a device, which renaming would replace.
     """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise InputError(f"{path}: not a regular file, so it isn't replaced; move it, or choose another output")
     part = path.with_name(f".{path.name}.{os.getpid()}{PART}")
     try:
         yield part

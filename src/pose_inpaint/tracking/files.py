@@ -12,4 +12,5 @@ SCORES = "scores.json"  # scores of a split; `evaluation/scores_file.py` has the
 SCORES_CSV = "scores.csv"  # one row per image
 CONTACT_SHEET = "contact_sheet.png"  # best, median and worst images of a split, or the same images of several methods
 EXAMPLES = "examples"  # full images, the same few for every method
+DIFFERENCES = "differences.csv"  # paired differences of a report
 LOG = "log.txt"  # output of a run that another command started

@@ -1,28 +1,63 @@
-"""One process at a time works in the folder of a run."""
+"""One process at a time works in the folder of a run, and only in one that its command wrote."""
 
 from __future__ import annotations
 
 import os
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from pose_inpaint.errors import InputError
-from pose_inpaint.tracking.files import LOCK
+from pose_inpaint.tracking.files import (
+    CHECKPOINTS,
+    CONFIG,
+    CONTACT_SHEET,
+    DIFFERENCES,
+    EXAMPLES,
+    HISTORY,
+    LOCK,
+    RUN,
+    SAMPLES,
+    SCORES,
+    SCORES_CSV,
+    STATUS,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+WRITERS = {
+    STATUS: ("train",), CHECKPOINTS: ("train", "train_pose"), DIFFERENCES: ("report",), SCORES: ("evaluate",)
+}  # fmt: skip
+"""Commands that may have written a folder, by the first of these files that it has."""
+
+WRITTEN = (
+    CONFIG, RUN, HISTORY, SAMPLES, SCORES_CSV, CONTACT_SHEET, EXAMPLES, "table.md", "table.csv", "table.tex",
+    "curves.png",
+)  # fmt: skip
+"""What these commands write besides."""
 
 
 class FolderTakenError(InputError):
     """Another process works in the folder, and it alone reports what becomes of it."""
 
 
+def check_own(folder: Path, command: str, key: str = "hydra.run.dir") -> None:
+    """Raise `InputError` if a folder holds what another command wrote, or files of the user that `command` replaces."""
+    writers = next((commands for mark, commands in WRITERS.items() if (folder / mark).exists()), None)
+    if writers is None:
+        foreign = [name for name in WRITTEN if (folder / name).exists()]
+        if foreign:
+            raise InputError(f"{key}={folder}: has a {foreign[0]} that {command} didn't write; choose another folder")
+    elif command not in writers:
+        raise InputError(f"{key}={folder}: holds what {' or '.join(writers)} wrote; choose another folder")
+
+
 @contextmanager
-def locked(folder: Path, key: str = "hydra.run.dir") -> Iterator[None]:
-    """Lock a folder until the block, or this process, ends.
+def locked(folder: Path, key: str = "hydra.run.dir", *, command: str | None = None, name: str = LOCK) -> Iterator[None]:
+    """Lock a folder until the block, or this process, ends. If it was made for that and stays empty, it is removed.
 
     The lock file holds the process number of the owner. Its presence says nothing: the operating system releases the
     lock when the process ends, however it ends.
@@ -30,13 +65,19 @@ def locked(folder: Path, key: str = "hydra.run.dir") -> Iterator[None]:
     Args:
         folder: Folder to lock.
         key: Setting that named the folder, for messages.
+        command: Command that will write to the folder, which `check_own` then checks; None: no check.
+        name: Name of the lock file, for a lock of less than the folder.
 
     Raises:
         FolderTakenError: Another process has locked it.
-        InputError: The file system has no locks.
+        InputError: It can't be made, isn't the command's own, or the file system has no locks.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / LOCK
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{key}={folder}: can't be written ({error.strerror}); choose another folder") from error
+    path = folder / name
     # filelock 4 closes its descriptor in forked children: processes that read images outlive a killed run by seconds.
     lock = FileLock(path, timeout=0, fallback_to_soft=False)
     try:
@@ -55,8 +96,13 @@ def locked(folder: Path, key: str = "hydra.run.dir") -> Iterator[None]:
     try:
         with suppress(OSError):  # Windows lets nobody write to a locked file; messages then name no owner
             path.write_text(f"process {os.getpid()}", encoding="utf-8")
+        if command is not None:
+            check_own(folder, command, key)
         yield
     finally:
         with suppress(OSError):  # Windows does not remove open files
             path.unlink()
         lock.release()
+        with suppress(OSError):  # a folder that isn't empty stays
+            for each in made:
+                each.rmdir()

@@ -20,7 +20,7 @@ from pose_inpaint.config.schema import TrainSettings
 from pose_inpaint.config.settings import planned_epochs, read_settings
 from pose_inpaint.data.datamodule import InpaintingData
 from pose_inpaint.data.dataset import collate
-from pose_inpaint.data.inspection import Inspection, warn_few
+from pose_inpaint.data.inspection import Inspection, find_shared, warn_few
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.pretrained import Pretrained
 from pose_inpaint.runtime.files import remove_parts
@@ -108,6 +108,10 @@ def prepare(settings: TrainSettings, plain: dict[str, Any], resumption: Resumpti
         load_weights(module, checkpoint)
     splits = ["train", "val", *(["test"] if settings.test.enabled and data.source.has("test") else [])]
     inspections = data.inspect(*splits)
+    shared = find_shared(inspections)
+    if shared and this_rank() == 0:
+        more = f" (and {len(shared) - 1} more: python -m pose_inpaint.verify lists them)" if shared[1:] else ""
+        print(f"warning: {shared[0]}{more}", file=sys.stderr)
     data.check_batch_size()
     batches = planned_epochs(settings) * len(data.train_dataloader())
     if settings.optim.warmup > batches:

@@ -47,7 +47,7 @@ def test_values_at_the_edge_of_their_range_are_accepted(block):
         (CheckpointSettings, "every_minutes", -1, "checkpoint.every_minutes=-1: must be at least 0, or null for none"),
         (CheckpointSettings, "every_minutes", float("nan"), "checkpoint.every_minutes=nan: must be at least 0"),
         (ContactSheetSettings, "each", 0, "contact_sheet.each=0: must be at least 1"),
-        (DataSettings, "size", 15, "data.size=15: must be at least 16"),
+        (DataSettings, "size", 15, "data.size=15: must be in 16..16384"),
         (DataSettings, "batch_size", 0, "data.batch_size=0: must be at least 1"),
         (DataSettings, "workers", -1, "data.workers=-1: must be at least 0"),
         (DataSettings, "limit", 0, "data.limit=0: must be at least 1"),

@@ -6,12 +6,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
 from pose_inpaint.data.images import (
+    is_own_image,
     list_images,
+    list_others,
     open_image,
     read_image,
+    read_photo,
     resize,
     save_image,
     to_bytes,
@@ -51,6 +54,30 @@ def test_grey_becomes_three_equal_channels(tmp_path):
 def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path):
     Image.fromarray(np.array([[65535, 51400, 32896, 257, 128, 129, 0]], dtype=np.uint16)).save(tmp_path / "a.png")
     assert [red for red, _, _ in colours(tmp_path / "a.png")] == [255, 200, 128, 1, 0, 1, 0]
+
+
+@pytest.mark.parametrize("scale", [1, 255])
+def test_floating_point_grey_is_scaled(tmp_path, scale):
+    Image.fromarray(np.array([[0, 0.2, 100.6 / 255, 1]], dtype=np.float32) * scale).save(tmp_path / "a.tif")
+    assert [red for red, _, _ in colours(tmp_path / "a.tif")] == [0, 51, 101, 255]
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (np.array([[-1, 0.5]], dtype=np.float32), "mode F from -1 to 0.5, not 0 to 1 or 0 to 255"),
+        (np.array([[0, 1.5]], dtype=np.float32), "mode F from 0 to 1.5"),
+        (np.array([[0, 1000]], dtype=np.float32), "mode F from 0 to 1000"),
+        (np.array([[0, np.nan]], dtype=np.float32), "mode F from nan to nan"),
+        (np.array([[3, 250]], dtype=np.uint16), "mode I;16 from 3 to 250, not 0 to 65535"),
+        (np.array([[-5, 250]], dtype=np.int32), "mode I from -5 to 250"),
+        (np.array([[0, 70000]], dtype=np.int32), "mode I from 0 to 70000"),
+    ],
+)
+def test_pixels_of_an_unknown_range_are_named(tmp_path, values, says):
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    with pytest.raises(InputError, match=rf"a\.tif: pixels of {says}"):
+        open_image(tmp_path / "a.tif")
 
 
 def test_palette_colours_are_resolved(tmp_path):
@@ -205,6 +232,25 @@ def test_saving_makes_folders_and_leaves_one_file(tmp_path):
     assert torch.equal(read_image(tmp_path / "deep" / "er" / "a.png"), pixels)
 
 
+def test_profile_and_resolution_are_kept_where_they_fit(tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.new("RGB", (3, 2)).save(tmp_path / "a.jpg", icc_profile=profile, dpi=(300, 200))
+    Image.new("L", (3, 2)).save(tmp_path / "grey.png", icc_profile=profile[:16] + b"GRAY" + profile[20:])
+    photo = read_photo(tmp_path / "a.jpg")
+    save_image(to_image(photo.pixels), tmp_path / "out.png", **photo.info)
+    with Image.open(tmp_path / "out.png") as saved:
+        assert saved.info["icc_profile"] == profile
+        assert saved.info["dpi"] == pytest.approx((300, 200), abs=0.05)
+    assert read_photo(tmp_path / "grey.png").info == {}  # the output has three channels
+
+
+def test_only_files_that_were_saved_here_are_own(tmp_path):
+    save_image(Image.new("RGB", (2, 2)), tmp_path / "own.png")
+    Image.new("RGB", (2, 2)).save(tmp_path / "other.png")
+    (tmp_path / "text.png").write_text("edited by hand")
+    assert [is_own_image(tmp_path / f"{name}.png") for name in ("own", "other", "text", "none")] == [True] + [False] * 3
+
+
 def test_an_interrupted_save_leaves_no_image(tmp_path, monkeypatch):
     def stop(self, path, **_):
         path.write_bytes(b"half of an ima")
@@ -218,12 +264,13 @@ def test_an_interrupted_save_leaves_no_image(tmp_path, monkeypatch):
 
 
 def test_images_are_listed_by_name_without_other_files(tmp_path):
-    for name in ("b.PNG", "a.jpeg", ".masked.png", "notes.txt", "sub/c.webp"):
+    for name in ("b.PNG", "a.jpeg", ".masked.png", "notes.txt", "sub/c.webp", "sub/d.heic", "maskdata.json", ".x"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert list(list_images(tmp_path)) == ["a.jpeg", "b.PNG"]
     assert list(list_images(tmp_path, recursive=True)) == ["a.jpeg", "b.PNG", "sub/c.webp"]
     assert list_images(tmp_path, recursive=True)["sub/c.webp"] == tmp_path / "sub" / "c.webp"
+    assert list(list_others(tmp_path)) == ["notes.txt", "sub/d.heic"]
 
 
 def test_a_missing_folder_lists_nothing(tmp_path):

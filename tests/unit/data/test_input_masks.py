@@ -5,10 +5,11 @@ import pytest
 import torch
 from PIL import Image
 
+from pose_inpaint.data.images import Photo
 from pose_inpaint.data.input_masks import find_black, masked_pixels
 from pose_inpaint.errors import InputError
 
-GREY = torch.full((3, 4, 6), 90, dtype=torch.uint8)
+GREY = Photo(torch.full((3, 4, 6), 90, dtype=torch.uint8))
 
 
 def save_mask(path, rows):
@@ -59,12 +60,12 @@ def test_images_smaller_than_the_smallest_square_have_none(shape):
 def test_black_by_name_finds_black():
     image = torch.full((3, 8, 8), 9, dtype=torch.uint8)
     image[:, :4, :4] = 0
-    assert masked_pixels("black")("a.png", image).sum() == 16
+    assert masked_pixels("black")("a.png", Photo(image)).sum() == 16
 
 
 def test_a_completely_black_image_is_rejected():
     with pytest.raises(InputError, match=r"a\.png: its mask covers the whole image"):
-        masked_pixels("black")("a.png", torch.zeros(3, 8, 8, dtype=torch.uint8))
+        masked_pixels("black")("a.png", Photo(torch.zeros(3, 8, 8, dtype=torch.uint8)))
 
 
 def test_maskdata_is_read_as_row_and_column(tmp_path):
@@ -127,12 +128,44 @@ def test_a_mask_of_another_size_is_reported_with_both_sizes(tmp_path):
         masked_pixels(str(tmp_path / "m.png"))("a.png", GREY)
 
 
-def test_a_full_mask_points_to_the_polarity(tmp_path):
-    save_mask(tmp_path / "m.png", np.full((4, 6), 255))
-    with pytest.raises(InputError, match=r"a\.png: its mask covers the whole image; check mask\.invert"):
-        masked_pixels(str(tmp_path / "m.png"))("a.png", GREY)
+@pytest.mark.parametrize(("value", "covers"), [(255, "the whole image"), (0, "nothing")])
+@pytest.mark.parametrize("invert", [False, True])
+def test_a_full_or_empty_mask_points_to_the_polarity(tmp_path, value, covers, invert):
+    save_mask(tmp_path / "m.png", np.full((4, 6), 255 - value if invert else value))
+    with pytest.raises(InputError, match=rf"a\.png: its mask covers {covers}; check it, and mask\.invert"):
+        masked_pixels(str(tmp_path / "m.png"), invert=invert)("a.png", GREY)
+
+
+def test_blocks_over_the_whole_image_are_refused(tmp_path):
+    (tmp_path / "m.json").write_text(json.dumps({"a.png": [[0, 0, 4], [0, 2, 4]]}))
+    with pytest.raises(InputError, match=r"a\.png: its mask covers the whole image"):
+        masked_pixels(str(tmp_path / "m.json"))("a.png", GREY)
+
+
+def test_alpha_masks_what_is_not_opaque():
+    alpha = torch.full((4, 6), 255, dtype=torch.uint8)
+    alpha[1, 2], alpha[3, 4] = 0, 254
+    masked = masked_pixels("alpha")("a.png", Photo(GREY.pixels, alpha))
+    assert masked.nonzero().tolist() == [[1, 2], [3, 4]]
+
+
+def test_alpha_of_an_opaque_image_is_rejected():
+    with pytest.raises(InputError, match=r"a\.png: no transparent pixel"):
+        masked_pixels("alpha")("a.png", GREY)
+
+
+def test_transparent_holes_without_black_point_to_alpha():
+    alpha = torch.zeros(4, 6, dtype=torch.uint8)
+    with pytest.raises(InputError, match=r"a\.png: no black square .*give mask=alpha"):
+        masked_pixels("black")("a.png", Photo(GREY.pixels, alpha))
+
+
+@pytest.mark.parametrize("source", ["black", "alpha", "m.json"])
+def test_a_polarity_without_mask_images_is_rejected(source):
+    with pytest.raises(InputError, match=rf"mask\.invert=true: .* not mask={source}"):
+        masked_pixels(source, invert=True)
 
 
 def test_an_image_without_a_black_square_is_rejected():
     with pytest.raises(InputError, match=r"a\.jpg: no black square of at least 4x4 pixels"):
-        masked_pixels("black")("a.jpg", torch.full((3, 8, 8), 3, dtype=torch.uint8))
+        masked_pixels("black")("a.jpg", Photo(torch.full((3, 8, 8), 3, dtype=torch.uint8)))

@@ -211,6 +211,55 @@ def test_light_is_masked_from_128_on_unless_inverted(tmp_path, invert, expected)
     assert read_mask(tmp_path / "m.png", invert=invert).int().tolist() == expected
 
 
+HOLE = np.array([[0, 1, 1], [0, 0, 1]], dtype=np.uint8)
+
+
+def of_two_colours(zero, one, alpha_zero=255, alpha_one=255):
+    """An RGBA image of one colour outside the hole and another inside."""
+    pixels = np.empty((*HOLE.shape, 4), dtype=np.uint8)
+    pixels[HOLE == 0] = (*zero, alpha_zero)
+    pixels[HOLE == 1] = (*one, alpha_one)
+    return Image.fromarray(pixels)
+
+
+def of_palette(*colours, **_):
+    image = Image.fromarray(HOLE).convert("P")
+    image.putpalette(list(colours))
+    return image
+
+
+BLACK, WHITE, RED = (0, 0, 0), (255, 255, 255), (255, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        Image.fromarray(HOLE * 255),
+        Image.fromarray(HOLE),
+        Image.fromarray(np.stack([HOLE] * 3, axis=2)),
+        Image.fromarray(HOLE * 255).convert("1"),
+        Image.fromarray(HOLE.astype(np.uint16) * 65535),
+        Image.fromarray(HOLE.astype(np.uint16) * 255),
+        Image.fromarray(HOLE.astype(np.uint16)),
+        Image.fromarray(HOLE.astype(np.int32)),
+        Image.fromarray(HOLE.astype(np.float32)),
+        Image.fromarray(HOLE.astype(np.float32) * 255),
+        of_palette(*BLACK, *WHITE),
+        of_palette(*BLACK, 128, 0, 0),  # labels in the colours of PASCAL VOC
+        of_two_colours(BLACK, BLACK, 0, 255),
+        of_two_colours(WHITE, WHITE, 0, 255),
+        of_two_colours(BLACK, RED, 0, 255),
+        of_two_colours(BLACK, WHITE, 0, 255),
+        of_two_colours(BLACK, WHITE),
+        of_two_colours(BLACK, WHITE, 255, 0),  # colours that differ say it, whatever is transparent
+    ],
+)
+@pytest.mark.parametrize("invert", [False, True])
+def test_a_mask_is_read_as_meant_however_an_editor_saved_it(tmp_path, image, invert):
+    image.save(tmp_path / "m.tif")
+    assert read_mask(tmp_path / "m.tif", invert=invert).tolist() == (invert != HOLE).tolist()
+
+
 @pytest.mark.parametrize("invert", [False, True])
 def test_a_mask_folder_pairs_by_name_without_suffix(tmp_path, invert):
     save_mask(tmp_path / "sub" / "a.b.bmp", [[255, 0], [0, 0]])

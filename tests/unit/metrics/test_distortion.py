@@ -119,11 +119,23 @@ def test_a_hole_without_a_window_is_excluded_from_the_mean():
     assert metric.compute() == 1
 
 
-def test_psnr_without_error_is_infinite():
-    target = torch.zeros(1, 3, 4, 4)
+@pytest.mark.parametrize("kind", [PSNR, PooledPSNR])
+def test_psnr_without_error_is_100_db(kind):
+    target = torch.zeros(2, 3, 4, 6)
+    metric = kind("raw")
+    metric.update(Batch(target, torch.zeros(2, 1, 4, 6), ("a", "b")), InpaintingOutput(target[:, None]))
+    values = metric.per_image()
+    assert metric.compute() == 100
+    assert metric.estimate(values, 0) == {"value": 100, "low": 100, "high": 100, "n": 2}
+
+
+def test_psnr_of_a_byte_that_is_wrong_by_one_is_below_the_limit():
+    target = torch.zeros(1, 3, 128, 128)
+    wrong = target.clone()
+    wrong[0, 0, 5, 7] = 2 / 255
     metric = PSNR("raw")
-    metric.update(Batch(target, torch.zeros(1, 1, 4, 4), ("a",)), InpaintingOutput(target[:, None]))
-    assert metric.compute() == math.inf
+    metric.update(Batch(target, torch.zeros(1, 1, 128, 128), ("a",)), InpaintingOutput(wrong[:, None]))
+    assert metric.compute() == pytest.approx(20 * math.log10(255) + 10 * math.log10(3 * 128 * 128), abs=1e-4)
 
 
 def test_samples_of_an_image_are_averaged(by_hand):

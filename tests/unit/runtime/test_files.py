@@ -1,5 +1,8 @@
+import os
+
 import pytest
 
+from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.files import remove_parts, written_whole
 from pose_inpaint.runtime.hashing import file_digest
 
@@ -22,6 +25,18 @@ def test_a_file_is_unchanged_if_writing_fails(tmp_path):
         (part / "no folder").write_text(part.write_text("half") and "more")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_only_regular_files_are_replaced(tmp_path):
+    (tmp_path / "photo.png").write_text("photo")
+    (tmp_path / "link").symlink_to(tmp_path / "photo.png")
+    (tmp_path / "dangling").symlink_to(tmp_path / "none")
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "dangling", "folder", "pipe"):
+        with pytest.raises(InputError, match=f"{name}: not a regular file"), written_whole(tmp_path / name) as part:
+            part.write_text("new")
+    assert (tmp_path / "photo.png").read_text() == "photo"
 
 
 def test_only_temporary_files_of_killed_processes_are_removed(tmp_path):

@@ -1,4 +1,4 @@
-"""The lock of a run's folder, where the operating system behaves differently."""
+"""The lock of a run's folder, where the operating system behaves differently, and whose folder it is."""
 
 from pathlib import Path
 
@@ -32,3 +32,44 @@ def test_a_disk_without_locks_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", refuse)
     with pytest.raises(InputError, match="can't be locked there"), locked(tmp_path):
         pytest.fail("locked by a file's presence")
+
+
+@pytest.mark.parametrize(
+    ("files", "command", "holds"),
+    [
+        (["notes.txt"], "report", None),
+        (["scores.json", "config.yaml"], "evaluate", None),
+        (["differences.csv", "table.md", "contact_sheet.png"], "report", None),
+        (["status.json", "scores.json", "checkpoints"], "train", None),
+        (["checkpoints"], "train", None),
+        (["status.json", "scores.json", "checkpoints"], "evaluate", "holds what train wrote"),
+        (["scores.json"], "report", "holds what evaluate wrote"),
+        (["scores.json"], "train", "holds what evaluate wrote"),
+        (["differences.csv"], "evaluate", "holds what report wrote"),
+        (["checkpoints", "scores.json"], "evaluate", "holds what train or train_pose wrote"),
+        (["table.csv"], "report", "has a table.csv that report didn't write"),
+        (["config.yaml"], "train", "has a config.yaml that train didn't write"),
+    ],
+)
+def test_a_folder_of_another_command_or_of_the_user_is_refused(tmp_path, files, command, holds):
+    for name in files:
+        (tmp_path / name).touch()
+    if holds is None:
+        with locked(tmp_path, "output", command=command):
+            pass
+    else:
+        with (
+            pytest.raises(InputError, match=f"output={tmp_path}: {holds}"),
+            locked(tmp_path, "output", command=command),
+        ):
+            pytest.fail("not refused")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(files)
+
+
+def test_a_folder_that_was_made_and_stays_empty_is_removed(tmp_path):
+    with locked(tmp_path / "a" / "b"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    with locked(tmp_path / "a" / "b"):
+        (tmp_path / "a" / "kept").touch()
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["kept"]

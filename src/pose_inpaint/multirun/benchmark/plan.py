@@ -79,7 +79,8 @@ def make_plans(settings: BenchmarkSettings, config: DictConfig) -> list[Plan]:
     if unknown:
         raise InputError(f"redo=[{','.join(unknown)}]: no such method; there are {', '.join(methods)}")
     seed = f"seed={settings.seed}"
-    scoring = [*shared(config, SCORED_ON), seed, f"device={settings.device}", *settings.evaluate]
+    size = f"data.size={settings.data.size}"  # the same for every method, whatever a checkpoint was trained at
+    scoring = [*shared(config, SCORED_ON), size, seed, f"device={settings.device}", *settings.evaluate]
     # Trained methods are scored by `evaluate` like the others, not at the end of their training.
     learning = [*shared(config, TRAINED_ON), seed, "test.enabled=false", *settings.train]
     return [_make_plan(name, method, scoring, learning) for name, method in methods.items()]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pose_inpaint.metrics.score_names import label
+from pose_inpaint.runtime.files import written_whole
 from pose_inpaint.runtime.optional import import_extra
 
 LOG_SPREAD = 10.0  # ratio of the largest to the smallest positive value from which an axis is logarithmic
@@ -76,7 +77,8 @@ def draw_sweep(
     else:
         axes = [make_axis(key, [row[index] for row in values]) for index, key in enumerate(keys)]
         _parallel(figure, panel, axes, scores, metric)
-    figure.savefig(path, dpi=120)
+    with written_whole(path) as part:
+        figure.savefig(part, dpi=120, format="png")
 
 
 def _scatter(

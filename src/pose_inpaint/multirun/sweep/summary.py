@@ -19,6 +19,7 @@ from pose_inpaint.metrics.score_names import ScoreName
 from pose_inpaint.multirun.sweep.chart import draw_sweep, numbers
 from pose_inpaint.multirun.sweep.record import SweepRecord
 from pose_inpaint.reporting.markup import markdown_table
+from pose_inpaint.runtime.files import written_whole
 from pose_inpaint.tracking.files import CONFIG, RUN, SCORES, STATUS
 from pose_inpaint.tracking.status import FINISHED, Status, read_status
 
@@ -107,7 +108,8 @@ def write_summary(sweep: Path, record: SweepRecord, jobs: Sequence[Job]) -> None
     """
     _write_csv(sweep / "sweep.csv", record, jobs)
     drawn = bool(record.swept) and any(job.status.state == FINISHED for job in jobs)
-    (sweep / "sweep.md").write_text(_as_markdown(record, jobs, drawn=drawn), encoding="utf-8")
+    with written_whole(sweep / "sweep.md") as part:
+        part.write_text(_as_markdown(record, jobs, drawn=drawn), encoding="utf-8")
     if drawn:
         values = [[job.value(key) for key in record.swept] for job in jobs]
         metric = ScoreName.parse(record.metric)
@@ -120,7 +122,7 @@ def _write_csv(path: Path, record: SweepRecord, jobs: Sequence[Job]) -> None:
     """Write one row per job, in the order of their starts."""
     scores = sorted({name for job in jobs for name in job.status.scores} - {record.metric})
     tests = sorted({name for job in jobs for name in job.test})
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with written_whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         heading = [f"val/{record.metric}", *(f"val/{name}" for name in scores), *(f"test/{name}" for name in tests)]
         writer.writerow(["folder", "state", *record.swept, *heading, "seconds", "error"])

@@ -10,6 +10,7 @@ from lightning.pytorch.loggers import WandbLogger
 from torch import Tensor
 
 from pose_inpaint.data.contact_sheet import COLUMNS, draw_contact_sheet, panels
+from pose_inpaint.data.images import save_image
 from pose_inpaint.tracking.files import SAMPLES
 from pose_inpaint.types import Batch, Inpainter
 
@@ -43,7 +44,7 @@ class SampleSheet(Callback):
             rows = torch.cat([rows[:, :-1], self.beside[1].to(rows.device), rows[:, -1:]], dim=1)
             columns.insert(-1, self.beside[0])
         sheet = draw_contact_sheet(rows, columns)
-        sheet.save(self.folder / SAMPLES)
+        save_image(sheet, self.folder / SAMPLES)
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
                 names = ", ".join(self.batch.names)

@@ -151,6 +151,17 @@ def _scales(descriptors: Float[Tensor, "n 16 d"]) -> Float[Tensor, " d"]:
     return torch.cat([(weight / part.sum().clamp(min=1e-9)).sqrt().expand(len(part)) for part, weight in parts])
 
 
+def is_index(path: Path) -> bool:
+    """Whether a regular file is a scene index, of any version."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return bool(content["format"] == FORMAT)
+    except Exception:  # torch raises many kinds
+        return False
+
+
 def read_index(path: str) -> SceneIndex:
     """Read an index without running code from the file; raise `InputError` unless it is one of this format version."""
     if not Path(path).is_file():
