@@ -282,7 +282,7 @@ def test_a_folder_that_cannot_be_written(command, tiny_data, tmp_path, name):
         (["model=mean", "checkpoint=a"], ["not both"]),
         (["model=unet2018"], ["without weights"]),
         (["checkpoint=/no.ckpt"], ["checkpoint=/no.ckpt", "no such file"]),
-        (["model=mean", "data.size=8"], ["data.size=8", "at least 16"]),
+        (["model=mean", "data.size=8"], ["data.size=8", "must be in 16..16384"]),
         (["model=mean", "split=exam"], ["split=exam", "train, val, test"]),
         (["model=mean", "images=[sketch]", "contact_sheet.rank_by=mse_sketch_hole"], ["sketch"]),
         (["model=mean", "contact_sheet.rank_by=beauty"], ["contact_sheet.rank_by=beauty"]),

@@ -129,7 +129,7 @@ def spoil_nan(folder):
         (spoil_double, "001.bmp and 001.png are of the same image; remove one"),
         (spoil_size, "001.png: 40x48 pixels (height x width), but its original has 48x40"),
         (spoil_file, "001.png: not an image that can be read"),
-        (spoil_nan, "001.tif: damaged or truncated image (has pixels that are not finite)"),
+        (spoil_nan, "001.tif: pixels of mode F from nan to nan, not 0 to 1 or 0 to 255"),
     ],
 )
 def test_folders_that_do_not_fit_are_refused(command, tiny_data, predictions, tmp_path, spoil, says):

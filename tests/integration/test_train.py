@@ -196,13 +196,13 @@ def test_a_metric_that_cannot_score_the_test_split_fails_before_anything_is_writ
 
 
 def test_the_history_of_an_earlier_start_without_a_checkpoint_is_removed(command, tiny_data, tmp_path, monkeypatch):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run/metrics.csv").write_text("step,val/mse_composite_hole\n0,0.5\n")
-
     def fail(*_):
         raise RuntimeError("before the first batch")
 
     monkeypatch.setattr("pose_inpaint.training.fit.fit", fail)
+    with pytest.raises(RuntimeError):
+        command("train", *arguments(tiny_data, tmp_path / "run"))
+    (tmp_path / "run/metrics.csv").write_text("step,val/mse_composite_hole\n0,0.5\n")
     with pytest.raises(RuntimeError):
         command("train", *arguments(tiny_data, tmp_path / "run", "resume=auto"))
     assert not (tmp_path / "run/metrics.csv").exists()

@@ -95,8 +95,10 @@ def find_resumption(
     # repeated after the end, since jobs that are put back into a queue do that.
     if resumption.done and not automatic and (finished or not resumption.same_folder):
         raise InputError(
-            f"resume={resume}: {checkpoint.epoch} epochs and {checkpoint.seconds / 60:.3g} minutes are done; give the "
-            "last phase of schedule.phases or trainer.max_epochs more epochs, or a larger max_minutes"
+            f"resume={resume}: all {checkpoint.epoch} epochs are done; give the last phase of schedule.phases, or "
+            "trainer.max_epochs, more epochs"
+            if checkpoint.epoch >= epochs
+            else f"resume={resume}: the {minutes:g} minutes are used up; give a larger max_minutes"
         )
     return resumption
 

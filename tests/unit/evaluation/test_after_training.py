@@ -31,5 +31,5 @@ def test_a_missing_score_is_a_dash_and_not_compared(missing):
     text = describe(scores(**missing), own)
     assert "inside the holes is - (lower is better)" in text
     assert "gives 0.0100.\n" in text
-    assert "whole image: - dB, mean colour 20.00 dB" in text
+    assert "whole image (test split, n 3): - dB, mean colour 20.00 dB" in text
     assert "gives -.\n" in describe(own, scores(**missing))
