@@ -1,7 +1,5 @@
 """Checked settings from the composed configuration."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 

@@ -1,7 +1,5 @@
 """Settings that a training does not read, and why: switched off, or referred to by nothing that it reads."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping

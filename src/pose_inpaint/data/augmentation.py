@@ -1,7 +1,5 @@
 """Augmentation of training images with their joints, drawn by seed, image name and epoch."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Protocol
 

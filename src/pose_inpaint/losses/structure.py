@@ -1,7 +1,5 @@
 """Losses of structure: dissimilarity of windows, and distance of spectra."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn

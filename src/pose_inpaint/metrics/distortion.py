@@ -1,7 +1,5 @@
 """MSE, PSNR, SSIM and DSSIM of images in [0, 1]."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -64,7 +62,7 @@ class PooledPSNR(ImageMetric):
         """Return the pairs unchanged."""
         return values
 
-    def finish(self, sums: Float[Tensor, "... 2"]) -> Float[Tensor, ...]:
+    def finish(self, sums: Float[Tensor, "... 2"]) -> Float[Tensor, "..."]:
         """Convert pooled sums to the signal-to-noise ratio."""
         return to_decibels(ratio(sums))
 

@@ -1,7 +1,5 @@
 """Released weights: a folder with `model.safetensors`, `config.yaml` and `card.md`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Card of released weights: what they are, where they come from, how good they are."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,11 +1,9 @@
 """One process at a time works in the folder of a run, and only in one that its command wrote."""
 
-from __future__ import annotations
-
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
@@ -24,9 +22,6 @@ from pose_inpaint.tracking.files import (
     SCORES_CSV,
     STATUS,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 WRITERS = {
     STATUS: ("train",), CHECKPOINTS: ("train", "train_pose"), DIFFERENCES: ("report",), SCORES: ("evaluate",)

@@ -1,7 +1,5 @@
 """Read checkpoints of `InpaintingModule`, and check that they fit a run."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Learning-rate schedules: factors of the learning rate as pure functions of the progress of training."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Exponential moving average (EMA) of a network's weights."""
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 

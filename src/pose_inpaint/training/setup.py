@@ -1,7 +1,5 @@
 """Preparation of a training: everything is read, checked and built before anything is written."""
 
-from __future__ import annotations
-
 import json
 import sys
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Push-pull fill of the holes, as a method of its own."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor

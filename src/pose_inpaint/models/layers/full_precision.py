@@ -4,8 +4,6 @@ Under bfloat16 all scores from 99.75 to 100.25 become 100, and with them the dif
 of.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

@@ -1,7 +1,5 @@
 """Push-pull interpolation of the known pixels: a pyramid of averages without a parameter."""
 
-from __future__ import annotations
-
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F

@@ -1,7 +1,5 @@
 """Structural similarity (SSIM) of images, differentiable, for losses and scores."""
 
-from __future__ import annotations
-
 import math
 
 import torch

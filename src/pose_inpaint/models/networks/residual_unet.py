@@ -6,8 +6,6 @@ levels for an image-wide field (Vaswani et al. 2017), sub-pixel convolution at b
 layer starts at zero, so that an untrained network scores exactly as its fill does.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 

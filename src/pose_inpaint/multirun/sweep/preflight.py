@@ -1,7 +1,5 @@
 """Checks of a new sweep's jobs before the first one runs: settings without effect, and faults that all jobs have."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from itertools import product
 

@@ -1,7 +1,5 @@
 """A line per epoch, for output that is no terminal."""
 
-from __future__ import annotations
-
 import time
 
 from lightning.pytorch import Callback, LightningModule, Trainer

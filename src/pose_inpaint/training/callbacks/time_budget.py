@@ -1,7 +1,5 @@
 """Training for a number of minutes: learning-rate schedules run over time, and the run ends when it is used up."""
 
-from __future__ import annotations
-
 import time
 from typing import Any, cast
 
