@@ -1,7 +1,5 @@
 """Builds data, models, metrics and pose estimators from settings."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 

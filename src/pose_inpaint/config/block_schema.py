@@ -5,8 +5,6 @@ What depends on two blocks is checked where objects are built. Blocks with a `_t
 by the constructor they name.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field

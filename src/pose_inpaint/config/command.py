@@ -1,7 +1,5 @@
 """Entry point of every command: Hydra composes the configuration; an invalid input is one line and an exit status."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping

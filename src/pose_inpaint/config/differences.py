@@ -1,7 +1,5 @@
 """Configurations compared key by key."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

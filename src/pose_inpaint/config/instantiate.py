@@ -1,7 +1,5 @@
 """Instantiation of blocks with a `_target_`: the only place that calls Hydra's `instantiate`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

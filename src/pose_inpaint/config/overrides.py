@@ -1,7 +1,5 @@
 """Overrides in the syntax of Hydra's command line."""
 
-from __future__ import annotations
-
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """OmegaConf resolvers that name a job for `conf/logger/wandb.yaml` and sweeps."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """Schema of each command's root configuration, `conf/COMMAND.yaml`; refuses misspelt keys and wrong types."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any, Optional
 

@@ -1,7 +1,5 @@
 """Checked settings from the composed configuration."""
 
-from __future__ import annotations
-
 from typing import Any, TypeVar
 
 from omegaconf import DictConfig, OmegaConf

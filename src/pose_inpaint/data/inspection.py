@@ -1,7 +1,5 @@
 """Inspection of a split: read every file and report problems, for `verify` and before training."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

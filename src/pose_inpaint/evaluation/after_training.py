@@ -1,7 +1,5 @@
 """Test scores at the end of a training, compared with those of a mean fill."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass

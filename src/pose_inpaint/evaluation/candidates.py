@@ -1,7 +1,5 @@
 """Methods to score or apply: a checkpoint, a model without weights, or a folder of inpainted images."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

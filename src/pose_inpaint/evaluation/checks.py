@@ -1,7 +1,5 @@
 """Checks that `evaluate` makes before it reads images, and the scores it computes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import torch

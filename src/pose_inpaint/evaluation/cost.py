@@ -1,7 +1,5 @@
 """Cost of inpainting an image: parameters, arithmetic, time, memory."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Iterator

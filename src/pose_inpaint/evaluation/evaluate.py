@@ -1,7 +1,5 @@
 """Score one method on one split and write the results, for `evaluate` and the end of `train`."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Scores any way of inpainting images: the one evaluator of the package."""
 
-from __future__ import annotations
-
 import hashlib
 import time
 from collections import defaultdict

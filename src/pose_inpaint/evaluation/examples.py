@@ -1,7 +1,5 @@
 """Images of a scored run: the best, median and worst, and a few examples that are the same for every method."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Accuracy of a pose estimator on annotated images."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Floor and ceiling of the pose scores: the same estimator and images, without inpainting."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Iterable, Sequence
 

@@ -1,7 +1,5 @@
 """Score a folder of inpainted images from any source like a method."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Read the folders that `evaluate` wrote, for comparison."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

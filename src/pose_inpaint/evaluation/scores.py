@@ -1,7 +1,5 @@
 """Scores of one method on one split, over all images and by group."""
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Mapping, Sequence

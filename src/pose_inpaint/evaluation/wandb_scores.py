@@ -1,7 +1,5 @@
 """Log test scores to W&B: numbers, a table with the mean fill, and curves over the mask ratio."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from typing import Any

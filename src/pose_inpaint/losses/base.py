@@ -1,7 +1,5 @@
 """Base class of the generator's loss terms, and their weighted sum."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import cast
 

@@ -1,7 +1,5 @@
 """Confidence intervals from a seeded percentile bootstrap over images (Efron 1979)."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from functools import lru_cache
@@ -46,7 +44,7 @@ def percentile_interval(estimates: Float[Tensor, " r"], level: float = LEVEL) ->
 
 
 def estimate(
-    terms: Float[Tensor, "n k"], finish: Callable[[Float[Tensor, "... k"]], Float[Tensor, ...]], seed: int
+    terms: Float[Tensor, "n k"], finish: Callable[[Float[Tensor, "... k"]], Float[Tensor, "..."]], seed: int
 ) -> Estimate:
     """Estimate a score over images with its confidence interval, NaN without images.
 
@@ -68,7 +66,7 @@ def estimate_mean(values: Float[Tensor, " n"], seed: int) -> Estimate:
     return estimate(torch.stack([valid, torch.ones_like(valid)], dim=1), ratio, seed)
 
 
-def ratio(sums: Float[Tensor, "... 2"]) -> Float[Tensor, ...]:
+def ratio(sums: Float[Tensor, "... 2"]) -> Float[Tensor, "..."]:
     """First sum divided by the second."""
     quotient: Tensor = sums[..., 0] / sums[..., 1]
     return quotient

@@ -1,7 +1,5 @@
 """MSE, PSNR, SSIM and DSSIM of images in [0, 1]."""
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -99,7 +97,7 @@ class PooledPSNR(ImageMetric):
         """Return the pairs unchanged."""
         return values
 
-    def finish(self, sums: Float[Tensor, "... 2"]) -> Float[Tensor, ...]:
+    def finish(self, sums: Float[Tensor, "... 2"]) -> Float[Tensor, "..."]:
         """Convert pooled sums to the signal-to-noise ratio."""
         pooled: Tensor = -10 * ratio(sums).log10()
         return pooled

@@ -3,8 +3,6 @@
 These scores depend on the number of images: compare only sets of the same size.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from urllib.error import URLError

@@ -1,7 +1,5 @@
 """Base class of metrics that store a value per image, so that any group of images can be scored from one pass."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import get_args
@@ -61,7 +59,7 @@ class ImageMetric(Metric):
         """Contribution of each image to the sums of the score: by default its value and 1, or zeros for NaN."""
         return torch.stack([values.nan_to_num(0, torch.inf, -torch.inf), (~values.isnan()).to(values)], dim=1)
 
-    def finish(self, sums: Float[Tensor, "... k"]) -> Float[Tensor, ...]:
+    def finish(self, sums: Float[Tensor, "... k"]) -> Float[Tensor, "..."]:
         """Compute the score from the sums, by default their ratio."""
         return ratio(sums)
 

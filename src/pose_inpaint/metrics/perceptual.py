@@ -1,7 +1,5 @@
 """LPIPS, computed by torchmetrics."""
 
-from __future__ import annotations
-
 from typing import Literal
 from urllib.error import URLError
 

@@ -1,7 +1,5 @@
 """Scores of the pose in restored images: WNJD, PCK and people found."""
 
-from __future__ import annotations
-
 import torch
 from jaxtyping import Float
 from torch import Tensor

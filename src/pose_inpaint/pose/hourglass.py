@@ -1,7 +1,5 @@
 """Pose estimator that uses a stacked hourglass trained by `pose_inpaint.train_pose`."""
 
-from __future__ import annotations
-
 import pickle
 import zipfile
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Scores as text for the terminal."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from pose_inpaint.evaluation.scores_file import PoseRecord, ScoresFile

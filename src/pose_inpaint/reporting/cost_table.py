@@ -1,7 +1,5 @@
 """Cost of the methods of a comparison, as Markdown, CSV and LaTeX."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

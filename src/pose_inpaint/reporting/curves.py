@@ -1,7 +1,5 @@
 """Curves of scores against the mask ratio."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Tables as lines of Markdown and LaTeX."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 

@@ -1,7 +1,5 @@
 """Paired comparison of methods, image by image."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations

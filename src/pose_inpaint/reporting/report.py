@@ -1,7 +1,5 @@
 """Compare scored runs and write tables, curves and images."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

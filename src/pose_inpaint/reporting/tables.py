@@ -1,7 +1,5 @@
 """A comparison as Markdown, CSV and LaTeX."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

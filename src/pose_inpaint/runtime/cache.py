@@ -1,7 +1,5 @@
 """Location of the package's cache."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Choice of a device, and checks that the requested devices exist."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

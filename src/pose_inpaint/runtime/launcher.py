@@ -1,7 +1,5 @@
 """Launcher that starts one process per rank and waits for all of them."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

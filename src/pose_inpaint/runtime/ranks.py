@@ -1,7 +1,5 @@
 """Number and identity of the processes that train together, one per device."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any

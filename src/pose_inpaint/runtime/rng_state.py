@@ -1,7 +1,5 @@
 """State of every random number generator used in training."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

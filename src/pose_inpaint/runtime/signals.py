@@ -1,7 +1,5 @@
 """Stop signals: handlers, exit statuses and messages of runs that are stopped early."""
 
-from __future__ import annotations
-
 import os
 import select
 import signal

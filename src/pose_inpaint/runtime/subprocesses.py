@@ -1,7 +1,5 @@
 """Child processes that write to a log file and never outlive this process."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

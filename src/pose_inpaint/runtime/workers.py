@@ -1,7 +1,5 @@
 """Ranks and data loader workers that must not outlive their parent process."""
 
-from __future__ import annotations
-
 import atexit
 import multiprocessing
 import os

@@ -1,7 +1,5 @@
 """Checkpoint files, written atomically and checked when read."""
 
-from __future__ import annotations
-
 import pickle
 import zipfile
 from collections.abc import Callable

@@ -1,19 +1,15 @@
 """`metrics.csv`: one history per run, however often the run was stopped and resumed."""
 
-from __future__ import annotations
-
 import csv
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from pose_inpaint.runtime.files import written_whole
 from pose_inpaint.tracking.files import HISTORY
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 
 class HistoryLogger(Logger):

@@ -1,19 +1,14 @@
 """One process at a time works in the folder of a run."""
 
-from __future__ import annotations
-
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.tracking.files import LOCK
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 class FolderTakenError(InputError):

@@ -1,7 +1,5 @@
 """Records that make a run repeatable: configuration, versions, commit, data digests."""
 
-from __future__ import annotations
-
 import importlib.metadata
 import json
 import platform

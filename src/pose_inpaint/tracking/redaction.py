@@ -1,7 +1,5 @@
 """Redaction of home folder, host name and W&B key in whatever is sent elsewhere."""
 
-from __future__ import annotations
-
 import os
 import re
 import socket

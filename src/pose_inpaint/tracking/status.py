@@ -1,7 +1,5 @@
 """Status of a run in `status.json`, from which a sweep is resumed and its table built."""
 
-from __future__ import annotations
-
 import json
 import time
 import traceback

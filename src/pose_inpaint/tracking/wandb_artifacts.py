@@ -1,7 +1,5 @@
 """Files and artifacts sent to W&B, redacted."""
 
-from __future__ import annotations
-
 import zipfile
 from pathlib import Path
 from typing import Any

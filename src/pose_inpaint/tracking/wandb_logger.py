@@ -1,7 +1,5 @@
 """Logger of `logger=wandb`: one W&B run per job, over the number of batches seen, redacted."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

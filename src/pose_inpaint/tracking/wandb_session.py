@@ -1,7 +1,5 @@
 """W&B session of a run: starts it with the run's records, and ends it whatever happens."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

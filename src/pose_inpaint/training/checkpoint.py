@@ -1,7 +1,5 @@
 """Read checkpoints of `InpaintingModule`, and check that they fit a run."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

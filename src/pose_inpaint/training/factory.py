@@ -1,7 +1,5 @@
 """Builds what trains from checked settings: networks, losses, schedule, optimizers."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 

@@ -1,7 +1,5 @@
 """Fitting of a prepared training, and the value it returns to a sweep."""
 
-from __future__ import annotations
-
 import math
 import traceback
 from collections.abc import Iterator, Mapping

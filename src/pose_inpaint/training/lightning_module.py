@@ -1,7 +1,5 @@
 """Lightning module of every trained method: generator, discriminator, losses, phases."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Report of a batch whose loss is not finite."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn

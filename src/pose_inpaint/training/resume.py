@@ -1,7 +1,5 @@
 """Resuming: the checkpoint to resume from, and the check that it belongs to the same run."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass, replace
 from itertools import zip_longest
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Checks that networks, losses and images fit together, before anything is written."""
 
-from __future__ import annotations
-
 from typing import cast
 
 import torch

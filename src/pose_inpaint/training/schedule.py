@@ -1,7 +1,5 @@
 """Schedule of training phases: networks that step and loss terms, as a pure function of the epoch."""
 
-from __future__ import annotations
-
 from pose_inpaint.config.block_schema import Phase
 from pose_inpaint.errors import InputError
 

@@ -1,7 +1,5 @@
 """Preparation of a training: everything is read, checked and built before anything is written."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from pathlib import Path

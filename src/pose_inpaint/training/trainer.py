@@ -1,7 +1,5 @@
 """Lightning trainer, set up for two networks that step alternately."""
 
-from __future__ import annotations
-
 import logging
 import math
 import os

@@ -1,7 +1,5 @@
 """Data set of procedurally drawn people that needs no download."""
 
-from __future__ import annotations
-
 from pose_inpaint.data.mannequins.scene import Mannequin, draw
 from pose_inpaint.data.mannequins.skeleton import MPII_JOINTS
 from pose_inpaint.data.mannequins.writer import prepare

@@ -1,7 +1,5 @@
 """Appearance of a person: build, skin and hair tones, and clothes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Backgrounds: floors, walls and outdoor scenery."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Dressed body: solids around a skeleton and their materials."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

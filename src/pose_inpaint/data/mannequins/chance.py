@@ -1,7 +1,5 @@
 """Random draws that are reproducible across NumPy versions."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 

@@ -1,7 +1,5 @@
 """Materials of the clothed body."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from pose_inpaint.data.mannequins.appearance import Cloth, Look, mixed

@@ -1,7 +1,5 @@
 """Floors: grass, sand, roads, courts, boards, tiles and carpets."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -4,8 +4,6 @@ The last digit of ``math.sin`` depends on the C library. This module uses only +
 floats, which IEEE 754 defines to the last bit.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

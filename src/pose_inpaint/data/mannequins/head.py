@@ -1,7 +1,5 @@
 """Head, face, hair and hats, in shares of stature above the chin."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

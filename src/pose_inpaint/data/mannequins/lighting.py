@@ -1,7 +1,5 @@
 """Lighting: shading of solids, self-shadows and shadows on the floor."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Materials: colours and highlights of surfaces."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

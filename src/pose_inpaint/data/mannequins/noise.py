@@ -1,7 +1,5 @@
 """Value noise: smooth, seeded randomness on a plane."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

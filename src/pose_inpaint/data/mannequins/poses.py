@@ -1,7 +1,5 @@
 """Families of poses with typical joint angles."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 

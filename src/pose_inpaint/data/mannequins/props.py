@@ -1,7 +1,5 @@
 """Props: seats, balls, and objects behind and in front of the person."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

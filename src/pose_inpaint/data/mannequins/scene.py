@@ -1,7 +1,5 @@
 """Draw one image: a person in a scene, seen by a camera."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

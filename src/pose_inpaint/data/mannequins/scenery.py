@@ -1,7 +1,5 @@
 """Outdoor scenery: sky, hills, trees, sea and buildings."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from pose_inpaint.data.mannequins.appearance import Colour, mixed, rgb

@@ -4,8 +4,6 @@ Each solid has a closed-form depth over its bounding box; ellipsoids and cones a
 The buffer keeps the depth and the front solid of each sample; `surface` computes positions and normals at the end.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Place a pose on the ground: equal leg reach, flat soles and the lowest point on the floor."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Positions and normals of the samples in the depth buffer."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Write mannequins to a folder in the layout of the challenge."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import math

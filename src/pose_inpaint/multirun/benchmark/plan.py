@@ -1,7 +1,5 @@
 """Plan of a benchmark: every command, composed and checked before the first one runs."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Build everything a benchmark needs, so that it fails before its first command rather than hours later."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """Finished stages of a benchmark: `benchmark.json` in each method's folder."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Train and score one method of a benchmark with the `train` and `evaluate` commands."""
 
-from __future__ import annotations
-
 import shlex
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """Chart of a sweep: a scatter plot over one numeric key, otherwise parallel coordinates."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

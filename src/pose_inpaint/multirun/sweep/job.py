@@ -1,7 +1,5 @@
 """One job of a sweep, in the launcher's process: an error is recorded and the sweep continues."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Optuna study of a sweep: compatibility checks, remaining trials and unfinished ones."""
 
-from __future__ import annotations
-
 import warnings
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Plan of a sweep, checked before anything is written: Hydra expands values into jobs, this counts and checks them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod

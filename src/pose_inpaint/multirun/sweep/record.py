@@ -1,7 +1,5 @@
 """`sweep.yaml`: what a sweep was asked for, written before its first job, so that it can be continued."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path

@@ -3,8 +3,6 @@
 Hydra's sweepers choose the jobs and its launchers run them.
 """
 
-from __future__ import annotations
-
 import shlex
 import shutil
 import sys

@@ -1,7 +1,5 @@
 """Summary of a sweep: `sweep.csv`, `sweep.md` and a chart, made from the jobs' folders."""
 
-from __future__ import annotations
-
 import csv
 import json
 import math

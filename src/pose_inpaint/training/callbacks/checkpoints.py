@@ -1,7 +1,5 @@
 """Checkpoints of a run: the best of each phase, and the last."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Warning when the discriminator's loss, or the generator's gradient, stays near zero."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer

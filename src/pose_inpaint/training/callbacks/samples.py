@@ -1,7 +1,5 @@
 """Contact sheet of the same few images after every validation."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch

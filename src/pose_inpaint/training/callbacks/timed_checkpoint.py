@@ -1,7 +1,5 @@
 """Checkpoints inside an epoch: at an interval of minutes, and when the process is asked to stop."""
 
-from __future__ import annotations
-
 import signal
 import time
 from collections.abc import Iterator
