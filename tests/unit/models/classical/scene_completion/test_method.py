@@ -11,7 +11,8 @@ from pose_inpaint.data.images import open_image, read_image, resize, to_bytes, t
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.classical.scene_completion.gist import SceneFilters
 from pose_inpaint.models.classical.scene_completion.index import build_index, read_index
-from pose_inpaint.models.classical.scene_completion.method import SceneCompletion, find_holes
+from pose_inpaint.models.classical.scene_completion.method import SceneCompletion, find_holes, lay_over
+from pose_inpaint.models.classical.scene_completion.seam import choose_scene_pixels
 from pose_inpaint.types import EMPTY
 
 
@@ -90,6 +91,27 @@ def test_of_scenes_that_fit_equally_the_more_similar_one_is_taken_then_the_first
     assert len({source.distance for source in sources}) == 1
     assert [source.name for source in sources][-2:] == ["d.png", "a.png"]
     assert {source.name for source in sources[:2]} == {"b.png", "c.png"}
+
+
+def test_the_seam_is_told_of_other_holes_and_of_what_the_scene_does_not_cover(tiny_index, query, monkeypatch):
+    known, mask = query
+    told, laid = [], []
+
+    def choose(image, scene, masked, free, unknown, keep):
+        told.append(unknown)
+        return choose_scene_pixels(image, scene, masked, free, unknown, keep)
+
+    def lay(*arguments):
+        laid.append(lay_over(*arguments))
+        return laid[-1]
+
+    monkeypatch.setattr(f"{SceneCompletion.__module__}.choose_scene_pixels", choose)
+    monkeypatch.setattr(f"{SceneCompletion.__module__}.lay_over", lay)
+    SceneCompletion(str(tiny_index), scales=[0.9])(known, mask)  # too small to cover the image
+    (_, second), (of_first, of_second) = find_holes(mask[0, 0] > 0, 4), [~covered for _, covered in laid]
+    assert of_first.any()
+    np.testing.assert_array_equal(told[0], of_first | second.masked.numpy())
+    np.testing.assert_array_equal(told[1], of_second)  # the first hole is filled by then
 
 
 def test_scenes_of_two_sizes(tiny_data, tmp_path, query):
