@@ -95,6 +95,8 @@ def test_of_scenes_that_fit_equally_the_more_similar_one_is_taken_then_the_first
 
 def test_the_seam_is_told_of_other_holes_and_of_what_the_scene_does_not_cover(tiny_index, query, monkeypatch):
     known, mask = query
+    mask = torch.zeros_like(mask)
+    mask[..., 14:26, 12:22] = mask[..., 28:33, 20:27] = 1
     told, laid = [], []
 
     def choose(image, scene, masked, free, unknown, keep):
@@ -110,8 +112,21 @@ def test_the_seam_is_told_of_other_holes_and_of_what_the_scene_does_not_cover(ti
     SceneCompletion(str(tiny_index), scales=[0.9])(known, mask)  # too small to cover the image
     (_, second), (of_first, of_second) = find_holes(mask[0, 0] > 0, 4), [~covered for _, covered in laid]
     assert of_first.any()
+    assert not of_first[second.masked.numpy()].any()
     np.testing.assert_array_equal(told[0], of_first | second.masked.numpy())
     np.testing.assert_array_equal(told[1], of_second)  # the first hole is filled by then
+
+
+def test_scenes_are_ranked_by_both_distances_in_equal_parts(tiny_index, query):
+    known, mask = query
+    method = SceneCompletion(str(tiny_index))
+    candidates = method._candidates(known[0], mask[0], find_holes(mask[0, 0] > 0, 4), 1)
+    context, scene = (np.array([getattr(c, key) for c in candidates]) for key in ("distance", "scene_distance"))
+    total = context / context.mean() + scene / scene.mean()
+    assert (np.diff(total) >= 0).all()
+    assert len(candidates) == 12
+    assert (np.diff(context) < 0).any()
+    assert (np.diff(scene) < 0).any()
 
 
 def test_scenes_of_two_sizes(tiny_data, tmp_path, query):
