@@ -47,6 +47,9 @@ PATIENCE = 600.0
 """Seconds after which what should have happened will not: an idle machine needs a few, a busy one many times more."""
 
 
+LONGEST = ("tests/integration/test_soak.py", "notebooks/", "tests/integration/test_benchmark.py")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a command left: exit status, standard output, standard error."""
@@ -54,6 +57,11 @@ class Outcome:
     status: int
     out: str
     err: str
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the longest, so that no worker is left alone with them at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
 
 
 @pytest.fixture(autouse=True)

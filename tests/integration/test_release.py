@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import TINY
 from omegaconf import OmegaConf
-from PIL import Image
+from PIL import Image, ImageStat
 from safetensors.torch import load_file, save_file
 
 from pose_inpaint.runtime.hashing import file_digest
@@ -175,7 +175,7 @@ def test_the_pretrained_model_inpaints(command, tmp_path):
     assert outcome.status == 0, outcome.err
     with Image.open(tmp_path / "out/red.png") as image:
         hole = image.crop((10, 10, 30, 25))
-        means = [sum(band.getdata()) / 300 for band in hole.split()]
+        means = ImageStat.Stat(hole).mean
     assert abs(means[0] - 200) < 40
     assert means[1] < 90
     assert means[2] < 90
