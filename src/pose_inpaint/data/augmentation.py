@@ -23,7 +23,7 @@ class Augmentation(Protocol):
 
         Args:
             batch: Image, mask and joints.
-            epoch: Epoch of training; each draws anew.
+            epoch: Epoch of training; drawn again in each.
         """
         ...
 
