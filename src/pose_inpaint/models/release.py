@@ -86,9 +86,7 @@ def read_release(folder: str | Path, key: str = "checkpoint") -> Release:
     except (YAMLError, OmegaConfBaseException, ValueError, LookupError, TypeError) as error:
         raise InputError(f"{key}={folder}: {CONFIG} is not that of a release; fetch it again") from error
     if version != RELEASE_FORMAT:
-        raise InputError(
-            f"{key}={folder}: format {version}, but this version reads {RELEASE_FORMAT}; release it again or change version"
-        )
+        raise InputError(f"{key}={folder}: format {version}, but this version reads {RELEASE_FORMAT}; release it again")
     found = file_digest(folder / WEIGHTS)
     if found != expected:
         raise InputError(

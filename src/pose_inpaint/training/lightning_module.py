@@ -44,8 +44,8 @@ class InpaintingModule(LightningModule):
             average. Validation and inference use the EMA.
         ema_warmup: Whether the decay rises to `ema_decay`; see `moving_average`.
         learning_rates: Learning-rate schedules of the generator's and the discriminator's optimizer.
-        schedule_over: What the schedules run over: "training", "phases" (restarted in each phase) or the name of a phase, with
-            constant rates in the others.
+        schedule_over: What the schedules run over: "training", "phases" (restarted in each phase) or the name of a
+            phase, with constant rates in the others.
         calibration_batches: Factory of the training batches on which batch-norm statistics are recalibrated before
             each validation, or None to keep the running ones, as the authors' code does.
         config: Resolved configuration as plain data, stored in every checkpoint.
