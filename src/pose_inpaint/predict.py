@@ -55,7 +55,8 @@ def run(config: DictConfig) -> None:
     if model is None and settings.checkpoint is None:
         model = {"_target_": "pose_inpaint.models.pretrained.Pretrained"}
     inpainter, checkpoint = choose_inpainter(model, settings.checkpoint, device)
-    resizing: Resizing = checkpoint.config["data"].get("resize", "antialias") if checkpoint else "antialias"
+    trained = checkpoint or getattr(inpainter, "release", None)
+    resizing: Resizing = trained.config["data"].get("resize", "antialias") if trained else "antialias"
     inpainter = build_postprocess(settings.postprocess, inpainter)
     masked = masked_pixels(settings.mask.source, invert=settings.mask.invert)
     jobs = plan(settings.input, Path(settings.output.dir))

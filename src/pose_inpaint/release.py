@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,13 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.tracking.files import LOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from omegaconf import DictConfig
 
-PRIVATE = ("run_dir", "resume", "init_from", "logger", "release")
-"""Keys of a training that a release leaves out, besides paths of data."""
+KEPT = (
+    "name", "seed", "model", "discriminator", "loss", "data", "mask", "augment", "schedule", "optim", "ema",
+    "batchnorm", "max_minutes",
+)  # fmt: skip
+"""Blocks of a training's configuration that a release keeps."""
 
 
 def main() -> None:
@@ -77,10 +79,22 @@ def _check_empty(output: Path) -> None:
 
 def _public(config: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what names folders of the machine."""
-    kept = {key: value for key, value in config.items() if key not in PRIVATE}
+    kept = {key: config[key] for key in KEPT if key in config}
+    kept["trainer"] = {"precision": config.get("trainer", {}).get("precision")}
     for block, keys in {"data": ("root", "source"), "mask": ("root",)}.items():
         kept[block] = {key: value for key, value in kept.get(block, {}).items() if key not in keys}
-    return kept
+    named: dict[str, Any] = _without_folders(kept)
+    return named
+
+
+def _without_folders(value: Any) -> Any:
+    """Replace every path of a file or folder by its name."""
+    if isinstance(value, Mapping):
+        return {key: _without_folders(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(each) for each in value]
+    is_path = isinstance(value, str) and (Path(value).is_absolute() or "/" in value or "\\" in value)
+    return Path(value).name if is_path else value
 
 
 if __name__ == "__main__":

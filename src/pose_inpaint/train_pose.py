@@ -115,9 +115,11 @@ def _check_same(last: Path, config: dict[str, Any]) -> int:
 
     content = read_whole(last, "resume")
     old, new = flat(content["pose_inpaint_pose"]["config"]), flat(config)
-    free = ("run_dir", "resume", "data.root", "data.source.root", "data.workers")
+    free = ("data.root", "data.source.root", "data.source.extra", "data.workers")
     blocks = ("network", "data", "seed", "epochs", "lr", "weight_decay")
-    keys = [key for key in differing_keys(old, new) if key.split(".")[0] in blocks and key not in free]
+    lengths = ("trainer.max_epochs", "trainer.limit_train_batches")  # of the one-cycle schedule
+    differing = [key for key in differing_keys(old, new) if key not in free]
+    keys = [key for key in differing if key.split(".")[0] in blocks or key in lengths]
     if keys:
         raise InputError(
             f"resume={last}: made with {keys[0]}={old.get(keys[0])}, not {new.get(keys[0])}; give the same"

@@ -17,8 +17,8 @@ def composed(*overrides):
     [
         (None, (30, "cpu", "bf16-mixed", 16)),
         ("cpu30", (30, "cpu", "bf16-mixed", 16)),
-        ("gpu30", (30, "gpu", "bf16-mixed", 64)),
-        ("none", (None, "auto", "32-true", 12)),
+        ("gpu30", (30, "cpu", "bf16-mixed", 64)),
+        ("none", (None, "cpu", "32-true", 12)),
     ],
 )
 def test_a_budget_sets_minutes_device_precision_and_batch(experiment, budget, expected):
@@ -31,6 +31,11 @@ def test_the_command_line_has_the_last_word():
     config = composed("+experiment=small_error", "max_minutes=5", "data.batch_size=4", "trainer.precision=32-true")
     assert (config.max_minutes, config.data.batch_size, config.trainer.precision) == (5, 4, "32-true")
     assert composed("+experiment=pretrained").max_minutes == 600
+
+
+def test_a_budget_leaves_the_device_to_the_trainer():
+    config = composed("+experiment=small_error", "trainer=gpu", "budget=gpu30")
+    assert (config.trainer.accelerator, config.trainer.precision, config.max_minutes) == ("gpu", "bf16-mixed", 30)
 
 
 def test_papers_have_no_budget():

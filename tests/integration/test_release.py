@@ -38,6 +38,38 @@ def test_a_release_holds_inference_weights_configuration_and_card(release, tiny_
     assert sorted(path.name for path in release.iterdir()) == ["card.md", "config.yaml", "model.safetensors"]
 
 
+def test_no_path_of_the_machine_is_released(command, tiny_checkpoint, tmp_path):
+    content = torch.load(tiny_checkpoint, weights_only=True)
+    config = content["pose_inpaint"]["config"]
+    config["loss"]["generator"]["perceptual"]["features"]["weights"] = "/home/me/vgg16.pth"
+    config["samples"]["beside"], config["trainer"]["default_root_dir"] = "/home/me/other", "/home/me/runs"
+    config["mask"]["root"], config["metric"]["fid"] = "/home/me/masks", {"weights": "me/fid.pth"}
+    torch.save(content, tmp_path / "named.ckpt")
+    assert command("release", f"checkpoint={tmp_path}/named.ckpt", f"output={tmp_path}/released").status == 0
+    text = "".join((tmp_path / "released" / name).read_text() for name in ("config.yaml", "card.md"))
+    assert "/home" not in text
+    assert "me/" not in text
+    assert "weights: vgg16.pth" in text
+
+
+def test_half_precision_keeps_statistics_and_refuses_what_it_cannot_hold(command, tiny_checkpoint, tmp_path):
+    content = torch.load(tiny_checkpoint, weights_only=True)
+    name = next(key for key in content["state_dict"] if key.startswith("generator.") and key.endswith("running_var"))
+    content["state_dict"][name][0] = 1e6
+    torch.save(content, tmp_path / "large.ckpt")
+    assert command("release", f"checkpoint={tmp_path}/large.ckpt", f"output={tmp_path}/released").status == 0
+    stored = load_file(tmp_path / "released/model.safetensors")[name.removeprefix("generator.")]
+    assert stored.dtype == torch.float32
+    assert stored[0] == 1e6
+    weight = next(key for key in content["state_dict"] if key.startswith("generator.") and key.endswith("weight"))
+    content["state_dict"][weight].view(-1)[0] = 1e6
+    torch.save(content, tmp_path / "huge.ckpt")
+    outcome = command("release", f"checkpoint={tmp_path}/huge.ckpt", f"output={tmp_path}/refused")
+    assert outcome.status == 2
+    assert "has values beyond its range; give precision=fp32" in outcome.err
+    assert not (tmp_path / "refused/model.safetensors").exists()
+
+
 def test_whatever_takes_a_checkpoint_takes_a_release(command, release, tiny_checkpoint, tiny_data, tmp_path):
     scores = {}
     for name, path in {"checkpoint": tiny_checkpoint, "release": release}.items():

@@ -75,6 +75,35 @@ def test_the_learning_rate_runs_over_the_time(command, tiny_data, tick, tmp_path
     assert rates == pytest.approx([full * share for share in (0.8, 0.6, 0.4, 0.2, 0)])
 
 
+def test_a_rate_falls_to_the_end_of_the_epochs_if_they_end_first(command, tiny_data, tick, tmp_path):
+    tick(6)
+    more = ["max_minutes=100", "optim.schedule=linear", "trainer.max_epochs=2"]
+    assert command("train", *arguments(tiny_data, tmp_path / "run", *more)).status == 0
+    lines = (tmp_path / "run/metrics.csv").read_text().splitlines()
+    column = lines[0].split(",").index("train/generator/lr")
+    rates = [float(line.split(",")[column]) for line in lines[1:] if line.split(",")[column]]
+    assert [rate / rates[0] for rate in rates] == pytest.approx([1 - step / 6 for step in range(6)], abs=2e-3)
+
+
+def test_scoring_that_was_cut_off_trains_no_batch_more(command, tiny_data, tick, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("while scoring")
+
+    tick(6)
+    run = tmp_path / "run"
+    settings = [each for each in arguments(tiny_data, run, "max_minutes=0.5") if each != "test.enabled=false"]
+    with monkeypatch.context() as patch:
+        patch.setattr("pose_inpaint.evaluation.after_training.score_test", fail)
+        with pytest.raises(RuntimeError):
+            command("train", *settings)
+    before = weights(run)
+    tick(6)
+    outcome = command("train", *settings, "resume=auto")
+    assert outcome.status == 0, outcome.err
+    assert (run / "scores.json").exists()
+    assert all(map(torch.equal, before, weights(run)))
+
+
 def test_a_budget_that_ends_before_the_last_phase_is_said_early(command, tiny_data, tick, tmp_path):
     tick(6)
     more = ["max_minutes=3", "schedule.phases.0.epochs=20"]  # 20 epochs x 3 batches x 6 s = 6 minutes
@@ -92,10 +121,11 @@ def test_a_budget_that_ends_before_the_last_phase_is_said_early(command, tiny_da
         ("optim.warmup=-1", "optim.warmup=-1: must be at least 0"),
         ("optim.warmup=13", "optim.warmup=13: longer than the training of 12 batches"),
         ("ema.decay=1", "ema.decay=1: must be in (0, 1)"),
+        ("trainer.check_val_every_n_epoch=2 max_minutes=1", "with max_minutes the last epoch, which may be any"),
     ],
 )
 def test_bad_settings_are_refused_before_anything_is_written(command, tiny_data, tmp_path, setting, text):
-    outcome = command("train", *arguments(tiny_data, tmp_path / "run", setting))
+    outcome = command("train", *arguments(tiny_data, tmp_path / "run", *setting.split()))
     assert outcome.status != 0
     assert text in outcome.err
     assert not (tmp_path / "run").exists()

@@ -38,9 +38,13 @@ def choose_method(settings: EvaluateSettings, device: torch.device) -> Method:
     inpaint = inpaint_fn(build.build_postprocess(settings.postprocess, inpainter), device, settings.seed)
     if checkpoint is None:
         chosen = HydraConfig.get().runtime.choices.get("model") or "method"
-        fields = {"model": settings.model, "postprocess": settings.postprocess}
+        fields: dict[str, Any] = {"model": settings.model, "postprocess": settings.postprocess}
         network = inpainter if isinstance(inpainter, nn.Module) else None
-        size = inpainter.release.config["data"]["size"] if isinstance(inpainter, Pretrained) else None
+        size = None
+        if isinstance(inpainter, Pretrained):
+            release = inpainter.release
+            size = release.config["data"]["size"]
+            fields["checkpoint"] = CheckpointRecord(release.folder.name, release.sha256, "release")
         return Method(settings.name or str(chosen), inpaint, fields, network, size)
     origin: dict[str, Any] = {
         "postprocess": settings.postprocess,

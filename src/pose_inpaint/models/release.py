@@ -109,14 +109,14 @@ def write_release(
         folder: Folder to write to; created if needed.
         config: Configuration of the training, without paths.
         weights: State dict of the network.
-        precision: Precision of the stored weights; statistics and other integers keep theirs.
+        precision: Precision of the stored weights; batch-norm statistics and integers keep theirs.
         card: Text of `card.md`, in which `{sha256}` stands for the digest of the weights.
+
+    Raises:
+        InputError: A weight is beyond the range of the precision; nothing is written.
     """
+    stored = {name: _stored(name, value, precision) for name, value in weights.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    stored = {
-        name: (value.to(DTYPES[precision]) if value.is_floating_point() else value).contiguous()
-        for name, value in weights.items()
-    }
     with written_whole(folder / WEIGHTS) as part:
         part.write_bytes(save(stored, metadata={"format": "pt"}))
     digest = file_digest(folder / WEIGHTS)
@@ -131,6 +131,15 @@ def write_release(
     with written_whole(folder / CARD) as part:
         part.write_text(card.replace("{sha256}", digest), encoding="utf-8")
     return read_release(folder, "output")
+
+
+def _stored(name: str, value: Tensor, precision: Precision) -> Tensor:
+    if not value.is_floating_point() or name.endswith(("running_mean", "running_var")):
+        return value.contiguous()
+    stored = value.to(DTYPES[precision]).contiguous()
+    if not torch.equal(stored.isfinite(), value.isfinite()):
+        raise InputError(f"precision={precision}: {name} has values beyond its range; give precision=fp32")
+    return stored
 
 
 def _single(value: Tensor) -> Tensor:

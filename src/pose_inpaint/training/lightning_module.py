@@ -117,15 +117,14 @@ class InpaintingModule(LightningModule):
         """Return the share of the learning-rate schedule that is done before a batch; None where rates are constant."""
         epochs = self.trainer.max_epochs or self.schedule.epochs
         first = 0
-        if self.schedule_over == TRAINING:
-            if self.time_share is not None:
-                return self.time_share
-        elif self.schedule_over in (EACH_PHASE, self.phase.name):
+        if self.schedule_over in (EACH_PHASE, self.phase.name):
             first = self.schedule.first_epoch(self.phase.name)
             epochs = min(epochs - first, self.phase.epochs)
-        else:
+        elif self.schedule_over != TRAINING:
             return None
-        return (self.current_epoch - first + batch_idx / int(self.trainer.num_training_batches)) / epochs
+        done = (self.current_epoch - first + batch_idx / int(self.trainer.num_training_batches)) / epochs
+        # Whichever ends first: a budget that is not used up must not leave a rate that never fell.
+        return max(done, self.time_share or 0.0) if self.schedule_over == TRAINING else done
 
     def _set_learning_rate(self, which: int, optimizer: Optimizer | LightningOptimizer, batch_idx: int) -> float:
         """Set the learning rate of one of the `SIDES`' optimizers for a batch, and return it."""

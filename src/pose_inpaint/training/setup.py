@@ -154,6 +154,11 @@ def _check_validation(settings: TrainSettings, module: InpaintingModule, data: I
     if isinstance(share, float) and share * batches < 1:
         raise InputError(f"trainer.limit_val_batches={share:g}: less than one of {batches} batches; give 1 or more")
     every, end = settings.trainer.get("check_val_every_n_epoch") or 1, planned_epochs(settings)
+    if settings.max_minutes is not None and every > 1:
+        raise InputError(
+            f"trainer.check_val_every_n_epoch={every}: with max_minutes the last epoch, which may be any, has to be "
+            "validated; give 1"
+        )
     for phase in module.schedule.phases:
         first = module.schedule.first_epoch(phase.name)
         last = min(first + phase.epochs, end)

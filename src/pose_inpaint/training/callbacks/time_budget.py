@@ -30,7 +30,10 @@ class TimeBudget(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Go on counting from the checkpoint's duration."""
-        self._started, self._batches = time.monotonic() - cast("InpaintingModule", pl_module).seconds, 0
+        module = cast("InpaintingModule", pl_module)
+        self._started, self._batches = time.monotonic() - module.seconds, 0
+        if module.seconds >= 60 * self.minutes:  # only scoring is left: not one batch more
+            trainer.should_stop = True
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         """Update the module's duration, by the first rank's clock, and stop after this batch if the time is up."""
