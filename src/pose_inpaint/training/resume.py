@@ -10,7 +10,7 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.models.release import is_release
 from pose_inpaint.runtime.ranks import rank_count
 from pose_inpaint.tracking.files import CHECKPOINTS, LAST
-from pose_inpaint.training.checkpoint import Checkpoint, check_same_settings, read_checkpoint
+from pose_inpaint.training.checkpoint import INITIAL, Checkpoint, check_same_settings, read_checkpoint
 
 SAME = (
     "model", "discriminator", "ema", "optim", "loss", "mask", "batchnorm", "seed", "data",
@@ -18,8 +18,8 @@ SAME = (
 )  # fmt: skip
 PRECISIONS = {"64": "64-true", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}  # as Lightning takes them
 FREE = (
-    *INITIAL, "data.workers", "data.batch_size", "data.root", "data.source.root", "data.source.extra", "data.source.cache",
-    "mask.root",
+    *INITIAL, "data.workers", "data.batch_size", "data.root", "data.source.root", "data.source.extra",
+    "data.source.cache", "mask.root",
 )  # fmt: skip
 """Keys that may change: initial weights are replaced by the checkpoint's, a data folder may move, and the batch size is
 compared as a total over all devices."""
