@@ -44,22 +44,20 @@ def run(config: DictConfig) -> None:
     _check_empty(output)
     checkpoint = read_checkpoint(settings.checkpoint)
     weights = load_for_inference(checkpoint).state_dict()
-    scores = []
+    scores, sha256 = [], checkpoint.sha256()
     for folder in settings.scores:
         try:
             scores.append(ScoresFile.read(Path(folder)))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"scores={folder}: no scores.json of this version ({error}); evaluate again") from error
         scored = scores[-1].checkpoint
-        if scored is None or scored.sha256 != checkpoint.sha256():
+        if scored is None or scored.sha256 != sha256:
             raise InputError(f"scores={folder}: are not of {settings.checkpoint}; evaluate that checkpoint")
     name = settings.name or str(checkpoint.config["name"])
     kept = {**_public(checkpoint.config), "name": name}
     kept["batchnorm"] = {**kept["batchnorm"], "statistics": checkpoint.batchnorm}
     parameters = sum(value.numel() for value in weights.values())
-    card = model_card(
-        name, kept, parameters, settings.precision, scores, settings.data_terms, settings.limits, checkpoint.sha256()
-    )
+    card = model_card(name, kept, parameters, settings.precision, scores, settings.data_terms, settings.limits, sha256)
     try:
         with locked(output, "output"):
             _check_empty(output)  # again, since another process may have written it meanwhile

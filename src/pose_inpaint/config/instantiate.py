@@ -5,7 +5,7 @@ from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
-from torch import nn
+from torch import Tensor, nn
 
 from pose_inpaint.errors import InputError
 
@@ -39,6 +39,20 @@ def build_network(model: Mapping[str, Any]) -> nn.Module:
         raise
     except Exception as error:
         raise InputError(f"the checkpoint's model {dict(model)} can't be built: {error}") from error
+
+
+def load_network(model: Mapping[str, Any], weights: Mapping[str, Tensor], named: str) -> nn.Module:
+    """Build a network with its weights, in evaluation mode.
+
+    Raises:
+        InputError: The network can't be built, or the weights don't fit it; then the message begins with `named`.
+    """
+    network = build_network(model)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InputError(f"{named}: its weights don't fit its model: {str(error).splitlines()[-1]}") from error
+    return network.eval()
 
 
 def find_class(key: str, block: Mapping[str, Any]) -> type:

@@ -9,8 +9,8 @@ from pose_inpaint.models.layers.structural_similarity import structural_similari
 from pose_inpaint.types import Batch, ImageKind, InpaintingOutput, check_choice
 
 
-class StructuralError(LossTerm):
-    """Mean of 1 - SSIM over all 11x11 windows of the image (Zhao et al. 2017, https://arxiv.org/abs/1511.08861).
+class ImageTerm(LossTerm):
+    """Term that compares one image with the original.
 
     Args:
         weight: Weight of the term in the sum.
@@ -19,8 +19,12 @@ class StructuralError(LossTerm):
 
     def __init__(self, weight: float, image: ImageKind = "composite") -> None:
         super().__init__(weight)
-        check_choice("loss: StructuralError's image", image, ImageKind)
+        check_choice(f"loss: {type(self).__name__}'s image", image, ImageKind)
         self.image = image
+
+
+class StructuralError(ImageTerm):
+    """Mean of 1 - SSIM over all 11x11 windows of the image (Zhao et al. 2017, https://arxiv.org/abs/1511.08861)."""
 
     def forward(self, batch: Batch, output: InpaintingOutput, discriminator: nn.Module | None) -> Float[Tensor, ""]:
         """Mean dissimilarity, in [0, 2].
@@ -36,20 +40,11 @@ class StructuralError(LossTerm):
         return 1 - similarity
 
 
-class FrequencyError(LossTerm):
+class FrequencyError(ImageTerm):
     """Mean absolute difference of the spectra, orthonormal (Jiang et al. 2021, https://arxiv.org/abs/2012.12821).
 
     Differences of amplitude and of phase both count, and fine texture counts as much as large areas do.
-
-    Args:
-        weight: Weight of the term in the sum.
-        image: Image to compare with the original.
     """
-
-    def __init__(self, weight: float, image: ImageKind = "composite") -> None:
-        super().__init__(weight)
-        check_choice("loss: FrequencyError's image", image, ImageKind)
-        self.image = image
 
     def forward(self, batch: Batch, output: InpaintingOutput, discriminator: nn.Module | None) -> Float[Tensor, ""]:
         """Mean distance, at least 0."""

@@ -22,9 +22,6 @@ class Pretrained(nn.Module):
         InputError: No such release, or a damaged one.
     """
 
-    trained = True
-    """Unlike a network that `model=NAME` builds with random weights, it can inpaint."""
-
     def __init__(self, weights: str = "pretrained", key: str = "model.weights") -> None:
         super().__init__()
         folder = PACKAGED / weights

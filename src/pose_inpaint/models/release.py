@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from yaml import YAMLError
 
-from pose_inpaint.config.instantiate import build_network
+from pose_inpaint.config.instantiate import load_network
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.files import written_whole
 from pose_inpaint.runtime.hashing import file_digest
@@ -50,14 +50,7 @@ class Release:
         Raises:
             InputError: The weights don't fit the configured network.
         """
-        network = build_network(self.config["model"])
-        try:
-            network.load_state_dict(self.weights)
-        except RuntimeError as error:
-            raise InputError(
-                f"{self.folder}: {WEIGHTS} doesn't fit the model of {CONFIG}: {str(error).splitlines()[-1].strip()}"
-            ) from error
-        return network.eval()
+        return load_network(self.config["model"], self.weights, str(self.folder))
 
 
 def is_release(path: str | Path) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from pose_inpaint.config.differences import differing_keys, flat
-from pose_inpaint.config.instantiate import build_network
+from pose_inpaint.config.instantiate import load_network
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.release import WEIGHTS, Release, is_release, read_release
 from pose_inpaint.runtime.hashing import file_digest
@@ -92,14 +92,7 @@ def _of_release(release: Release) -> Checkpoint:
 
 def load_generator(checkpoint: Checkpoint) -> nn.Module:
     """Build the network of a checkpoint with its inference weights, in evaluation mode."""
-    generator = build_network(checkpoint.config["model"])
-    try:
-        generator.load_state_dict(checkpoint.inference_weights)
-    except RuntimeError as error:
-        raise InputError(
-            f"checkpoint={checkpoint.path}: its weights don't fit its model: {str(error).splitlines()[-1]}"
-        ) from error
-    return generator.eval()
+    return load_network(checkpoint.config["model"], checkpoint.inference_weights, f"checkpoint={checkpoint.path}")
 
 
 def load_for_inference(checkpoint: Checkpoint) -> nn.Module:

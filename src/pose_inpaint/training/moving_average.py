@@ -1,7 +1,10 @@
 """Exponential moving average (EMA) of a network's weights."""
 
+import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
+
+Tensors = tuple[Tensor, ...] | list[Tensor]
 
 
 def moving_average(network: nn.Module, decay: float, *, warmup: bool) -> AveragedModel:
@@ -14,11 +17,13 @@ def moving_average(network: nn.Module, decay: float, *, warmup: bool) -> Average
             average for long: after 480 updates at 0.999 they are 62 % of it.
     """
 
-    def average(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-        if not averaged.is_floating_point():  # batch normalisation's count of batches
-            return current
+    def average(averaged: Tensors, current: Tensors, count: Tensor | int) -> None:
+        """Average in place all tensors of one device and type, with one look at the count for all of them."""
+        if not averaged[0].is_floating_point():  # batch normalisation's counts of batches
+            torch._foreach_copy_(averaged, current)
+            return
         updates = int(count)
         share = min(decay, (1 + updates) / (10 + updates)) if warmup else decay
-        return averaged.lerp(current, 1 - share)
+        torch._foreach_lerp_(averaged, current, 1 - share)
 
-    return AveragedModel(network, avg_fn=average, use_buffers=True)
+    return AveragedModel(network, multi_avg_fn=average, use_buffers=True)
