@@ -14,12 +14,10 @@ from pose_inpaint.config.settings import read_settings
 from pose_inpaint.errors import InputError, first_line
 
 if TYPE_CHECKING:
-    import torch
     from omegaconf import DictConfig
 
-    from pose_inpaint.data.images import Resizing
     from pose_inpaint.data.input_masks import MaskedPixels
-    from pose_inpaint.types import Inpainter
+    from pose_inpaint.models.inference import ImageInpainter
 
 Form = Literal["photo", "challenge"]
 CHALLENGE_SIZE = 128  # pixels; from the authors' code
@@ -39,25 +37,22 @@ def run(config: DictConfig) -> None:
     """
     from tqdm import tqdm
 
-    from pose_inpaint.build import build_postprocess
     from pose_inpaint.data.input_masks import masked_pixels
-    from pose_inpaint.evaluation.candidates import choose_inpainter
+    from pose_inpaint.evaluation.candidates import build_image_inpainter
     from pose_inpaint.runtime.devices import choose_device, is_out_of_memory
     from pose_inpaint.types import check_choice
 
     settings = read_settings(config, PredictSettings)
     check_choice("output.form", settings.output.form, Form)
     challenge = settings.output.form == "challenge"
-    size = CHALLENGE_SIZE if challenge and settings.size is None else settings.size
     as_raw = challenge if settings.output.raw is None else settings.output.raw
-    device = choose_device(settings.device)
+    scale = settings.scale or (CHALLENGE_SIZE if challenge else "native" if as_raw else "auto")
+    if as_raw and scale == "auto":
+        raise InputError("scale=auto: gives composites; for output.raw=true give scale=native or scale=N")
     model = settings.model
     if model is None and settings.checkpoint is None:
         model = {"_target_": "pose_inpaint.models.pretrained.Pretrained"}
-    inpainter, checkpoint = choose_inpainter(model, settings.checkpoint, device)
-    trained = checkpoint or getattr(inpainter, "release", None)
-    resizing: Resizing = trained.config["data"].get("resize", "antialias") if trained else "antialias"
-    inpainter = build_postprocess(settings.postprocess, inpainter)
+    images = build_image_inpainter(model, settings.checkpoint, settings.postprocess, choose_device(settings.device))
     masked = masked_pixels(settings.mask.source, invert=settings.mask.invert)
     jobs = plan(settings.input, Path(settings.output.dir))
     others = other_files(settings.input, Path(settings.output.dir))
@@ -71,12 +66,14 @@ def run(config: DictConfig) -> None:
                 if not settings.output.overwrite:
                     existing += 1
                     continue
-            _inpaint_file(inpainter, name, source, target, masked, size, device, resizing, as_raw=as_raw)
+            _inpaint_file(images, name, source, target, masked, scale, as_raw=as_raw)
             done += 1
         except Exception as error:
             reason = str(error) if name in str(error) else f"{source}: {first_line(error)}"
             if is_out_of_memory(error):
-                reason = f"{source}: out of memory ({first_line(error)}); give size=N, or a smaller image"
+                reason = (
+                    f"{source}: out of memory ({first_line(error)}); give scale=auto or scale=N, or a smaller image"
+                )
             elif not isinstance(error, InputError | OSError):
                 raise
             errors.append(reason)
@@ -157,27 +154,26 @@ def _check_writable(folder: Path) -> None:
 
 
 def _inpaint_file(
-    inpainter: Inpainter,
+    images: ImageInpainter,
     name: str,
     source: Path,
     target: Path,
     masked: MaskedPixels,
-    size: int | None,
-    device: torch.device,
-    resizing: Resizing,
+    scale: int | str,
     *,
     as_raw: bool,
 ) -> None:
-    import torch
     from PIL import Image
 
     from pose_inpaint.data.images import read_photo, save_image, to_image
-    from pose_inpaint.models.inference import inpaint_image
 
     photo = read_photo(source)
     holes = masked(name, photo)
-    raw = inpaint_image(inpainter, photo.pixels, holes, size, device, resizing)
-    output = to_image(raw if as_raw else torch.where(holes, raw, photo.pixels))
+    size = scale if isinstance(scale, int) else None
+    if as_raw:
+        output = to_image(images.raw(photo.pixels, holes, size)[0])
+    else:
+        output = to_image(images.composite(photo.pixels, holes, size, whole=scale == "native")[0])
     if photo.alpha is not None and not as_raw:
         alpha = photo.alpha.masked_fill(holes, 255)
         if (alpha < 255).any():  # what was transparent beside the holes stays so

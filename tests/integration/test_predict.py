@@ -6,9 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from pose_inpaint.models.inference import inpaint_image
+from pose_inpaint.models.inference import ImageInpainter
 from pose_inpaint.predict import plan
-from pose_inpaint.types import EMPTY, InpaintingOutput
 
 HEIGHT, WIDTH = 37, 53
 HOLE = (slice(5, 17), slice(20, 32))
@@ -127,7 +126,11 @@ def test_a_single_image_is_inpainted(job, command):
 def test_raw_output_is_not_composited(job, command, tiny_checkpoint):
     for output, raw in (("raw", "true"), ("composite", "false")):
         result = command(
-            "predict", f"checkpoint={tiny_checkpoint}", *arguments(job, output=output), f"output.raw={raw}"
+            "predict",
+            f"checkpoint={tiny_checkpoint}",
+            *arguments(job, output=output),
+            f"output.raw={raw}",
+            "scale=native",
         )
         assert result.status == 0
     raw, composite, before = (load(job / folder / "b.png") for folder in ("raw", "composite", "in"))
@@ -136,7 +139,7 @@ def test_raw_output_is_not_composited(job, command, tiny_checkpoint):
 
 
 def test_working_at_another_size_keeps_resolution_and_known_pixels(job, command, tiny_checkpoint):
-    assert command("predict", f"checkpoint={tiny_checkpoint}", *arguments(job), "size=32").status == 0
+    assert command("predict", f"checkpoint={tiny_checkpoint}", *arguments(job), "scale=32").status == 0
     assert command("predict", f"checkpoint={tiny_checkpoint}", *arguments(job, output="own")).status == 0
     small, own, before = (load(job / folder / "a.png") for folder in ("out", "own", "in"))
     assert (small == before)[~hole()].all()
@@ -232,24 +235,26 @@ def test_transparent_holes_become_opaque_and_other_transparency_stays(job, comma
     ],
 )
 def test_an_image_that_is_too_large_for_the_memory_is_named_and_the_others_are_done(job, command, monkeypatch, error):
-    def run_out(inpainter, pixels, *more):
+    composite = ImageInpainter.composite
+
+    def run_out(self, pixels, *more, **options):
         if (pixels[:, 0, 0].numpy() == image(0)[0, 0]).all():
             raise error
-        return inpaint_image(inpainter, pixels, *more)
+        return composite(self, pixels, *more, **options)
 
-    monkeypatch.setattr("pose_inpaint.models.inference.inpaint_image", run_out)
+    monkeypatch.setattr(ImageInpainter, "composite", run_out)
     result = command("predict", MEAN, *arguments(job))
     assert result.status == 1
     assert "2 images inpainted, 0 already existed, 1 skipped" in result.out
-    assert f"skipped: {job}/in/a.png: out of memory ({error}); give size=N" in result.err
+    assert f"skipped: {job}/in/a.png: out of memory ({error}); give scale=auto or scale=N" in result.err
     assert files(job / "out") == ["b.png", "sub/a.png"]
 
 
 def test_other_faults_of_the_method_are_not_hidden(job, command, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr("pose_inpaint.models.inference.inpaint_image", fail)
+    monkeypatch.setattr(ImageInpainter, "composite", fail)
     with pytest.raises(RuntimeError, match="mat1"):
         command("predict", MEAN, *arguments(job))
 
@@ -286,9 +291,9 @@ def test_invalid_images_are_reported_and_skipped(job, command):
         ({"model": None, "checkpoint": "{job}/broken.json"}, "{job}/broken.json"),
         ({"model": "telepathy"}, "telepathy"),
         ({"output": "{job}/broken.json/out"}, "error: output={job}/broken.json/out: can't be written"),
-        ({"size": "30"}, "error: size=30: must be a multiple of 4"),
-        ({"size": "0"}, "error: size=0: must be a multiple of 4"),
-        ({"size": "1000000"}, "error: size=1000000: must be a multiple of 4, at most 16384"),
+        ({"scale": "30"}, "error: scale=30: must be auto, native, or a multiple of 4"),
+        ({"scale": "0"}, "error: scale=0: must be auto, native, or a multiple of 4"),
+        ({"scale": "1000000"}, "error: scale=1000000: must be auto, native, or a multiple of 4 of at most 16384"),
         ({"device": "abacus"}, "error: device=abacus"),
         ({"colour": "red"}, "colour"),
         ({"input": None}, "input"),
@@ -332,44 +337,6 @@ def test_the_plan_keeps_names_and_turns_suffixes_to_png(job):
         ("c.d.JPG", "out/c.d.png"),
         ("sub/a.png", "out/sub/a.png"),
     ]
-
-
-class Recorder:
-    """Inpainter of stride 4 that records its input and returns a constant."""
-
-    stride = 4
-
-    def __call__(self, known, mask, *, samples=1, generator=None):
-        self.known, self.mask = known, mask
-        return InpaintingOutput(torch.zeros_like(known)[:, None])
-
-
-@pytest.mark.parametrize("size", [None, 32])
-@pytest.mark.parametrize(("height", "width"), [(37, 53), (3, 5), (1, 1), (8, 4)])
-def test_inputs_are_padded_to_the_stride_and_outputs_cropped_back(size, height, width):
-    recorder = Recorder()
-    masked = torch.zeros(height, width, dtype=torch.bool)
-    masked[-1, -1] = True
-    pixels = torch.full((3, height, width), 200, dtype=torch.uint8)
-    raw = inpaint_image(recorder, pixels, masked, size)
-    assert raw.shape == (3, height, width)
-    assert (raw == 128).all()
-    assert recorder.known.shape[-2:] == recorder.mask.shape[-2:]
-    assert recorder.known.shape[-2] % 4 == recorder.known.shape[-1] % 4 == 0
-
-
-@pytest.mark.parametrize("size", [None, 32])
-def test_the_network_never_sees_masked_pixels(size):
-    recorder = Recorder()
-    pixels = torch.full((3, 37, 53), 200, dtype=torch.uint8)
-    masked = torch.zeros(37, 53, dtype=torch.bool)
-    masked[30:, 40:] = True  # up to the edges, where padding is added
-    pixels[:, masked] = 90
-    inpaint_image(recorder, pixels, masked, size)
-    emptied = recorder.mask.bool().expand(-1, 3, -1, -1)
-    assert (recorder.known[emptied] == EMPTY).all()
-    assert (recorder.known[~emptied] - (200 / 127.5 - 1)).abs().max() < 1e-5
-    assert emptied[..., -1, -1].all()
 
 
 def test_an_error_that_says_nothing_is_named_by_its_type(job, command, monkeypatch):

@@ -38,6 +38,14 @@ def check_value(key: str, value: Any, must: str, valid: Callable[[Any], bool]) -
         raise InputError(f"{key}={shown}: {must}")
 
 
+def check_scale(scale: object) -> None:
+    """Raise `InputError` unless the scale of inpainting is "auto", "native", or a side in pixels."""
+    if scale in ("auto", "native"):
+        return
+    if isinstance(scale, bool) or not isinstance(scale, int) or not 4 <= scale <= LARGEST_SIDE or scale % 4:
+        raise InputError(f"scale={scale}: must be auto, native, or a multiple of 4 of at most {LARGEST_SIDE} pixels")
+
+
 def check_at_least(least: float, **values: float | None) -> None:
     """Raise `InputError` if a value is below `least`; None is not checked, and __ in a name stands for a dot."""
     for name, value in values.items():

@@ -22,6 +22,7 @@ RENAMED = {
     "schedule.phases.*.fresh_completion": "fresh_output",
     "share_edges": "mask_ratio_edges",
     "sheet": "contact_sheet",
+    "size": "scale",
     "systems": "methods",
 }
 """New last part of each renamed key, of a value or a block; * stands for any part."""

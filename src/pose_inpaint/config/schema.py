@@ -6,7 +6,6 @@ from typing import Any, Optional
 from pose_inpaint.config.block_schema import (
     AUTO,
     EACH_PHASE,
-    LARGEST_SIDE,
     SPLITS,
     TRAINING,
     BatchnormSettings,
@@ -24,6 +23,7 @@ from pose_inpaint.config.block_schema import (
     TestSettings,
     check_at_least,
     check_one_of,
+    check_scale,
     check_seed,
     check_trainer,
     check_value,
@@ -217,11 +217,11 @@ class PredictSettings:
     postprocess: dict[str, Any]
     model: Optional[dict[str, Any]] = None
     checkpoint: Optional[str] = None
-    size: Optional[int] = None
+    scale: Any = None
 
     def __post_init__(self) -> None:
-        must = f"must be a multiple of 4, at most {LARGEST_SIDE}, or null for the image's own resolution"
-        check_value("size", self.size, must, lambda v: 4 <= v <= LARGEST_SIDE and v % 4 == 0)
+        if self.scale is not None:
+            check_scale(self.scale)
 
 
 @dataclass

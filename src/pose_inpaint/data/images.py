@@ -90,7 +90,7 @@ def open_image(path: Path) -> Image.Image:
     Raises:
         InputError: As `decode_image`, or pixels outside these ranges.
     """
-    return decode_image(path, _to_rgb)
+    return decode_image(path, to_rgb)
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -103,7 +103,8 @@ def image_size(path: Path) -> tuple[int, int]:
         raise InputError(f"{path}: not an image that can be read ({error}); replace or remove it") from error
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Convert to 8-bit RGB, as `open_image` does."""
     if image.mode == "F" or image.mode.startswith("I"):  # Pillow's own conversion clips at 255
         return Image.fromarray(np.rint(_to_byte_range(image)).clip(0, 255).astype(np.uint8)).convert("RGB")
     if image.mode == "P" and "transparency" in image.info:  # Pillow warns about converting these to RGB directly
@@ -129,7 +130,8 @@ def _to_byte_range(image: Image.Image) -> Float[np.ndarray, "h w"]:
     return values * scale
 
 
-def _alpha(image: Image.Image) -> UInt8[np.ndarray, "h w"] | None:
+def find_alpha(image: Image.Image) -> UInt8[np.ndarray, "h w"] | None:
+    """Return the opacity of an image, 0..255, or None if its mode has none."""
     if not image.has_transparency_data or image.mode.startswith("I"):  # of 16 bits, one grey value may be transparent
         return None
     return np.array(image.convert("RGBA").getchannel("A"))
@@ -143,9 +145,9 @@ def find_light(image: Image.Image) -> Bool[np.ndarray, "h w"]:
     """
     values = np.asarray(image)
     in_bytes = image.mode.startswith("I") and values.min() >= 0 and values.max() <= 255
-    grey = values if in_bytes else np.array(_to_rgb(image).convert("L"))
+    grey = values if in_bytes else np.array(to_rgb(image).convert("L"))
     light: np.ndarray = grey >= 128 if grey.max() != 1 else grey == 1
-    alpha = _alpha(image)
+    alpha = find_alpha(image)
     others = [alpha >= 128] if alpha is not None else [values == 1] if image.mode == "P" and values.max() == 1 else []
     for other in others:
         if light.all() or not light.any():
@@ -172,9 +174,9 @@ def read_photo(path: Path) -> Photo:
     """Read an image as `open_image` does, with its alpha channel, ICC profile and resolution."""
 
     def convert(image: Image.Image) -> Photo:
-        alpha = _alpha(image)
+        alpha = find_alpha(image)
         opaque = alpha is None or bool((alpha == 255).all())
-        return Photo(to_tensor(_to_rgb(image)), None if opaque else torch.from_numpy(alpha), _kept_info(image))
+        return Photo(to_tensor(to_rgb(image)), None if opaque else torch.from_numpy(alpha), _kept_info(image))
 
     return decode_image(path, convert)
 

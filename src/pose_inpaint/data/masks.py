@@ -41,11 +41,11 @@ class Masks(Protocol):
         ...
 
 
-def shrink(masked: Bool[Tensor, "h w"], size: int) -> Bool[Tensor, "s s"]:
+def shrink(masked: Bool[Tensor, "h w"], height: int, width: int) -> Bool[Tensor, "h2 w2"]:
     """Resize a mask; every pixel that a masked one contributes to becomes masked, so that nothing leaks."""
-    if masked.shape == (size, size):
+    if masked.shape == (height, width):
         return masked
-    return F.interpolate(masked[None, None].float(), (size, size), mode="bilinear", antialias=True)[0, 0] > 0
+    return F.interpolate(masked[None, None].float(), (height, width), mode="bilinear", antialias=True)[0, 0] > 0
 
 
 class MaskData:
@@ -67,7 +67,7 @@ class MaskData:
             check_blocks(record.blocks, *shape)
         except InputError as error:
             raise InputError(f"{record.path}: in maskdata.json, its {error}; correct or remove it") from error
-        return shrink(draw_blocks(record.blocks, *shape), size)
+        return shrink(draw_blocks(record.blocks, *shape), size, size)
 
 
 class Squares:
@@ -161,7 +161,7 @@ class MaskFolder:
         if masked.shape != shape:
             sizes = f"mask of {masked.shape[0]}x{masked.shape[1]} pixels for an image of {shape[0]}x{shape[1]}"
             raise InputError(f"{path}: {sizes}; make them the same size")
-        return shrink(masked, size)
+        return shrink(masked, size, size)
 
 
 def find_mask(masks: dict[str, Path], name: str, folder: Path) -> Path:

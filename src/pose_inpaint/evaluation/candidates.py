@@ -16,6 +16,7 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.evaluation.evaluator import InpaintFn, inpaint_fn
 from pose_inpaint.evaluation.predictions import Predictions
 from pose_inpaint.evaluation.scores_file import CheckpointRecord
+from pose_inpaint.models.inference import ImageInpainter
 from pose_inpaint.models.pretrained import Pretrained
 from pose_inpaint.training.checkpoint import Checkpoint, load_for_inference, read_checkpoint
 from pose_inpaint.types import Inpainter
@@ -63,6 +64,17 @@ def read_predictions(settings: EvaluateSettings, data: InpaintingData) -> Method
     predictions = Predictions(folder, data.images(settings.split).records, data.records(settings.split), data.resizing)
     name = Path(folder).resolve().name
     return Method(settings.name or name, predictions, {"predictions": name})
+
+
+def build_image_inpainter(
+    model: Mapping[str, Any] | None, checkpoint: str | None, postprocess: Mapping[str, Any], device: torch.device
+) -> ImageInpainter:
+    """Build the method that `checkpoint` or `model` selects, for images of any size; raise as `choose_inpainter`."""
+    inpainter, read = choose_inpainter(model, checkpoint, device)
+    trained = read or getattr(inpainter, "release", None)
+    data = trained.config["data"] if trained else {}
+    inpainter = build.build_postprocess(postprocess, inpainter)
+    return ImageInpainter(inpainter, data.get("size"), device, data.get("resize", "antialias"))
 
 
 def choose_inpainter(

@@ -173,7 +173,7 @@ def test_shrinking_keeps_every_masked_pixel_masked(data, size, factor):
     side = size * factor
     masked = torch.tensor(data.draw(st.lists(st.booleans(), min_size=side**2, max_size=side**2))).view(side, side)
     inside = masked.view(size, factor, size, factor).any(dim=3).any(dim=1)
-    assert (shrink(masked, size) >= inside).all()
+    assert (shrink(masked, size, size) >= inside).all()
 
 
 @settings(max_examples=100, deadline=None)
@@ -190,19 +190,19 @@ def test_masked_pixels_never_leak_into_known_ones(height, width, size, position)
     masked[row : row + side, column : column + side] = True
     image = torch.rand(3, height, width)
     other = torch.where(masked, 100 * torch.rand(3, height, width), image)
-    known = ~shrink(masked, size).expand(3, -1, -1)
+    known = ~shrink(masked, size, size).expand(3, -1, -1)
     assert torch.equal(resize(image, size, size)[known], resize(other, size, size)[known])
 
 
 def test_shrinking_leaves_pixels_far_from_holes_known():
     masked = torch.zeros(64, 64, dtype=torch.bool)
     masked[:16, :16] = True
-    assert shrink(masked, 16).sum() <= 5 * 5
+    assert shrink(masked, 16, 16).sum() <= 5 * 5
 
 
 def test_a_mask_of_the_right_size_is_unchanged():
     masked = torch.tensor([[True, False], [False, False]])
-    assert shrink(masked, 2) is masked
+    assert shrink(masked, 2, 2) is masked
 
 
 @pytest.mark.parametrize(("invert", "expected"), [(False, [[0, 0, 1, 1]]), (True, [[1, 1, 0, 0]])])
