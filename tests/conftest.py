@@ -47,7 +47,7 @@ PATIENCE = 600.0
 """Seconds after which what should have happened will not: an idle machine needs a few, a busy one many times more."""
 
 
-LONGEST = ("tests/integration/test_soak.py", "notebooks/", "tests/integration/test_benchmark.py")
+LONGEST = ("tests/integration/test_soak.py", "tests/integration/test_benchmark.py")
 
 
 @dataclass(frozen=True)

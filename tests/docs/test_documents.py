@@ -111,9 +111,3 @@ def test_a_loss_is_added_with_one_module_and_one_file(command, tiny_data, tmp_pa
     assert outcome.status == 0, outcome.err
     header = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0]
     assert "train/generator/smooth" in header
-
-
-def test_notebooks_contain_no_output():
-    for path in (REPOSITORY / "notebooks").glob("*.ipynb"):
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-            assert not cell.get("outputs"), path
