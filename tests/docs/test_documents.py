@@ -5,8 +5,10 @@ import re
 import shlex
 import sys
 
+import numpy as np
 import pytest
 from conftest import REPOSITORY, TINY
+from PIL import Image
 
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")])
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -111,3 +113,33 @@ def test_a_loss_is_added_with_one_module_and_one_file(command, tiny_data, tmp_pa
     assert outcome.status == 0, outcome.err
     header = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0]
     assert "train/generator/smooth" in header
+
+
+def test_the_python_of_the_pages_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save("photo.jpg")
+    mask = np.zeros((48, 64), dtype=bool)
+    mask[10:20, 30:40] = True
+    Image.fromarray(mask).save("mask.png")
+    for block in blocks((REPOSITORY / "docs" / "python.md").read_text(encoding="utf-8"), "python"):
+        exec(block, {})
+    with Image.open("photo.jpg") as before, Image.open("restored.png") as after:
+        assert (np.asarray(before) == np.asarray(after)).all(-1)[~mask].all()
+    assert "divide 0..255 by 255" in capsys.readouterr().out
+
+
+def test_the_pages_of_settings_have_every_key_with_type_default_and_meaning(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(REPOSITORY / "docs")
+    import settings_pages
+
+    settings_pages.write(tmp_path / "settings")
+    page = (tmp_path / "settings" / "command_predict.md").read_text(encoding="utf-8")
+    assert "| `mask.invert` | `true or false` | `false` | polarity of mask images." in page
+    assert "native, for form=challenge 128 |" in page  # a meaning of several lines
+    assert "| `lr` | `number` | `2.0e-3` | ours |" in (tmp_path / "settings" / "group_optim.md").read_text()
+    for command, schema in settings_pages.ROOTS.items():
+        text = (tmp_path / "settings" / f"command_{command}.md").read_text(encoding="utf-8")
+        groups = {path.name for path in settings_pages.CONF.iterdir() if path.is_dir()}
+        for key in {each.split(".")[0] for each in settings_pages.annotations(schema)} - groups:
+            assert re.search(rf"\| `{key}(\.|`)", text) or f"\n{key}:\n" in text, f"{command}: {key}"

@@ -14,7 +14,7 @@ MeanOver = Literal["whole", "region"]
 
 
 class PixelError(LossTerm):
-    """Mean of W e(I - I'), where W is 1 in `region` and 0 elsewhere; subclasses define e in `error`.
+    """Mean of `W e(I - I')`, where W is 1 in `region` and 0 elsewhere; subclasses define e in `error`.
 
     Raises `InputError` for arguments out of range.
 
@@ -60,7 +60,7 @@ class PixelError(LossTerm):
 
 
 class AbsoluteError(PixelError):
-    """Mean of W |I - I'|, in [0, 2]."""
+    """Mean of `W |I - I'|`, in [0, 2]."""
 
     def error(self, difference: Float[Tensor, "b s 3 h w"]) -> Float[Tensor, "b s 3 h w"]:
         """Absolute difference."""
@@ -68,7 +68,7 @@ class AbsoluteError(PixelError):
 
 
 class SquaredError(PixelError):
-    """Mean of W (I - I')², in [0, 4]."""
+    """Mean of `W (I - I')²`, in [0, 4]."""
 
     def error(self, difference: Float[Tensor, "b s 3 h w"]) -> Float[Tensor, "b s 3 h w"]:
         """Squared difference."""
