@@ -13,7 +13,7 @@ from pose_inpaint.config.instantiate import load_network
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.release import WEIGHTS, Release, is_release, read_release
 from pose_inpaint.runtime.hashing import file_digest
-from pose_inpaint.tracking.checkpoint_file import read_whole
+from pose_inpaint.runtime.torch_file import read_whole
 from pose_inpaint.training.lightning_module import CHECKPOINT_FORMAT, InpaintingModule
 
 INITIAL = ("model.init", "discriminator.init")
