@@ -69,6 +69,11 @@ def is_release(path: str | Path) -> bool:
     return Path(path).is_dir()
 
 
+def find_release(name: str | Path) -> Path:
+    """Return the folder of a release that comes with the package, by its name, or else the path itself."""
+    return PACKAGED / name if (PACKAGED / name / CONFIG).is_file() else Path(name)
+
+
 def read_release(folder: str | Path, key: str = "checkpoint", kind: Kind | None = "inpainting") -> Release:
     """Read released weights.
 

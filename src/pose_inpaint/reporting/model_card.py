@@ -51,16 +51,21 @@ def model_card(release: Released, scores: Sequence[ScoresFile]) -> str:
         scores: Evaluations of the model.
     """
     config = release.config
-    optim = config["optim"]
+    optim, phases, trained = config["optim"], config["schedule"]["phases"], config.get("trained", {})
+    names = [phase["name"] for phase in phases]
+    if trained.get("phase") in names:  # later ones have had no effect on the weights
+        phases = phases[: names.index(trained["phase"]) + 1]
     settings = {
         "network": config["model"]["_target_"],
         "its settings": _inline({key: value for key, value in config["model"].items() if key != "_target_"}),
         "image side": f"{config['data']['size']} pixels",
-        "phases": ", ".join(f"{phase['name']} ({', '.join(phase['terms'])})" for phase in config["schedule"]["phases"]),
+        "phases": ", ".join(f"{phase['name']} ({', '.join(phase['terms'])})" for phase in phases),
         "optimizer": f"{optim['optimizer']['_target_']}, learning rate {optim['lr']:g}, schedule {optim['schedule']}",
-        "images per step": config["data"]["batch_size"],
+        "images per step": trained.get("images_per_step") or config["data"]["batch_size"],
         "moving average": config["ema"]["decay"] or "none",
     }
+    if trained:
+        settings["training"] = f"{trained['batches']:,} batches, {trained['minutes']:g} minutes"
     use = (
         "Weights that restore missing parts of photos of people. Use them by "
         "`python -m pose_inpaint.predict checkpoint=THIS_FOLDER input=PHOTOS mask=MASKS output=DIR`."

@@ -11,7 +11,7 @@ from torch import Tensor
 from pose_inpaint.config.schema import ReleaseSettings
 from pose_inpaint.errors import InputError
 from pose_inpaint.evaluation.scores_file import ScoresFile
-from pose_inpaint.models.release import Kind, count_parameters
+from pose_inpaint.models.release import Kind, count_parameters, is_release
 from pose_inpaint.pose.hourglass import read_hourglass
 from pose_inpaint.reporting.model_card import Released, model_card, pose_card
 from pose_inpaint.tracking.files import SCORES
@@ -19,7 +19,7 @@ from pose_inpaint.training.checkpoint import load_for_inference, read_checkpoint
 
 KEPT = (
     "name", "seed", "model", "discriminator", "loss", "data", "mask", "augment", "schedule", "optim", "ema",
-    "batchnorm", "max_minutes",
+    "batchnorm", "max_minutes", "trained",
 )  # fmt: skip
 """Blocks of a training's configuration that a release keeps."""
 POSE_KEPT = ("name", "seed", "network", "data", "epochs", "lr", "weight_decay")
@@ -62,6 +62,13 @@ def content_of_model(settings: ReleaseSettings) -> Content:
             raise InputError(f"scores={folder}: are not of {settings.checkpoint}; evaluate that checkpoint")
     config = _public(checkpoint.config, KEPT, settings.name)
     config["batchnorm"] = {**config["batchnorm"], "statistics": checkpoint.batchnorm}
+    if not is_release(checkpoint.path):
+        config["trained"] = {
+            "phase": checkpoint.phase,
+            "batches": checkpoint.batches_seen,
+            "images_per_step": checkpoint.images,
+            "minutes": round(checkpoint.seconds / 60, 1),
+        }
     count, name = count_parameters(weights), config["name"]
     released = Released(name, config, count, settings.precision, settings.data_terms, sha256, settings.limits)
     return Content("inpainting", config, weights, model_card(released, scores))

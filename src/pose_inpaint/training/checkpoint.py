@@ -31,7 +31,7 @@ class Checkpoint:
     state: dict[str, Tensor]  # state dict of the module
     batches: int = 0  # number of batches done of the unfinished epoch
     images: int | None = None  # images per step over all devices; None if no training step was taken
-    seconds: float = 0.0  # duration of training, over all starts, of a run with a time budget; 0 without one
+    seconds: float = 0.0  # duration of training, over all starts; 0 for a release
     batchnorm: str = "recalibrated"  # batch-norm statistics: "recalibrated" for these weights, or "running"
 
     @property
