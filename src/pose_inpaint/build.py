@@ -76,6 +76,8 @@ def build_metrics(
 ) -> dict[str, Metric]:
     """Build every metric for the given images and for those regions that it is defined on, by full name.
 
+    A metric's key in the configuration is its name, unless it has an attribute `named`.
+
     Raises:
         InputError: A score can't be built.
     """
@@ -85,8 +87,8 @@ def build_metrics(
         for image in images:
             for region in regions:
                 if region in getattr(kind, "regions", REGIONS):
-                    name = str(ScoreName(metric, image, region))
-                    metrics[name] = build_metric(name, blocks, **arguments)
+                    built = build_metric(str(ScoreName(metric, image, region)), blocks, **arguments)
+                    metrics[str(ScoreName(getattr(built, "named", metric), image, region))] = built
     return metrics
 
 

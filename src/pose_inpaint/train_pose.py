@@ -111,7 +111,7 @@ def _check(settings: TrainPoseSettings) -> None:
 def _check_same(last: Path, config: dict[str, Any]) -> int:
     """Return the steps of a checkpoint; raise `InputError` if its network, data or length of training are others."""
     from pose_inpaint.config.differences import differing_keys, flat
-    from pose_inpaint.tracking.checkpoint_file import read_whole
+    from pose_inpaint.runtime.torch_file import read_whole
 
     content = read_whole(last, "resume")
     old, new = flat(content["pose_inpaint_pose"]["config"]), flat(config)

@@ -76,7 +76,7 @@ def test_annotated_joints_are_a_reference(command, tiny_data, tiny_pose, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["pose=hourglass"], "pose.weights is missing"),
+        (["pose=hourglass", "pose.weights=none.ckpt"], "pose.weights=none.ckpt: no such file"),
         (["pose=blazepose"], "pose.model_dir is missing"),
         (["pose=blazepose", "pose.model_dir=/nowhere"], "pose.model_dir: no such file: /nowhere/pose_detection.tflite"),
         (["pose=openpose"], "blazepose, hourglass, keypoint_rcnn, none"),

@@ -98,6 +98,24 @@ def test_half_precision_halves_the_file_and_changes_little(command, tiny_checkpo
     assert any(not torch.equal(half[name], value) for name, value in single.items())
 
 
+def test_a_card_tells_the_training_that_the_weights_went_through(command, tiny_run, tmp_path):
+    content = torch.load(next(tiny_run.glob("checkpoints/best-reconstruction*.ckpt")), weights_only=True)
+    content["InpaintingData"]["images"], content["pose_inpaint"]["seconds"] = 8, 90.0  # as on two devices
+    batches = int(content["state_dict"]["batches_seen"])
+    torch.save(content, tmp_path / "early.ckpt")
+    command("release", f"checkpoint={tmp_path}/early.ckpt", f"output={tmp_path}/first")
+    command("release", f"checkpoint={tmp_path}/first", f"output={tmp_path}/again")
+    for name in ("first", "again"):
+        card = (tmp_path / name / "card.md").read_text()
+        assert "| phases | reconstruction (hole, known, perceptual) |" in card
+        assert "| images per step | 8 |" in card
+        assert f"| training | {batches} batches, 1.5 minutes |" in card
+    command("release", f"checkpoint={tiny_run}/checkpoints/last.ckpt", f"output={tmp_path}/last")
+    card = (tmp_path / "last/card.md").read_text()
+    assert "reconstruction (hole, known, perceptual), adversarial (hole, known, adversarial, perceptual) |" in card
+    assert "| images per step | 4 |" in card
+
+
 def test_scores_of_the_checkpoint_go_into_the_card(command, tiny_checkpoint, tiny_run, tmp_path):
     best = next(tiny_run.glob("checkpoints/best-adversarial*.ckpt"))
     outcome = command("release", f"checkpoint={best}", f"output={tmp_path}/released", f"scores=[{tiny_run}]")
@@ -111,11 +129,18 @@ def test_scores_of_the_checkpoint_go_into_the_card(command, tiny_checkpoint, tin
     assert not (tmp_path / "other").exists()
 
 
-def test_training_begins_from_a_release(command, release, tiny_data, tmp_path):
+def test_training_begins_from_a_release(command, release, tiny_data, tmp_path, monkeypatch):
     short = ["trainer.max_epochs=1", "test.enabled=false"]
     arguments = ["+experiment=authors2018", f"data.root={tiny_data}", *TINY, *short]
-    outcome = command("train", *arguments, f"hydra.run.dir={tmp_path}/run", f"init_from={release}")
+    monkeypatch.setattr("pose_inpaint.models.release.PACKAGED", release.parent)
+    outcome = command("train", *arguments, f"hydra.run.dir={tmp_path}/run", "init_from=released")
     assert outcome.status == 0, outcome.err
+    outcome = command("train", *arguments, f"hydra.run.dir={tmp_path}/other", "init_from=relaesed")
+    assert outcome.status == 2
+    assert "init_from=relaesed: no such file" in outcome.err
+    outcome = command("train", *arguments, f"hydra.run.dir={tmp_path}/other", f"init_from={release}", "model.width=4")
+    assert outcome.status == 2
+    assert f"init_from={release}: made with" in outcome.err
     outcome = command("train", *arguments, f"hydra.run.dir={tmp_path}/other", f"resume={release}")
     assert outcome.status == 2
     assert f"released weights can't be resumed; begin with them by init_from={release}" in outcome.err

@@ -56,6 +56,16 @@ def test_a_run_cut_short_by_its_budget_goes_on_as_if_unbroken(command, unbroken,
     assert all(map(torch.equal, weights(tmp_path / "cut"), weights(whole)))
 
 
+def test_the_duration_is_counted_over_all_starts_without_a_budget(command, unbroken, tick, tmp_path):
+    data, whole = unbroken("mask=squares")
+    for more, batches in ((["trainer.max_epochs=2"], 6), (["resume=auto"], 12)):
+        tick(6)
+        assert command("train", *arguments(data, tmp_path / "run", *more)).status == 0
+        content = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)
+        assert content["pose_inpaint"]["seconds"] == 6 * batches
+    assert all(map(torch.equal, weights(tmp_path / "run"), weights(whole)))
+
+
 def test_a_budget_counts_over_all_starts(command, tiny_data, tick, tmp_path):
     for minutes, batches in ((0.2, 2), (0.5, 5)):
         tick(6)
@@ -120,6 +130,7 @@ def test_a_budget_that_ends_before_the_last_phase_is_said_early(command, tiny_da
         ("optim.schedule_over=finale", "optim.schedule_over=finale: not one of training, phases, reconstruction"),
         ("optim.warmup=-1", "optim.warmup=-1: must be at least 0"),
         ("optim.warmup=13", "optim.warmup=13: longer than the training of 12 batches"),
+        ("optim.warmup=7 optim.schedule_over=adversarial", "longer than the phase 'adversarial' of 6 batches"),
         ("ema.decay=1", "ema.decay=1: must be in (0, 1)"),
         ("trainer.check_val_every_n_epoch=2 max_minutes=1", "with max_minutes the last epoch, which may be any"),
     ],

@@ -252,7 +252,7 @@ class ReleaseSettings:
     precision: str
     scores: list[str]
     data_terms: str
-    limits: str
+    limits: Optional[str] = None
     name: Optional[str] = None
 
     def __post_init__(self) -> None:

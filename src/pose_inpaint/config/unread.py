@@ -12,6 +12,9 @@ from pose_inpaint.config.overrides import key_of
 REFERRED = ("data.root", "loss.alpha", "loss.beta", "loss.features", "optim.lr")
 """Keys that only other settings read, as `${KEY}`."""
 
+WITHOUT_DISCRIMINATOR = re.compile(r"pose_inpaint\.losses\.(?!.*(Adversarial|FeatureMatching))")
+"""Our loss terms that need no discriminator."""
+
 
 def unread(config: DictConfig, keys: Iterable[str]) -> dict[str, str]:
     """Return the reason for each of `keys` that a training with a composed, valid configuration does not read.
@@ -83,7 +86,7 @@ def _switched_off(config: DictConfig) -> Iterator[tuple[str, str]]:
         for key in ("loss.discriminator", "optim.discriminator_optimizer", "optim.discriminator_schedule"):
             yield key, "no phase that is trained trains the discriminator"
         targets = [str(get(f"loss.generator.{name}._target_")) for name in listed]
-        if get("discriminator._target_") and all(re.match(r"pose_inpaint\.losses\.(?!.*Adv)", t) for t in targets):
+        if get("discriminator._target_") and all(WITHOUT_DISCRIMINATOR.match(t) for t in targets):
             yield "discriminator", "no phase that is trained has a discriminator"
     if get("ema.decay") is None:
         yield "ema.warmup", "ema.decay is null"

@@ -119,7 +119,7 @@ class FrechetVGG16(DistributionMetric):
             raise InputError(
                 f"metric.frechet_vgg16.layer={layer}: must be a layer of the fourth or fifth block, such as conv5_3"
             )
-        features = _PooledFeatures(VGG16Features(weights, channels=channels, layers=[layer]))  # type: ignore[arg-type]
+        features = _PooledFeatures(VGG16Features(weights, [layer], channels, "metric.frechet_vgg16"))  # type: ignore[arg-type]
         super().__init__(image, region, FrechetInceptionDistance(feature=features))
 
 

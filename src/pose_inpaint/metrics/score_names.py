@@ -10,7 +10,8 @@ from pose_inpaint.metrics.bootstrap import Estimate
 
 LABELS = {
     "mse": "MSE", "psnr": "PSNR (dB)", "psnr_pooled": "pooled PSNR (dB)", "ssim": "SSIM", "dssim": "DSSIM",
-    "wnjd": "WNJD", "pck": "PCK@0.2", "found": "people found", "lpips": "LPIPS", "fid": "FID", "kid": "KID",
+    "wnjd": "WNJD", "pck": "PCK@0.2", "found": "people found", "lpips": "LPIPS",
+    "lpips_vgg_unverified": "LPIPS-VGG (unverified copy)", "fid": "FID", "kid": "KID",
     "frechet_vgg16": "Fréchet, VGG16",
 }  # fmt: skip
 HIGHER_IS_BETTER = ("psnr", "ssim", "pck", "found")

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from pose_inpaint.errors import InputError
-from pose_inpaint.models.release import PACKAGED, read_release
+from pose_inpaint.models.release import find_release, read_release
 from pose_inpaint.types import InpaintingOutput
 
 
@@ -24,8 +24,7 @@ class Pretrained(nn.Module):
 
     def __init__(self, weights: str = "pretrained", key: str = "model.weights") -> None:
         super().__init__()
-        folder = PACKAGED / weights
-        self.release = read_release(folder if folder.is_dir() else weights, key)
+        self.release = read_release(find_release(weights), key)
         self.network = self.release.network()
         self.stride = getattr(self.network, "stride", 1)
         self.eval()

@@ -21,8 +21,13 @@ from pose_inpaint.runtime.hashing import file_digest
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.yaml", "card.md"
 RELEASE_FORMAT = 1
 
+Kind = Literal["inpainting", "pose"]
+USES: dict[str, str] = {"inpainting": "checkpoint=FOLDER", "pose": "pose=hourglass pose.weights=FOLDER"}
 Precision = Literal["fp16", "fp32"]
 DTYPES: dict[str, torch.dtype] = {"fp16": torch.float16, "fp32": torch.float32}
+
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
+"""Ends of the names of batch-norm statistics, which keep their precision and are no parameters."""
 
 PACKAGED = Path(__file__).parent / "weights"
 """Releases that come with the package, one folder each."""
@@ -44,8 +49,14 @@ class Release:
     weights: dict[str, Tensor]
     sha256: str
 
+    @property
+    def kind(self) -> Kind:
+        """What the weights are for."""
+        kind: Kind = self.config["release"].get("kind", "inpainting")
+        return kind
+
     def network(self) -> nn.Module:
-        """Build the network with its weights, in evaluation mode.
+        """Build the inpainting network with its weights, in evaluation mode.
 
         Raises:
             InputError: The weights don't fit the configured network.
@@ -58,15 +69,21 @@ def is_release(path: str | Path) -> bool:
     return Path(path).is_dir()
 
 
-def read_release(folder: str | Path, key: str = "checkpoint") -> Release:
+def find_release(name: str | Path) -> Path:
+    """Return the folder of a release that comes with the package, by its name, or else the path itself."""
+    return PACKAGED / name if (PACKAGED / name / CONFIG).is_file() else Path(name)
+
+
+def read_release(folder: str | Path, key: str = "checkpoint", kind: Kind | None = "inpainting") -> Release:
     """Read released weights.
 
     Args:
         folder: Folder of the release.
         key: Setting that named the folder, for messages.
+        kind: What the weights should be for; None for anything.
 
     Raises:
-        InputError: A file is missing, damaged, or of another format or digest.
+        InputError: A file is missing, damaged, or of another format, digest or kind.
     """
     folder = Path(folder)
     for name in (CONFIG, WEIGHTS):
@@ -80,6 +97,10 @@ def read_release(folder: str | Path, key: str = "checkpoint") -> Release:
         raise InputError(f"{key}={folder}: {CONFIG} is not that of a release; fetch it again") from error
     if version != RELEASE_FORMAT:
         raise InputError(f"{key}={folder}: format {version}, but this version reads {RELEASE_FORMAT}; release it again")
+    actual = release.get("kind", "inpainting")
+    if actual not in USES or kind not in (None, actual):
+        use = USES.get(actual, "another version of this package")
+        raise InputError(f"{key}={folder}: weights of the kind {actual!r}, which are for {use}")
     found = file_digest(folder / WEIGHTS)
     if found != expected:
         raise InputError(
@@ -94,7 +115,12 @@ def read_release(folder: str | Path, key: str = "checkpoint") -> Release:
 
 
 def write_release(
-    folder: Path, config: Mapping[str, Any], weights: Mapping[str, Tensor], precision: Precision, card: str
+    folder: Path,
+    config: Mapping[str, Any],
+    weights: Mapping[str, Tensor],
+    precision: Precision,
+    card: str,
+    kind: Kind = "inpainting",
 ) -> Release:
     """Write released weights and read them back.
 
@@ -104,6 +130,7 @@ def write_release(
         weights: State dict of the network.
         precision: Precision of the stored weights; batch-norm statistics and integers keep theirs.
         card: Text of `card.md`, in which `{sha256}` stands for the digest of the weights.
+        kind: What the weights are for.
 
     Raises:
         InputError: A weight is beyond the range of the precision; nothing is written.
@@ -115,19 +142,25 @@ def write_release(
     digest = file_digest(folder / WEIGHTS)
     release = {
         "format": RELEASE_FORMAT,
+        "kind": kind,
         "precision": precision,
-        "parameters": sum(value.numel() for value in stored.values()),
+        "parameters": count_parameters(stored),
         "weights_sha256": digest,
     }
     with written_whole(folder / CONFIG) as part:
         part.write_text(OmegaConf.to_yaml(OmegaConf.create({**config, "release": release})), encoding="utf-8")
     with written_whole(folder / CARD) as part:
         part.write_text(card.replace("{sha256}", digest), encoding="utf-8")
-    return read_release(folder, "output")
+    return read_release(folder, "output", kind)
+
+
+def count_parameters(weights: Mapping[str, Tensor]) -> int:
+    """Count the parameters of a state dict."""
+    return sum(value.numel() for name, value in weights.items() if not name.endswith(BUFFERS))
 
 
 def _stored(name: str, value: Tensor, precision: Precision) -> Tensor:
-    if not value.is_floating_point() or name.endswith(("running_mean", "running_var")):
+    if not value.is_floating_point() or name.endswith(BUFFERS):
         return value.contiguous()
     stored = value.to(DTYPES[precision]).contiguous()
     if not torch.equal(stored.isfinite(), value.isfinite()):

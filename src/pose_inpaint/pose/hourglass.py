@@ -1,7 +1,6 @@
 """Pose estimator that uses a stacked hourglass trained by `pose_inpaint.train_pose`."""
 
-import pickle
-import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,35 +10,80 @@ from torch import Tensor
 
 from pose_inpaint.data.joints import JOINTS
 from pose_inpaint.errors import InputError, first_line
+from pose_inpaint.models.release import is_release, read_release
 from pose_inpaint.pose.estimator import Poses
 from pose_inpaint.pose.heatmaps import find_joints
 from pose_inpaint.pose.hourglass_network import STRIDE, StackedHourglass
 from pose_inpaint.runtime.hashing import file_digest
+from pose_inpaint.runtime.torch_file import read_whole
 
 HOURGLASS_FORMAT = 2
+CONTENT = "pose_inpaint_pose"
+"""Key of what this package adds to a checkpoint of `train_pose`."""
 PREFIX = "network."
+PACKAGED = {name: Path(__file__).parent / "weights" / f"hourglass_{name.lower()}" for name in ("A", "B")}
+"""Releases that come with the package, by name; each was trained on another half of the photos, with another seed."""
+DEFAULT = "B"
+
+
+@dataclass(frozen=True)
+class HourglassWeights:
+    """Weights of a stacked hourglass that were read and checked.
+
+    Attributes:
+        path: Checkpoint, or folder of a release.
+        config: Configuration of the training; `network` has the settings of the network.
+        state: State dict of the network, in single precision.
+        sha256: Digest of the file of weights.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    state: dict[str, Tensor]
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """Name for scores: that of a release, and the digest's first digits, so that no two weights share one."""
+        named = f" {self.config['name']}" if is_release(self.path) else ""
+        return f"hourglass{named} {self.sha256[:8]}"
+
+    def network(self, key: str = "pose.weights") -> StackedHourglass:
+        """Build the network with its weights, in evaluation mode; raise `InputError` if they don't fit its settings."""
+        try:
+            network = StackedHourglass(len(JOINTS), **self.config["network"])
+            network.load_state_dict(self.state)
+        except (RuntimeError, TypeError, KeyError) as error:
+            reason = str(error).splitlines()[-1].strip()[:120]
+            raise InputError(f"{key}={self.path}: its weights don't fit its network ({reason})") from error
+        return network.eval()
 
 
 class HourglassEstimator:
     """Pose estimation by a stacked hourglass on the whole image.
 
     Args:
-        weights: Checkpoint of `python -m pose_inpaint.train_pose`.
+        weights: "A" or "B", which come with the package, a checkpoint of `python -m pose_inpaint.train_pose`, or the
+            folder of a release of one; B if not given.
         min_confidence: Minimum mean confidence of the joints for a person to count as found, in (0, 1).
         device: Device to compute on.
 
     Raises:
-        InputError: The checkpoint can't be loaded, or an argument is out of range.
+        InputError: The weights can't be loaded, or an argument is out of range.
     """
 
     joint_names = JOINTS
 
-    def __init__(self, weights: str | None, min_confidence: float = 0.05, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, weights: str | None = None, min_confidence: float = 0.05, device: torch.device | str = "cpu"
+    ) -> None:
         if not 0 < min_confidence < 1:
             raise InputError(f"pose.estimator.min_confidence={min_confidence}: must be in (0, 1)")
-        self.network = load_hourglass(weights).to(device)
+        weights = weights or DEFAULT
+        found = read_hourglass(PACKAGED.get(weights, Path(weights)))
+        self.network = found.network().to(device)
         self.device, self.min_confidence = torch.device(device), min_confidence
-        self.name = f"hourglass {file_digest(Path(weights or ''))[:8]} ({min_confidence:g})"
+        self.name = f"{found.name} ({min_confidence:g})"
 
     def __call__(self, images: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
         """Estimate the poses of a batch on the whole images; `near` is ignored."""
@@ -50,32 +94,32 @@ class HourglassEstimator:
         return Poses(joints, joints[..., 2].mean(1) >= self.min_confidence, whole)
 
 
-def load_hourglass(weights: str | None) -> StackedHourglass:
-    """Load the network of a checkpoint, in evaluation mode.
+def read_hourglass(path: Path, key: str = "pose.weights") -> HourglassWeights:
+    """Read a checkpoint of `python -m pose_inpaint.train_pose`, or the folder of a release of one.
+
+    Args:
+        path: Checkpoint or folder.
+        key: Setting that named it, for messages.
 
     Raises:
-        InputError: No file is given, or it is not a checkpoint of `pose_inpaint.train_pose`.
+        InputError: It is missing or damaged, or holds something else.
     """
-    if weights is None:
-        raise InputError(
-            "pose.weights is missing: give pose.weights=FILE, a checkpoint of python -m pose_inpaint.train_pose"
-        )
-    if not Path(weights).is_file():
-        raise InputError(f"pose.weights={weights}: no such file; train one with python -m pose_inpaint.train_pose")
+    if is_release(path):
+        release = read_release(path, key, "pose")
+        return HourglassWeights(path, release.config, release.weights, release.sha256)
+    content = read_whole(path, key)
     try:
-        content: dict[str, Any] = torch.load(weights, map_location="cpu", weights_only=True)
-        ours = content["pose_inpaint_pose"]
-        if ours["format"] != HOURGLASS_FORMAT:
-            raise InputError(
-                f"pose.weights={weights}: format {ours['format']}, but this version reads {HOURGLASS_FORMAT}; "
-                "train one with python -m pose_inpaint.train_pose, or change version"
-            )
-        network = StackedHourglass(len(JOINTS), **ours["network"])
-        state = content["state_dict"].items()
-        network.load_state_dict({key.removeprefix(PREFIX): v for key, v in state if key.startswith(PREFIX)})
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, zipfile.BadZipFile, KeyError, TypeError) as error:
-        reason = first_line(error)[:120]
+        ours, state = content[CONTENT], content["state_dict"]
+        version = ours["format"]
+        config = {**ours.get("config", {}), "network": ours["network"]} if version == HOURGLASS_FORMAT else {}
+    except (KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"pose.weights={weights}: not a checkpoint of python -m pose_inpaint.train_pose ({reason})"
+            f"{key}={path}: not a checkpoint of python -m pose_inpaint.train_pose ({first_line(error)[:120]})"
         ) from error
-    return network.eval()
+    if version != HOURGLASS_FORMAT:
+        raise InputError(
+            f"{key}={path}: format {version}, but this version reads {HOURGLASS_FORMAT}; train one with python -m "
+            "pose_inpaint.train_pose, or change version"
+        )
+    network = {name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)}
+    return HourglassWeights(path, config, network, file_digest(path))

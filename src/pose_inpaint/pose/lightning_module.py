@@ -11,7 +11,7 @@ from pose_inpaint.errors import InputError
 from pose_inpaint.pose.augmentation import augment
 from pose_inpaint.pose.distances import correct_keypoints, person_scale
 from pose_inpaint.pose.heatmaps import draw_heatmaps, find_joints
-from pose_inpaint.pose.hourglass import HOURGLASS_FORMAT
+from pose_inpaint.pose.hourglass import CONTENT, HOURGLASS_FORMAT
 from pose_inpaint.pose.hourglass_network import STRIDE
 from pose_inpaint.runtime.rng_state import restore_random_state, take_random_state
 from pose_inpaint.types import Batch
@@ -69,11 +69,11 @@ class PoseModule(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add format, settings and configuration, as plain data that loads with `weights_only=True`."""
         content = {"format": HOURGLASS_FORMAT, "network": self.settings, "config": self.config}
-        checkpoint["pose_inpaint_pose"] = {**content, "random_state": take_random_state()}
+        checkpoint[CONTENT] = {**content, "random_state": take_random_state()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the random state until training starts."""
-        self._random_state = checkpoint["pose_inpaint_pose"]["random_state"]
+        self._random_state = checkpoint[CONTENT]["random_state"]
 
     def on_train_start(self) -> None:
         """Restore the random state of a resumed training."""

@@ -34,7 +34,8 @@ from pose_inpaint.types import ImageKind, check_choice
 
 HEADLINE = (
     "mse_composite_whole", "mse_composite_hole", "psnr_composite_whole", "dssim_composite_whole",
-    "lpips_composite_whole", "fid_composite_whole", "kid_composite_whole", "frechet_vgg16_composite_whole",
+    "lpips_composite_whole", "lpips_vgg_unverified_composite_whole",
+    "fid_composite_whole", "kid_composite_whole", "frechet_vgg16_composite_whole",
     "wnjd_composite_whole", "wnjd_composite_hole", "pck_composite_whole", "found_composite_whole",
 )  # fmt: skip
 

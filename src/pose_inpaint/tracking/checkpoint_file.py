@@ -1,7 +1,5 @@
-"""Checkpoint files, written atomically and checked when read."""
+"""Checkpoint files, written atomically."""
 
-import pickle
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from pose_inpaint.errors import InputError, first_line
 from pose_inpaint.runtime.files import written_whole
+from pose_inpaint.runtime.torch_file import read_whole
 
 
 class WholeCheckpointIO(TorchCheckpointIO):
@@ -37,24 +36,3 @@ class WholeCheckpointIO(TorchCheckpointIO):
     ) -> dict[str, Any]:
         """Read a checkpoint without running code from it."""
         return read_whole(Path(path), "resume")
-
-
-def read_whole(path: Path, key: str) -> dict[str, Any]:
-    """Load a checkpoint file to the CPU without running code from it, and verify checksums, which PyTorch does not do.
-
-    Raises:
-        InputError: The file, named by the setting `key`, does not exist, or is truncated or damaged.
-    """
-    if not path.is_file():
-        raise InputError(f"{key}={path}: no such file; give a checkpoint (*.ckpt) of a run")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-        if damaged is not None:
-            raise zipfile.BadZipFile(f"{damaged} was changed after it was written")
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, zipfile.BadZipFile, ValueError) as error:
-        raise InputError(
-            f"{key}={path}: not a PyTorch checkpoint, or a damaged one ({first_line(error)[:120]})"
-        ) from error
-    return content

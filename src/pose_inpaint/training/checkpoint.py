@@ -13,7 +13,7 @@ from pose_inpaint.config.instantiate import load_network
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.release import WEIGHTS, Release, is_release, read_release
 from pose_inpaint.runtime.hashing import file_digest
-from pose_inpaint.tracking.checkpoint_file import read_whole
+from pose_inpaint.runtime.torch_file import read_whole
 from pose_inpaint.training.lightning_module import CHECKPOINT_FORMAT, InpaintingModule
 
 INITIAL = ("model.init", "discriminator.init")
@@ -31,7 +31,7 @@ class Checkpoint:
     state: dict[str, Tensor]  # state dict of the module
     batches: int = 0  # number of batches done of the unfinished epoch
     images: int | None = None  # images per step over all devices; None if no training step was taken
-    seconds: float = 0.0  # duration of training, over all starts, of a run with a time budget; 0 without one
+    seconds: float = 0.0  # duration of training, over all starts; 0 for a release
     batchnorm: str = "recalibrated"  # batch-norm statistics: "recalibrated" for these weights, or "running"
 
     @property

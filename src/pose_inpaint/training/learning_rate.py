@@ -31,7 +31,7 @@ class LearningRate:
 
     Attributes:
         shape: Key of `SHAPES`.
-        warmup: Number of batches at the start of training in which the rate also rises linearly from 0.
+        warmup: Number of batches at the start of the schedule in which the rate also rises linearly from 0.
     """
 
     shape: str = "none"
@@ -42,7 +42,7 @@ class LearningRate:
 
         Args:
             progress: Share of the schedule that is done; values outside [0, 1] count as its ends.
-            batch: Index of the batch, counted from 0 over all of training.
+            batch: Index of the batch, counted from 0 at the start of the schedule.
         """
         warmup = min(1.0, (batch + 1) / self.warmup) if self.warmup else 1.0
         return warmup * SHAPES[self.shape](min(max(progress, 0.0), 1.0))

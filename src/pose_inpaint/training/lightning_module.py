@@ -82,7 +82,7 @@ class InpaintingModule(LightningModule):
         self.learning_rates, self.schedule_over = learning_rates, schedule_over
         self.ema = None if ema_decay is None else moving_average(generator, ema_decay, warmup=ema_warmup)
         self.seconds = 0.0
-        """Duration of training so far, over all starts; only counted under a `TimeBudget`."""
+        """Duration of training so far, over all starts; see `TrainingClock`."""
         self.time_share: float | None = None
         """Share of the time budget that is used up, or None without one."""
         self.metrics = collect(metrics)
@@ -113,8 +113,8 @@ class InpaintingModule(LightningModule):
         self._full_rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
         return optimizers
 
-    def schedule_progress(self, batch_idx: int) -> float | None:
-        """Return the share of the learning-rate schedule that is done before a batch; None where rates are constant."""
+    def schedule_progress(self, batch_idx: int) -> tuple[float, int] | None:
+        """Return the share of the learning-rate schedule and its batches done before a batch; None where it is off."""
         epochs = self.trainer.max_epochs or self.schedule.epochs
         first = 0
         if self.schedule_over in (EACH_PHASE, self.phase.name):
@@ -122,14 +122,17 @@ class InpaintingModule(LightningModule):
             epochs = min(epochs - first, self.phase.epochs)
         elif self.schedule_over != TRAINING:
             return None
-        done = (self.current_epoch - first + batch_idx / int(self.trainer.num_training_batches)) / epochs
-        # Whichever ends first: a budget that is not used up must not leave a rate that never fell.
-        return max(done, self.time_share or 0.0) if self.schedule_over == TRAINING else done
+        each = int(self.trainer.num_training_batches)
+        done = (self.current_epoch - first + batch_idx / each) / epochs
+        if self.schedule_over == TRAINING:
+            # Whichever ends first: a budget that is not used up must not leave a rate that never fell.
+            done = max(done, self.time_share or 0.0)
+        return done, (self.current_epoch - first) * each + batch_idx
 
     def _set_learning_rate(self, which: int, optimizer: Optimizer | LightningOptimizer, batch_idx: int) -> float:
         """Set the learning rate of one of the `SIDES`' optimizers for a batch, and return it."""
         progress = self.schedule_progress(batch_idx)
-        factor = 1.0 if progress is None else self.learning_rates[which].factor(progress, int(self.batches_seen))
+        factor = 1.0 if progress is None else self.learning_rates[which].factor(*progress)
         for group, full in zip(optimizer.param_groups, self._full_rates[which], strict=True):
             group["lr"] = full * factor
         return float(optimizer.param_groups[0]["lr"])

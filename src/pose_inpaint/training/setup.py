@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from pose_inpaint.build import build_data
 from pose_inpaint.config import instantiate
-from pose_inpaint.config.block_schema import AUTO
+from pose_inpaint.config.block_schema import AUTO, EACH_PHASE, TRAINING
 from pose_inpaint.config.schema import TrainSettings
 from pose_inpaint.config.settings import planned_epochs, read_settings
 from pose_inpaint.data.datamodule import InpaintingData
@@ -21,6 +21,7 @@ from pose_inpaint.data.dataset import collate
 from pose_inpaint.data.inspection import Inspection, find_shared, warn_few
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.pretrained import Pretrained
+from pose_inpaint.models.release import find_release
 from pose_inpaint.runtime.files import remove_parts
 from pose_inpaint.runtime.ranks import this_rank
 from pose_inpaint.tracking.files import CHECKPOINTS, HISTORY, LAST, RUN
@@ -31,7 +32,7 @@ from pose_inpaint.training.callbacks.checkpoints import BestOfPhase, last_checkp
 from pose_inpaint.training.callbacks.collapse import CollapseGuard
 from pose_inpaint.training.callbacks.epoch_lines import EpochLines
 from pose_inpaint.training.callbacks.samples import SampleSheet
-from pose_inpaint.training.callbacks.time_budget import TimeBudget
+from pose_inpaint.training.callbacks.time_budget import TimeBudget, TrainingClock
 from pose_inpaint.training.callbacks.timed_checkpoint import ProgressKeeper
 from pose_inpaint.training.checkpoint import INITIAL, check_same_settings, load_weights, read_checkpoint
 from pose_inpaint.training.factory import build_module
@@ -101,7 +102,7 @@ def prepare(settings: TrainSettings, plain: dict[str, Any], resumption: Resumpti
     data = build_data(settings.data, settings.mask, settings.seed, settings.augment)
     module = build_module(settings, data, plain)
     if resumption is None and settings.init_from is not None:
-        checkpoint = read_checkpoint(settings.init_from, "init_from")
+        checkpoint = read_checkpoint(find_release(settings.init_from), "init_from")
         check_same_settings(checkpoint, plain, "init_from", ["model"], INITIAL)
         load_weights(module, checkpoint)
     splits = ["train", "val", *(["test"] if settings.test.enabled and data.source.has("test") else [])]
@@ -111,9 +112,7 @@ def prepare(settings: TrainSettings, plain: dict[str, Any], resumption: Resumpti
         more = f" (and {len(shared) - 1} more: python -m pose_inpaint.verify lists them)" if shared[1:] else ""
         print(f"warning: {shared[0]}{more}", file=sys.stderr)
     data.check_batch_size()
-    batches = planned_epochs(settings) * len(data.train_dataloader())
-    if settings.optim.warmup > batches:
-        raise InputError(f"optim.warmup={settings.optim.warmup}: longer than the training of {batches} batches")
+    _check_warmup(settings, len(data.train_dataloader()))
     _check_validation(settings, module, data)
     trainer = make_trainer(settings, module, data, folder, resumption)
     check_local_patches(module, data)
@@ -145,6 +144,18 @@ def _check(settings: TrainSettings) -> None:
             raise InputError(f"{key}={name}: not one of validation's {settings.validation}")
     if settings.sweep.resume is not None:
         raise InputError(f"sweep.resume={settings.sweep.resume}: only a multirun can resume a sweep; add -m")
+
+
+def _check_warmup(settings: TrainSettings, batches: int) -> None:
+    """Raise `InputError` unless the warm-up fits into what the schedule runs over, in epochs of so many batches."""
+    over, warmup = settings.optim.schedule_over, settings.optim.warmup
+    spans = {TRAINING: planned_epochs(settings)}
+    if over != TRAINING:
+        spans = {phase.name: phase.epochs for phase in settings.schedule.phases if over in (EACH_PHASE, phase.name)}
+    name = min(spans, key=lambda span: spans[span])
+    if warmup > spans[name] * batches:
+        what = "training" if over == TRAINING else f"phase {name!r}"
+        raise InputError(f"optim.warmup={warmup}: longer than the {what} of {spans[name] * batches} batches")
 
 
 def _check_validation(settings: TrainSettings, module: InpaintingModule, data: InpaintingData) -> None:
@@ -189,8 +200,7 @@ def make_trainer(
     ]
     if not sys.stdout.isatty():
         callbacks.append(EpochLines())
-    if settings.max_minutes is not None:
-        callbacks.append(TimeBudget(settings.max_minutes))
+    callbacks.append(TrainingClock() if settings.max_minutes is None else TimeBudget(settings.max_minutes))
     callbacks += [BestOfPhase(folder / CHECKPOINTS, phase, settings.checkpoint.monitor) for phase in phases]
     callbacks.append(last_checkpoint(folder / CHECKPOINTS))
     own = resumption is not None and resumption.same_folder and this_rank() == 0  # one rank writes

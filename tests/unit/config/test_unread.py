@@ -68,8 +68,12 @@ def test_what_a_training_does_not_read_has_a_reason(overrides, key, reason):
         (["+experiment=glcic"], ["loss.beta", "discriminator.patch", "schedule.phases.0.epochs"]),
         (["+experiment=slides2018", "test.enabled=false"], ["metric.mse"]),
         (["+experiment=slides2018", "trainer.devices=2"], ["optim.lr_rule"]),
-        # An adversarial term reads a discriminator that no phase trains.
+        # An adversarial term, or its discriminator's features, read a discriminator that no phase trains.
         (["+experiment=slides2018", "schedule.phases.1.discriminator=false"], ["discriminator.width"]),
+        (
+            ["loss=feature_matching", "schedule.phases=[{name: a, epochs: 1, terms: [feature_matching]}]"],
+            ["discriminator.width"],
+        ),
     ],
 )  # fmt: skip
 def test_what_a_training_reads_is_not_named(overrides, keys):

@@ -3,15 +3,20 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
+from torchmetrics.functional.image.lpips import _LPIPS
 from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 from torchvision.models import alexnet
 
+from pose_inpaint.build import build_metrics
 from pose_inpaint.errors import InputError
 from pose_inpaint.metrics.distribution import FID, KID, DistributionMetric, FrechetVGG16
 from pose_inpaint.metrics.per_image import collect
 from pose_inpaint.metrics.perceptual import LPIPS
-from pose_inpaint.models.networks.vgg16 import VGG16Features
+from pose_inpaint.metrics.score_names import ScoreName
+from pose_inpaint.models.networks.vgg16 import VGG16Features, random_weights
+from pose_inpaint.runtime.hashing import file_digest
 from pose_inpaint.types import Batch, InpaintingOutput
 
 
@@ -161,6 +166,81 @@ def test_fid_by_its_formula():
     root = np.sqrt(np.linalg.eigvals(covariances[0] @ covariances[1]).real.clip(0)).sum()
     expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(covariances[0] + covariances[1]) - 2 * root
     assert metric.compute().item() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.fixture
+def vgg16_file(tmp_path):
+    """Random weights of VGG16, saved as those of a network that takes BGR."""
+    state = random_weights()
+    save_file(state, tmp_path / "vgg.safetensors", metadata={"input": "BGR, 0..255, minus (103.939, 116.779, 123.68)"})
+    return tmp_path / "vgg.safetensors", state
+
+
+def test_lpips_on_vgg16_from_a_file_is_torchmetrics_on_that_backbone(batch, vgg16_file, monkeypatch):
+    path, state = vgg16_file
+    metric = LPIPS("raw", net="vgg", weights=str(path), channels="bgr")
+    prediction = batch.target.flip(0)
+    metric.update(batch, InpaintingOutput(prediction[:, None]))
+
+    class Backbone(torch.nn.Module):
+        """VGG16's convolutions, written out; features after the last ReLU of each block."""
+
+        def __init__(self, **_):
+            super().__init__()
+
+        def forward(self, images):
+            x, features = (images.flip(1) + 1) * 127.5 - torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1), []
+            for block in ((0, 2), (5, 7), (10, 12, 14), (17, 19, 21), (24, 26, 28)):
+                x = torch.nn.functional.max_pool2d(x, 2) if features else x
+                for index in block:
+                    weight, bias = (state[f"features.{index}.{kind}"] for kind in ("weight", "bias"))
+                    x = torch.nn.functional.conv2d(x, weight, bias, padding=1).relu()
+                features.append(x)
+            return features
+
+    monkeypatch.setattr("torchmetrics.functional.image.lpips.Vgg16", Backbone)
+    theirs = _LPIPS(pretrained=True, net="vgg")  # with its own linear weights
+    theirs.scaling_layer = torch.nn.Identity()
+    with torch.no_grad():
+        expected = theirs(prediction, batch.target).flatten().tolist()
+    assert metric.per_image().tolist() == pytest.approx(expected, rel=1e-4)
+    assert min(expected[0], expected[2]) > 1e-3
+    assert expected[1] == 0  # the middle image is its own prediction
+
+
+def test_lpips_from_a_file_has_a_name_of_its_own(vgg16_file, monkeypatch):
+    path, _ = vgg16_file
+    block = {"_target_": "pose_inpaint.metrics.perceptual.LPIPS", "net": "vgg", "channels": "bgr"}
+    blocks = {"lpips": {**block, "weights": str(path)}}
+    digest = file_digest(path)
+    (name,) = build_metrics(blocks, ("composite",), ("whole", "hole"))
+    assert name == f"lpips_vgg_{digest[:8]}_composite_whole"
+    assert not ScoreName.parse(name).higher_is_better
+    monkeypatch.setattr("pose_inpaint.metrics.perceptual.UNVERIFIED", digest)
+    (name,) = build_metrics(blocks, ("composite",), ("whole", "hole"))
+    assert name == "lpips_vgg_unverified_composite_whole"
+    assert ScoreName.parse(name).label == "LPIPS-VGG (unverified copy), composite, whole"
+
+
+def test_weights_that_lpips_cannot_use(vgg16_file, tmp_path):
+    path, state = vgg16_file
+    del state["features.28.bias"]
+    torch.save(state, tmp_path / "other.pt")
+    for arguments, text in (
+        (
+            {"weights": str(path)},
+            r"metric\.lpips\.net=alex: a file can only hold VGG16's weights; give metric\.lpips\.net",
+        ),
+        (
+            {"net": "vgg", "weights": str(path)},
+            r"metric\.lpips\.channels=rgb: .* says that it takes bgr; give metric\.l",
+        ),
+        ({"net": "vgg", "weights": "none.pt"}, r"metric\.lpips\.weights=none\.pt: no such file"),
+        ({"net": "vgg", "weights": str(tmp_path / "other.pt")}, r"not VGG16's: features\.28\.bias is missing"),
+    ):
+        with pytest.raises(InputError, match=text) as error:
+            LPIPS(**arguments)
+        assert "loss." not in str(error.value)
 
 
 def test_backbones_are_measured_separately(batch, monkeypatch):

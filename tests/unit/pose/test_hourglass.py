@@ -2,7 +2,8 @@ import pytest
 import torch
 
 from pose_inpaint.errors import InputError
-from pose_inpaint.pose.hourglass import HourglassEstimator, load_hourglass
+from pose_inpaint.models.release import read_release, write_release
+from pose_inpaint.pose.hourglass import HourglassEstimator, read_hourglass
 from pose_inpaint.pose.hourglass_network import StackedHourglass
 
 
@@ -68,20 +69,84 @@ def test_images_of_an_unsuitable_size_are_rejected():
         StackedHourglass(14, width=8, depth=2)(torch.rand(1, 3, 32, 40))
 
 
+def saved(path, **changed):
+    """A checkpoint as `train_pose` leaves it, of a network of width 8."""
+    torch.manual_seed(0)
+    settings = {"width": 8, "stacks": 1, "depth": 2}
+    state = {f"network.{name}": value for name, value in StackedHourglass(14, **settings).state_dict().items()}
+    ours = {"format": 2, "network": settings, "config": {"name": "tiny"}, **changed}
+    torch.save({"pose_inpaint_pose": ours, "state_dict": state}, path)
+    return path
+
+
+def released(folder, *, name="tiny", kind="pose", precision="fp32"):
+    folder.parent.mkdir(exist_ok=True)
+    read = read_hourglass(saved(folder.parent / "source.ckpt"))
+    return write_release(folder, {**read.config, "name": name}, read.state, precision, "A card", kind)
+
+
+def test_a_release_finds_the_joints_that_its_checkpoint_finds(tmp_path):
+    released(tmp_path / "whole")
+    released(tmp_path / "half", precision="fp16")
+    names = (tmp_path / "source.ckpt", tmp_path / "whole", tmp_path / "half")
+    first, whole, half = (HourglassEstimator(str(name), 0.001) for name in names)
+    images = torch.rand(2, 3, 32, 32)
+    assert torch.equal(first(images).joints, whole(images).joints)
+    for name, value in half.network.state_dict().items():
+        torch.testing.assert_close(value, first.network.state_dict()[name], rtol=1e-3, atol=1e-6, msg=name)
+
+
+def test_a_name_belongs_to_one_file_of_weights(tmp_path, monkeypatch):
+    release = released(tmp_path / "a")
+    torch.manual_seed(1)
+    other = {name: torch.randn_like(value.float()) for name, value in release.weights.items()}
+    second = write_release(tmp_path / "b", release.config, other, "fp32", "", "pose")
+    monkeypatch.setattr("pose_inpaint.pose.hourglass.PACKAGED", {"A": tmp_path / "a", "B": tmp_path / "b"})
+    a, b, default = (HourglassEstimator(name).name for name in ("A", "B", None))
+    assert a == f"hourglass tiny {release.sha256[:8]} (0.05)"
+    assert b == default == f"hourglass tiny {second.sha256[:8]} (0.05)"
+    assert a != b
+    assert HourglassEstimator(str(tmp_path / "a")).name == a
+
+
 def test_weights_that_cannot_be_used(tmp_path):
-    with pytest.raises(InputError, match=r"pose\.weights is missing: give pose\.weights=FILE"):
-        load_hourglass(None)
     with pytest.raises(InputError, match="no such file"):
-        load_hourglass(str(tmp_path / "none.ckpt"))
+        read_hourglass(tmp_path / "none.ckpt")
     (tmp_path / "text.ckpt").write_text("no checkpoint")
-    with pytest.raises(InputError, match=r"not a checkpoint of python -m pose_inpaint\.train_pose"):
-        load_hourglass(str(tmp_path / "text.ckpt"))
+    with pytest.raises(InputError, match=r"pose\.weights=.*text\.ckpt: not a PyTorch checkpoint, or a damaged one"):
+        read_hourglass(tmp_path / "text.ckpt")
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
     with pytest.raises(InputError, match=r"not a checkpoint of python -m pose_inpaint\.train_pose"):
-        load_hourglass(str(tmp_path / "other.ckpt"))
+        read_hourglass(tmp_path / "other.ckpt")
     for version in (1, 99):
-        torch.save({"pose_inpaint_pose": {"format": version}, "state_dict": {}}, tmp_path / "other.ckpt")
+        path = saved(tmp_path / "old.ckpt", format=version)
         with pytest.raises(InputError, match=f"format {version}, but this version reads 2; train one with python -m"):
-            load_hourglass(str(tmp_path / "other.ckpt"))
+            read_hourglass(path)
+    path = saved(tmp_path / "wide.ckpt", network={"width": 12, "stacks": 1, "depth": 2})
+    with pytest.raises(InputError, match="its weights don't fit its network"):
+        HourglassEstimator(str(path))
+    path = saved(tmp_path / "cut.ckpt")
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match="not a PyTorch checkpoint, or a damaged one"):
+        HourglassEstimator(str(path))
     with pytest.raises(InputError, match="min_confidence=2"):
         HourglassEstimator(None, min_confidence=2)
+
+
+def test_releases_that_cannot_be_used(tmp_path):
+    released(tmp_path / "model", kind="inpainting")
+    with pytest.raises(InputError, match=r"pose\.weights=.*: weights of the kind 'inpainting', .* checkpoint=FOLDER"):
+        HourglassEstimator(str(tmp_path / "model"))
+    released(tmp_path / "pose")
+    with pytest.raises(InputError, match=r"weights of the kind 'pose', which are for pose=hourglass pose\.weights="):
+        read_release(tmp_path / "pose")
+    weights = tmp_path / "pose/model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-100])
+    with pytest.raises(InputError, match=r"pose\.weights=.*: model\.safetensors has the digest"):
+        HourglassEstimator(str(tmp_path / "pose"))
+    weights.write_bytes(whole)
+    config = tmp_path / "pose/config.yaml"
+    config.write_text(config.read_text().replace("format: 1", "format: 9"))
+    with pytest.raises(InputError, match="format 9, but this version reads 1"):
+        HourglassEstimator(str(tmp_path / "pose"))

@@ -105,3 +105,12 @@ def test_a_schedule_over_phases_begins_anew_in_each():
 def test_a_schedule_over_one_phase_leaves_the_others_constant():
     rates = trained([WARM, GAN], learning_rates=(LearningRate("linear"),) * 2, schedule_over="gan")
     assert rates[0] == pytest.approx([0.8] * 4 + [0.8 * (1 - step / 8) for step in range(8)])
+
+
+def test_a_warm_up_counts_from_the_start_of_its_phase():
+    rising, warm = [0.2, 0.4, 0.6, 0.8, 0.8, 0.8, 0.8, 0.8], (LearningRate("none", warmup=4),) * 2
+    rates = trained([WARM, GAN], learning_rates=warm, schedule_over="gan")
+    assert rates[0] == pytest.approx([0.8] * 4 + rising)
+    assert rates[1] == pytest.approx(rising)
+    rates = trained([WARM, GAN], learning_rates=warm, schedule_over="phases")
+    assert rates[0] == pytest.approx(rising[:4] + rising)

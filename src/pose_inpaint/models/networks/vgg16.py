@@ -1,19 +1,17 @@
 """Frozen features of VGG16 (Simonyan and Zisserman 2015, https://arxiv.org/abs/1409.1556)."""
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float
+from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import VGG16_Weights, vgg16
 from torchvision.models.detection import SSD300_VGG16_Weights
 
 from pose_inpaint.errors import InputError
-from pose_inpaint.runtime.optional import import_extra
 from pose_inpaint.types import check_choice
 
 # Index of each convolution in torchvision's `vgg16().features`.
@@ -24,6 +22,8 @@ CONVOLUTIONS = {
 with torch.device("meta"):  # shapes without memory
     SHAPES = {name: value.shape for name, value in vgg16().state_dict().items() if name.startswith("features.")}
 CAFFE_MEAN = (123.68, 116.779, 103.939)  # red, green, blue in 0..255, the weights' input scale
+
+LOSS = "loss.features"  # block of the configuration that names the weights of the perceptual loss
 
 Channels = Literal["rgb", "bgr"]
 
@@ -40,18 +40,23 @@ class VGG16Features(nn.Module):
             downloads the first two into its cache.
         layers: Names of layers such as "conv3_3", read after ReLU.
         channels: Order of the input channels that the weights expect; "rgb" for all weights but some files.
+        key: Block of the configuration that names them, for messages.
     """
 
     def __init__(
-        self, weights: str, layers: list[str] | tuple[str, ...] = ("conv3_3",), channels: Channels = "rgb"
+        self,
+        weights: str,
+        layers: list[str] | tuple[str, ...] = ("conv3_3",),
+        channels: Channels = "rgb",
+        key: str = LOSS,
     ) -> None:
         super().__init__()
-        check_choice("loss.features.channels", channels, Channels)
+        check_choice(f"{key}.channels", channels, Channels)
         if not layers or not set(layers) <= set(CONVOLUTIONS):
-            raise InputError(f"loss.features.layers={list(layers)}: give some of {', '.join(CONVOLUTIONS)}")
+            raise InputError(f"{key}.layers={list(layers)}: give some of {', '.join(CONVOLUTIONS)}")
         self.layers, self.source, self.channels = tuple(layers), weights, channels
         self.depth = max(CONVOLUTIONS[layer] for layer in layers)
-        for name, value in load_weights(weights).items():
+        for name, value in load_weights(weights, channels, key).items():
             _, index, kind = name.split(".")
             if int(index) <= self.depth:
                 self.register_buffer(kind + index, value, persistent=False)
@@ -73,14 +78,15 @@ class VGG16Features(nn.Module):
         return features
 
 
-def load_weights(weights: str) -> dict[str, Float[Tensor, " ..."]]:
+def load_weights(weights: str, channels: Channels = "rgb", key: str = LOSS) -> dict[str, Float[Tensor, " ..."]]:
     """Load VGG16's convolutions under torchvision's names, in single precision."""
     if weights == "random":
         return random_weights()
-    state = download_weights(weights) if weights in ("coco", "imagenet") else read_weights(Path(weights))
+    named = weights in ("coco", "imagenet")
+    state = download_weights(weights, key) if named else read_weights(Path(weights), channels, key)
     wrong = [name for name, shape in SHAPES.items() if name not in state or state[name].shape != shape]
     if wrong:
-        raise _error(weights, f"not VGG16's: {wrong[0]} is missing or has another shape")
+        raise _error(key, weights, f"not VGG16's: {wrong[0]} is missing or has another shape")
     return {name: state[name].float() for name in SHAPES}
 
 
@@ -93,14 +99,14 @@ def random_weights() -> dict[str, Float[Tensor, " ..."]]:
     return state
 
 
-def download_weights(name: str) -> dict[str, Float[Tensor, " ..."]]:
+def download_weights(name: str, key: str = LOSS) -> dict[str, Float[Tensor, " ..."]]:
     """Load weights from torchvision's cache, downloading them if needed, with their checksum verified."""
     try:
         if name == "imagenet":
             return dict(VGG16_Weights.IMAGENET1K_FEATURES.get_state_dict(progress=True, check_hash=True))
         return rename_ssd(SSD300_VGG16_Weights.COCO_V1.get_state_dict(progress=True, check_hash=True))
     except (OSError, RuntimeError) as error:  # no network, or a damaged download
-        raise _error(name, f"torchvision could not download them ({error})") from error
+        raise _error(key, name, f"torchvision could not download them ({error})") from error
 
 
 def rename_ssd(state: dict[str, Tensor]) -> dict[str, Float[Tensor, " ..."]]:
@@ -114,22 +120,26 @@ def rename_ssd(state: dict[str, Tensor]) -> dict[str, Float[Tensor, " ..."]]:
     return renamed
 
 
-def read_weights(path: Path) -> dict[str, Float[Tensor, " ..."]]:
-    """Read weights from a file."""
+def read_weights(path: Path, channels: Channels = "rgb", key: str = LOSS) -> dict[str, Float[Tensor, " ..."]]:
+    """Read weights from a file; raise `InputError` also if it says that it takes the other order of channels."""
     if not path.is_file():
-        raise _error(path, "no such file, and not one of coco, imagenet, random")
-    load: Callable[[Path], dict[str, Tensor]] = partial(torch.load, map_location="cpu", weights_only=True)
-    if path.suffix == ".safetensors":
-        needed = f"loss.features.weights={path}: reading it needs safetensors"
-        load = import_extra("safetensors.torch", needed, "weights").load_file
+        raise _error(key, path, "no such file, and not one of coco, imagenet, random")
     try:
-        return dict(load(path))
+        if path.suffix != ".safetensors":
+            return dict(torch.load(path, map_location="cpu", weights_only=True))
+        with safe_open(path, "pt") as file:
+            order = (file.metadata() or {}).get("input", "")[:3].lower()
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except Exception as error:
-        raise _error(path, f"can't be read ({type(error).__name__}: {error})") from error
+        raise _error(key, path, f"can't be read ({type(error).__name__}: {error})") from error
+    if order in get_args(Channels) and order != channels:
+        raise InputError(f"{key}.channels={channels}: {path} says that it takes {order}; give {key}.channels={order}")
+    return state
 
 
-def _error(weights: str | Path, reason: str) -> InputError:
+def _error(key: str, weights: str | Path, reason: str) -> InputError:
+    off = ", or turn the term off with loss.generator.perceptual.weight=0" if key == LOSS else ""
     return InputError(
-        f"loss.features.weights={weights}: {reason}; give loss.features.weights=FILE (.pt, .pth or .safetensors with "
-        "torchvision's names features.N.weight), or turn the term off with loss.generator.perceptual.weight=0"
+        f"{key}.weights={weights}: {reason}; give {key}.weights=FILE (.pt, .pth or .safetensors with torchvision's "
+        f"names features.N.weight){off}"
     )

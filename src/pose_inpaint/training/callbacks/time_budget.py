@@ -1,4 +1,4 @@
-"""Training for a number of minutes: learning-rate schedules run over time, and the run ends when it is used up."""
+"""Duration of training, and budgets of minutes: schedules run over time, and a run ends when it is used up."""
 
 import time
 from typing import Any, cast
@@ -13,11 +13,25 @@ MEASURED = range(5, 25)
 """Batches of a start whose duration foretells the rest; the first ones are slower."""
 
 
-class TimeBudget(Callback):
-    """Ends training between two batches, validates and saves, so that a larger budget goes on from the same batch.
+class TrainingClock(Callback):
+    """Counts the module's duration of training over all starts, up to the last batch, with validations between epochs.
 
-    Counts the duration of training over all starts, with validations between epochs; the last validation and the
-    scoring of the test split come on top.
+    The last validation and the scoring of the test split come on top.
+    """
+
+    _started = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Go on counting from the checkpoint's duration."""
+        self._started = time.monotonic() - cast("InpaintingModule", pl_module).seconds
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
+        """Update the module's duration."""
+        cast("InpaintingModule", pl_module).seconds = time.monotonic() - self._started
+
+
+class TimeBudget(TrainingClock):
+    """Ends training between two batches, validates and saves, so that a larger budget goes on from the same batch.
 
     Args:
         minutes: Budget in minutes, positive.
@@ -25,24 +39,23 @@ class TimeBudget(Callback):
 
     def __init__(self, minutes: float) -> None:
         self.minutes = minutes
-        self._started = self._measured = 0.0
-        self._batches = 0
+        self._measured, self._batches = 0.0, 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Go on counting from the checkpoint's duration."""
-        module = cast("InpaintingModule", pl_module)
-        self._started, self._batches = time.monotonic() - module.seconds, 0
-        if module.seconds >= 60 * self.minutes:  # only scoring is left: not one batch more
+        super().on_train_start(trainer, pl_module)
+        self._batches = 0
+        if cast("InpaintingModule", pl_module).seconds >= 60 * self.minutes:  # only scoring is left: not one batch more
             trainer.should_stop = True
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
         """Update the module's duration, by the first rank's clock, and stop after this batch if the time is up."""
+        super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
         module = cast("InpaintingModule", pl_module)
-        seconds = torch.tensor(time.monotonic() - self._started, dtype=torch.float64)
         if trainer.world_size > 1:
-            seconds = seconds.to(trainer.strategy.root_device)
+            seconds = torch.tensor(module.seconds, dtype=torch.float64, device=trainer.strategy.root_device)
             torch.distributed.broadcast(seconds, src=0)
-        module.seconds = float(seconds)
+            module.seconds = float(seconds)
         module.time_share = min(1.0, module.seconds / (60 * self.minutes))
         if module.time_share >= 1:
             trainer.should_stop = True
