@@ -81,8 +81,8 @@ def _public(config: Mapping[str, Any]) -> dict[str, Any]:
     kept["trainer"] = {"precision": config.get("trainer", {}).get("precision")}
     for block, keys in {"data": ("root", "source"), "mask": ("root",)}.items():
         kept[block] = {key: value for key, value in kept.get(block, {}).items() if key not in keys}
-    named: dict[str, Any] = _without_folders(kept)
-    return named
+    # What is left of `data` names no folder: `names` may be a pattern with a slash.
+    return {key: value if key == "data" else _without_folders(value) for key, value in kept.items()}
 
 
 def _without_folders(value: Any) -> Any:
