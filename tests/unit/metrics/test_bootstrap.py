@@ -58,6 +58,15 @@ def test_missing_values_are_excluded_and_not_counted():
     assert math.isnan(nothing["low"])
 
 
+@pytest.mark.parametrize("infinite", [math.inf, -math.inf])
+def test_an_infinite_value_gets_no_interval(infinite):
+    values = torch.tensor([1.0, 2.0, infinite])
+    result = estimate_mean(values, 0)
+    assert (result["value"], result["n"]) == (infinite, 3)
+    assert math.isnan(result["low"])
+    assert math.isnan(result["high"])
+
+
 def test_without_a_valid_resample_there_is_no_interval():
     assert all(math.isnan(bound) for bound in percentile_interval(torch.full((3,), torch.nan)))
 
