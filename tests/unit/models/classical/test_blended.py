@@ -51,7 +51,7 @@ def test_a_constant_offset_almost_vanishes_in_holes_inside_the_image(boxes):
 def test_what_is_blended_stays_in_its_place(top, left, height, width):
     """A displacement by a pixel would show, as it would not on a slope."""
     generator = torch.Generator().manual_seed(3)
-    coarse = torch.rand(1, 3, 8, 10, generator=generator) * 1.6 - 0.8
+    coarse = torch.rand(1, 3, 16, 20, generator=generator) * 1.6 - 0.8
     image = torch.nn.functional.interpolate(coarse, (32, 40), mode="bicubic").clamp(-0.9, 0.9)
     mask = torch.zeros(1, 1, 32, 40)
     mask[..., top : top + height, left : left + width] = 1
@@ -63,10 +63,7 @@ def test_what_is_blended_stays_in_its_place(top, left, height, width):
         }
     )  # fmt: skip
     raw = method(image * (1 - mask), mask).raw[:, 0]
-    inside = mask.expand_as(raw) > 0
-    assert (raw - image)[inside].abs().mean() < 0.02
-    shifted = [(image.roll(1, axis) - image)[inside].abs().mean() for axis in (2, 3)]
-    assert min(shifted) > 0.08
+    assert (raw - image)[mask.expand_as(raw) > 0].abs().mean() < 0.004  # displaced by a pixel: above 0.024
 
 
 def test_at_the_edge_of_the_image_fast_marching_sets_the_colours():
