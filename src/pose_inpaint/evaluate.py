@@ -36,13 +36,16 @@ def run(config: DictConfig) -> None:
     from pose_inpaint.evaluation.evaluator import timed
     from pose_inpaint.reporting.console import describe_seconds, score_table
     from pose_inpaint.reporting.cost_table import describe_cost_briefly
-    from pose_inpaint.runtime.devices import choose_device
+    from pose_inpaint.runtime.devices import choose_device, explained_memory
     from pose_inpaint.tracking.lock import locked
     from pose_inpaint.tracking.provenance import describe_run
 
     settings, plain = read_settings(config, EvaluateSettings), plain_config(config)
     check_settings(settings)
-    with locked(Path(settings.run_dir), command="evaluate"):
+    with (
+        locked(Path(settings.run_dir), command="evaluate"),
+        explained_memory("give a smaller data.batch_size or data.size, or free memory"),
+    ):
         device = choose_device(settings.device)
         method = choose_method(settings, device) if settings.predictions is None else None
         if method is not None and method.size not in (None, settings.data.size):

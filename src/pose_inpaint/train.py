@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pose_inpaint.config.command import Command
     from pose_inpaint.config.schema import TrainSettings
 
+LESS_MEMORY = "give a smaller data.batch_size, data.size or model.width, or free memory and continue with resume=auto"
+
 # Modules that need PyTorch are imported after Hydra has composed, so that --help and --cfg are fast.
 
 
@@ -119,6 +121,7 @@ def _train(settings: TrainSettings, composed: DictConfig) -> float:
     from pose_inpaint.config.unread import warn_unread
     from pose_inpaint.evaluation.after_training import prepare_scoring, score_test
     from pose_inpaint.evaluation.wandb_scores import log_scores
+    from pose_inpaint.runtime.devices import explained_memory
     from pose_inpaint.tracking.status import recorded_status
     from pose_inpaint.tracking.wandb_session import recorded
     from pose_inpaint.training.fit import check_finite, fit
@@ -127,22 +130,29 @@ def _train(settings: TrainSettings, composed: DictConfig) -> float:
     config = plain_config(composed)
     resumption, finished = find_start(settings, config)
     if finished is not None and finished.value is not None:
-        print(f"{settings.run_dir}: finished, nothing left to do; {finished.metric} {finished.value:g} (val split)")
+        how = "finished"
+        if finished.ended_by == "max_minutes":
+            how = f"ended by max_minutes in phase {finished.phases[-1]}"
+        print(f"{settings.run_dir}: {how}, nothing left to do; {finished.metric} {finished.value:g} (val split)")
         return finished.value
-    training = prepare(settings, config, resumption)
-    scoring = prepare_scoring(training)
+    with explained_memory(LESS_MEMORY):
+        training = prepare(settings, config, resumption)
+        scoring = prepare_scoring(training)
     trainer = training.trainer
     records = describe_training(training)
     overrides, writes = list(HydraConfig.get().overrides.task), trainer.is_global_zero
     with (
         recorded(trainer.loggers, {**training.config, "run": records}),
         recorded_status(training.folder, overrides, settings.optimized_metric, writes=writes) as result,
+        explained_memory(LESS_MEMORY),
     ):
         if writes:
             if HydraConfig.get().mode != RunMode.MULTIRUN:  # a sweep has said it
                 warn_unread(composed, overrides)
             write_training(training, records)
         best = fit(training)
+        result.ended_by = "max_minutes" if training.module.cut_short else "epochs"
+        result.phases = training.module.phases_begun
         if writes and scoring is not None:
             log_scores(trainer.loggers, score_test(training, scoring, best))
         result.scores = best.scores

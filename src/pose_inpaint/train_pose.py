@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
     from pose_inpaint.data.datamodule import InpaintingData
 
+SAME = (
+    "network", "data", "seed", "epochs", "lr", "weight_decay",
+    "trainer.max_epochs", "trainer.limit_train_batches",  # lengths of the one-cycle schedule
+)  # fmt: skip
+"""Keys that a resumed training must have in common with its checkpoint."""
+FREE = ("data.root", "data.source.root", "data.source.extra", "data.workers")
+"""Keys among them that may differ: a data folder may move."""
+
 
 def main() -> None:
     """Run the command."""
@@ -40,6 +48,8 @@ def run(config: DictConfig) -> float:
     from pose_inpaint.pose.hourglass import HourglassEstimator
     from pose_inpaint.pose.hourglass_network import StackedHourglass
     from pose_inpaint.pose.lightning_module import PoseModule
+    from pose_inpaint.runtime.devices import explained_memory
+    from pose_inpaint.runtime.files import remove_parts
     from pose_inpaint.tracking.files import CHECKPOINTS, LAST, SCORES
     from pose_inpaint.tracking.history import HistoryLogger
     from pose_inpaint.tracking.lock import locked
@@ -54,7 +64,7 @@ def run(config: DictConfig) -> float:
     folder = Path(settings.run_dir)
     last = folder / CHECKPOINTS / LAST
     resumed = settings.resume is not None and last.is_file()
-    if (folder / CHECKPOINTS).exists() and not resumed:
+    if (folder / CHECKPOINTS).exists() and settings.resume is None:
         raise InputError(
             f"hydra.run.dir={folder}: holds a run already; choose another folder, or continue with resume=auto"
         )
@@ -84,7 +94,15 @@ def run(config: DictConfig) -> float:
         settings.trainer, settings.run_dir, settings.epochs, [best, last_checkpoint(last.parent)], loggers
     )
     records = describe_run(plain, inspections, str(trainer.strategy.root_device), None)
-    with locked(folder, command="train_pose"), recorded(trainer.loggers, {**plain, "run": records}):
+    with (
+        locked(folder, command="train_pose"),
+        recorded(trainer.loggers, {**plain, "run": records}),
+        explained_memory(
+            "give a smaller data.batch_size, data.size or network.width, or free memory and continue with resume=auto"
+        ),
+    ):
+        for path in (folder, last.parent):
+            remove_parts(path)
         write_records(folder, plain, records)
         trainer.fit(module, data, ckpt_path=str(last) if resumed else None, weights_only=True)
     if "test" in splits and trainer.is_global_zero:
@@ -110,20 +128,11 @@ def _check(settings: TrainPoseSettings) -> None:
 
 def _check_same(last: Path, config: dict[str, Any]) -> int:
     """Return the steps of a checkpoint; raise `InputError` if its network, data or length of training are others."""
-    from pose_inpaint.config.differences import differing_keys, flat
+    from pose_inpaint.config.differences import check_same_settings
     from pose_inpaint.runtime.torch_file import read_whole
 
     content = read_whole(last, "resume")
-    old, new = flat(content["pose_inpaint_pose"]["config"]), flat(config)
-    free = ("data.root", "data.source.root", "data.source.extra", "data.workers")
-    blocks = ("network", "data", "seed", "epochs", "lr", "weight_decay")
-    lengths = ("trainer.max_epochs", "trainer.limit_train_batches")  # of the one-cycle schedule
-    differing = [key for key in differing_keys(old, new) if key not in free]
-    keys = [key for key in differing if key.split(".")[0] in blocks or key in lengths]
-    if keys:
-        raise InputError(
-            f"resume={last}: made with {keys[0]}={old.get(keys[0])}, not {new.get(keys[0])}; give the same"
-        )
+    check_same_settings(content["pose_inpaint_pose"]["config"], config, f"resume={last}", SAME, FREE)
     return int(content["global_step"])
 
 

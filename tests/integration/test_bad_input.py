@@ -7,6 +7,8 @@ import pytest
 import torch
 from conftest import TINY
 
+from pose_inpaint.models.networks.unet2018 import Generator
+
 
 def train(command, data, tmp_path, *more):
     arguments = ["+experiment=authors2018", f"data.root={data}", f"hydra.run.dir={tmp_path}/run", *TINY, *more]
@@ -321,6 +323,61 @@ def test_a_command_names_all_that_it_needs_at_once(command):
     refused(command("predict", "model=mean"), f"error: {keys} are missing: give input=VALUE mask.source=VALUE output")
     refused(command("index", "data=chalearn"), "data.root, output are missing")
     refused(command("report", "output=o"), "runs is missing: give runs=VALUE")
+
+
+ALLOCATOR = "[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: 9 bytes"
+
+
+@pytest.fixture
+def memory(monkeypatch):
+    """Lets the memory last for so many more passes of the 2018 generator."""
+    whole = Generator.forward
+
+    def lasts_for(passes):
+        left = iter(range(passes))
+
+        def forward(self, *inputs, **options):
+            if next(left, None) is None:
+                raise RuntimeError(ALLOCATOR)
+            return whole(self, *inputs, **options)
+
+        monkeypatch.setattr(Generator, "forward", forward)
+
+    return lasts_for
+
+
+def test_training_without_enough_memory_ends_in_one_line_and_goes_on(command, tiny_data, tmp_path, memory):
+    said = f"error: out of memory ({ALLOCATOR}); give a smaller data.batch_size, data.size or model.width, or free"
+    more = ["schedule.phases.1.epochs=1", "checkpoint.every_minutes=0", "test.enabled=false", "mask=squares"]
+    memory(0)  # already when the losses are tried out
+    refused(train(command, tiny_data, tmp_path, *more), said)
+    assert not (tmp_path / "run").exists()
+    memory(3)  # that, and two batches
+    refused(train(command, tiny_data, tmp_path, *more), said)
+    status = json.loads((tmp_path / "run/status.json").read_text())
+    assert (status["state"], status["exception"], status["traceback"]) == ("failed", "InputError", None)
+    assert status["error"].startswith(said.removeprefix("error: "))
+    memory(1000)
+    outcome = train(command, tiny_data, tmp_path, *more, "resume=auto")
+    assert outcome.status == 0, outcome.err
+    assert "2 batches in total" in outcome.out  # the checkpoint is of right before the batch that failed
+
+
+def test_scoring_without_enough_memory_ends_in_one_line(command, tiny_data, tiny_checkpoint, tmp_path, memory):
+    memory(0)
+    data = [f"data.root={tiny_data}", "data.workers=0", f"hydra.run.dir={tmp_path}/run"]
+    outcome = command("evaluate", f"checkpoint={tiny_checkpoint}", "data=chalearn", *data)
+    refused(outcome, f"error: out of memory ({ALLOCATOR}); give a smaller data.batch_size or data.size, or free memory")
+    assert not (tmp_path / "run/scores.json").exists()
+
+
+def test_other_faults_are_not_called_a_lack_of_memory(command, tiny_data, tiny_checkpoint, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(Generator, "forward", fail)
+    with pytest.raises(RuntimeError, match="mat1"):
+        command("evaluate", f"checkpoint={tiny_checkpoint}", "data=chalearn", f"data.root={tiny_data}")
 
 
 def test_one_image_a_batch_trains_where_no_layer_normalises_over_one_value(command, tiny_data, tmp_path):

@@ -43,6 +43,7 @@ def test_no_path_of_the_machine_is_released(command, tiny_checkpoint, tmp_path):
     config = content["pose_inpaint"]["config"]
     config["loss"]["generator"]["perceptual"]["features"]["weights"] = "/home/me/vgg16.pth"
     config["samples"]["beside"], config["trainer"]["default_root_dir"] = "/home/me/other", "/home/me/runs"
+    config["data"]["names"] = "a/b*"  # a pattern, not a folder
     config["mask"]["root"], config["metric"]["fid"] = "/home/me/masks", {"weights": "me/fid.pth"}
     torch.save(content, tmp_path / "named.ckpt")
     assert command("release", f"checkpoint={tmp_path}/named.ckpt", f"output={tmp_path}/released").status == 0
@@ -50,6 +51,7 @@ def test_no_path_of_the_machine_is_released(command, tiny_checkpoint, tmp_path):
     assert "/home" not in text
     assert "me/" not in text
     assert "weights: vgg16.pth" in text
+    assert "names: a/b*" in text
 
 
 def test_half_precision_keeps_statistics_and_refuses_what_it_cannot_hold(command, tiny_checkpoint, tmp_path):

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from pose_inpaint.evaluation.scored_run import read_scored_run
-from pose_inpaint.reporting.paired_differences import best_method, compare, paired_difference
+from pose_inpaint.reporting.paired_differences import Difference, best_method, compare, paired_difference
 
 
 @pytest.fixture(scope="session")
@@ -102,6 +102,17 @@ def test_a_lead_on_every_image_is_marked_and_a_draw_is_not():
     psnr = [type("Run", (), {"values": {"psnr_raw_whole": run.values["mse_raw_whole"]}})() for run in lead]
     assert best_method("psnr_raw_whole", compare(psnr, ["psnr_raw_whole"], 0), 3) == 2
     assert best_method("psnr_raw_whole", compare(psnr[::-1], ["psnr_raw_whole"], 0), 3) == 0
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "lower", "higher"),
+    [(0.1, 0.2, 8, 5), (-0.2, -0.1, 5, 8), (-0.1, 0.2, None, None), (0.0, 0.2, None, None), (-0.2, 0.0, None, None),
+     (None, None, None, None)],
+)  # fmt: skip
+def test_an_interval_that_holds_zero_or_ends_there_is_no_lead(low, high, lower, higher):
+    estimate = {"value": 0.05, "low": low, "high": high, "n": 9}
+    assert Difference("mse_raw_whole", 5, 8, estimate).better == lower
+    assert Difference("psnr_raw_whole", 5, 8, estimate).better == higher
 
 
 def test_an_image_that_one_method_has_no_value_for_is_left_out_of_the_pair():

@@ -308,6 +308,38 @@ def test_resuming_with_another_past_is_refused(command, tiny_run, tmp_path, more
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize(
+    ("phase", "epochs", "text"),
+    [
+        # The run of `cut_off` is in the second of two epochs of its first phase.
+        (0, 1, "made with schedule.phases.0.epochs=2, but this run has 1"),
+        (0, 2, None),
+        (0, 3, None),
+        (1, 1, None),
+    ],
+)
+def test_a_phase_may_not_become_shorter_than_it_was_trained(command, cut_off, phase, epochs, text):
+    data, run = cut_off
+    more = ["resume=auto", "test.enabled=false", f"schedule.phases.{phase}.epochs={epochs}"]
+    outcome = command("train", *arguments(data, run, *more))
+    if text is None:
+        assert outcome.status == 0, outcome.err
+    else:
+        assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+        assert text in outcome.err
+
+
+def test_a_run_is_not_resumed_into_the_folder_of_another(command, cut_off, tmp_path):
+    data, run = cut_off
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    before = {path: path.read_bytes() for path in other.rglob("*") if path.is_file()}
+    outcome = command("train", *arguments(data, other, f"resume={run}/checkpoints/last.ckpt"))
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+    assert f"hydra.run.dir={other}: holds a run already; choose another folder" in outcome.err
+    assert {path: path.read_bytes() for path in other.rglob("*") if path.is_file()} == before
+
+
 def test_phases_that_are_to_come_may_change(command, tiny_data, tmp_path):
     one = ["test.enabled=false", "trainer.max_epochs=1"]
     assert command("train", *arguments(tiny_data, tmp_path / "run", *one)).status == 0

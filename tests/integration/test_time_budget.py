@@ -37,22 +37,26 @@ def weights(folder):
     return [*content["state_dict"].values(), *moments, content["pose_inpaint"]["random_states"][0]["torch"]]
 
 
-@pytest.mark.parametrize("batches", [2, 3, 5, 8])  # inside an epoch, at its end, in the second phase
+@pytest.mark.parametrize("batches", [2, 6, 8])  # inside an epoch, at its end and the phase's, in the second phase
 def test_a_run_cut_short_by_its_budget_goes_on_as_if_unbroken(command, unbroken, tick, tmp_path, batches):
     data, whole = unbroken("mask=squares")
     tick(6)
     cut = command("train", *arguments(data, tmp_path / "cut", f"max_minutes={batches / 10}"))
     assert cut.status == 0, cut.err
     assert f"used up after {batches} batches; phases begun: reconstruction" in cut.out
-    assert ("never begun: adversarial" in cut.out) == (batches < 6)
-    assert json.loads((tmp_path / "cut/status.json").read_text())["state"] == "finished"
+    assert ("never begun: adversarial" in cut.out) == (batches <= 6)
+    begun = ["reconstruction", *(["adversarial"] if batches > 6 else [])]
+    status = json.loads((tmp_path / "cut/status.json").read_text())
+    assert (status["state"], status["ended_by"], status["phases"]) == ("finished", "max_minutes", begun)
     again = command("train", *arguments(data, tmp_path / "cut", f"max_minutes={batches / 10}", "resume=auto"))
     assert again.status == 0, again.err
-    assert "nothing left to do" in again.out
+    assert f"ended by max_minutes in phase {begun[-1]}, nothing left to do" in again.out
     tick(6)
     rest = command("train", *arguments(data, tmp_path / "cut", "max_minutes=9", "resume=auto"))
     assert rest.status == 0, rest.err
     assert f"{batches} batches in total" in rest.out
+    status = json.loads((tmp_path / "cut/status.json").read_text())
+    assert (status["ended_by"], status["phases"]) == ("epochs", ["reconstruction", "adversarial"])
     assert all(map(torch.equal, weights(tmp_path / "cut"), weights(whole)))
 
 
@@ -64,6 +68,15 @@ def test_the_duration_is_counted_over_all_starts_without_a_budget(command, unbro
         content = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)
         assert content["pose_inpaint"]["seconds"] == 6 * batches
     assert all(map(torch.equal, weights(tmp_path / "run"), weights(whole)))
+
+
+def test_a_budget_used_up_by_the_last_batch_cuts_nothing_short(command, tiny_data, tick, tmp_path):
+    tick(6)
+    outcome = command("train", *arguments(tiny_data, tmp_path / "run", "max_minutes=0.6", "trainer.max_epochs=2"))
+    assert outcome.status == 0, outcome.err
+    assert "used up" not in outcome.out
+    status = json.loads((tmp_path / "run/status.json").read_text())
+    assert (status["ended_by"], status["phases"]) == ("epochs", ["reconstruction"])
 
 
 def test_a_budget_counts_over_all_starts(command, tiny_data, tick, tmp_path):

@@ -1,6 +1,7 @@
 import csv
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -220,6 +221,20 @@ def test_the_best_checkpoint_of_a_phase_is_of_a_validated_epoch(command, tiny_da
         float(row["val/mse_composite_hole"]) for row in rows(tmp_path / "run") if row["val/mse_composite_hole"]
     ]
     assert scores["mse_composite_hole"] == pytest.approx(validated[-1])
+
+
+@pytest.mark.parametrize("shared", [1, 2])
+def test_photos_that_training_shares_with_another_split_are_said(command, tiny_data, tmp_path, shared):
+    for i, split in enumerate(("val", "test")[:shared]):
+        shutil.copy(tiny_data / f"train/Y/00{i}.png", tiny_data / split / "Y/003.png")
+    outcome = command("train", *arguments(tiny_data, tmp_path / "run", "trainer.max_epochs=1", "data.size=32"))
+    assert outcome.status == 0, outcome.err  # said, not refused
+    (line,) = [line for line in outcome.err.splitlines() if "same photo" in line]
+    more = " (and 1 more: python -m pose_inpaint.verify lists them)" if shared == 2 else ""
+    assert line == (
+        f"warning: {tiny_data}/val/Y/003.png: the same photo as {tiny_data}/train/Y/000.png, so val is not independent "
+        f"of train; remove one{more}"
+    )
 
 
 def test_a_setting_without_effect_is_said(command, tiny_data, tmp_path):

@@ -1,4 +1,6 @@
+import csv
 import json
+import sys
 
 import pytest
 import torch
@@ -83,6 +85,38 @@ def test_a_used_folder_is_refused(command, tiny_data, tmp_path):
     assert "holds a run already" in outcome.err
 
 
+def test_a_training_killed_in_its_first_epoch_begins_again(command, tiny_data, tmp_path, monkeypatch):
+    add_joints(tiny_data)
+    arguments = [command, tiny_data, tmp_path, "epochs=1", "trainer.log_every_n_steps=50"]
+    with monkeypatch.context() as patch:
+        patch.setattr(PoseModule, "on_save_checkpoint", lambda *_: sys.exit(9))
+        assert train_pose(*arguments).status == 9
+    checkpoints = tmp_path / "run/checkpoints"
+    checkpoints.mkdir(exist_ok=True)
+    (checkpoints / ".best.ckpt.1.part").write_text("what a killed process leaves")
+    (checkpoints / "best.ckpt").write_text("written right before it was killed")
+    assert "holds a run already" in train_pose(*arguments).err
+    outcome = train_pose(*arguments, "resume=auto")
+    assert outcome.status == 0, outcome.err
+    assert sorted(path.name for path in checkpoints.iterdir()) == ["best.ckpt", "last.ckpt"]
+    assert torch.load(checkpoints / "best.ckpt", weights_only=True)["epoch"] == 0
+    # One epoch of two batches, fewer than the logging interval: its loss is logged all the same.
+    with (tmp_path / "run/metrics.csv").open() as file:
+        (loss,) = [float(row["train/loss"]) for row in csv.DictReader(file) if row["train/loss"]]
+    assert 0.5 < loss < 2  # near that of empty heatmaps, 1
+
+
+def test_running_out_of_memory_is_said_in_one_line(command, tiny_data, tmp_path, monkeypatch):
+    def run_out(*_):
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: 9 bytes")
+
+    add_joints(tiny_data)
+    monkeypatch.setattr(PoseModule, "training_step", run_out)
+    outcome = train_pose(command, tiny_data, tmp_path)
+    assert (outcome.status, outcome.err.count("\n")) == (2, 1)
+    assert "can't allocate memory: 9 bytes); give a smaller data.batch_size, data.size or network.width" in outcome.err
+
+
 def test_a_resumed_training_ends_with_the_weights_of_an_unbroken_one(command, tiny_data, tmp_path, monkeypatch):
     add_joints(tiny_data)
     assert train_pose(command, tiny_data, tmp_path / "whole", "epochs=4").status == 0
@@ -96,7 +130,7 @@ def test_a_resumed_training_ends_with_the_weights_of_an_unbroken_one(command, ti
     monkeypatch.undo()
     refused = train_pose(command, tiny_data, tmp_path / "cut", "epochs=5", "resume=auto")
     assert refused.status == 2
-    assert "made with epochs=4, not 5; give the same" in refused.err
+    assert "made with epochs=4, but this run has epochs=5; give the same" in refused.err
     assert "continue with resume=auto" in train_pose(command, tiny_data, tmp_path / "cut", "epochs=4").err
     assert train_pose(command, tiny_data, tmp_path / "cut", "epochs=4", "resume=auto").status == 0
     first, second = (

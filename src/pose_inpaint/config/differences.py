@@ -1,6 +1,6 @@
 """Configurations compared key by key."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -33,6 +33,26 @@ def describe_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> s
     shown = [f"{key}={old.get(key, 'nothing')} (now {new.get(key, 'nothing')})" for key in keys[:SHOWN]]
     more = [f"{len(keys) - SHOWN} other settings"] if len(keys) > SHOWN else []
     return ", ".join([*shown, *more]) or "other settings"
+
+
+def check_same_settings(
+    before: Mapping[str, Any], now: Mapping[str, Any], source: str, blocks: Sequence[str], free: Sequence[str] = ()
+) -> None:
+    """Raise `InputError`, naming the keys that differ, unless the blocks of two configurations are the same.
+
+    Args:
+        before: Configuration of the run that wrote a checkpoint.
+        now: Configuration of this run.
+        source: Setting that named the checkpoint, KEY=VALUE.
+        blocks: Keys of blocks or single values that must be the same.
+        free: Full keys within the blocks that may differ.
+    """
+    old, new = flat(before), flat(now)
+    keys = [key for key in differing_keys(old, new) if key not in free]
+    keys = [key for key in keys if any(f"{key}.".startswith(f"{block}.") for block in blocks)]
+    if keys:
+        theirs, ours = (", ".join(f"{key}={settings.get(key)}" for key in keys) for settings in (old, new))
+        raise InputError(f"{source}: made with {theirs}, but this run has {ours}; give the same")
 
 
 def check_same_config(config: Mapping[str, Any]) -> None:

@@ -47,7 +47,8 @@ class PoseModule(LightningModule):
         """Loss on augmented images."""
         images, joints = augment((batch.target + 1) / 2, check_poses(batch))
         loss = heatmap_loss(self.network(images), joints)
-        self.log("train/loss", loss, prog_bar=True)
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(images))  # whatever the interval
+        self.log("loss", loss, prog_bar=True, logger=False)
         return loss
 
     def on_validation_epoch_start(self) -> None:

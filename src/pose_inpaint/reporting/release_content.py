@@ -104,7 +104,8 @@ def _public(config: Mapping[str, Any], keys: Sequence[str], name: str | None) ->
     for block, paths in {"data": ("root", "source"), "mask": ("root",)}.items():
         if block in kept:
             kept[block] = {key: value for key, value in kept[block].items() if key not in paths}
-    named: dict[str, Any] = _without_folders(kept)
+    # What is left of `data` names no folder: `names` may be a pattern with a slash.
+    named = {key: value if key == "data" else _without_folders(value) for key, value in kept.items()}
     return named if name is None else {**named, "name": name}
 
 

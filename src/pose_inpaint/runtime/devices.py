@@ -1,7 +1,8 @@
 """Choice of a device, and checks that the requested devices exist."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -44,6 +45,17 @@ def is_out_of_memory(error: Exception) -> bool:
     # On a CPU, PyTorch raises a plain RuntimeError.
     says = ("can't allocate memory", "out of memory", "insufficient memory")
     return isinstance(error, MemoryError) or any(words in str(error).lower() for words in says)
+
+
+@contextmanager
+def explained_memory(way_out: str) -> Iterator[None]:
+    """Raise `InputError` with a way out, in place of the allocator's error, if memory runs out in the block."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, InputError) or not is_out_of_memory(error):
+            raise
+        raise InputError(f"out of memory ({first_line(error)}); {way_out}") from error
 
 
 def check_devices(trainer: Mapping[str, Any]) -> None:

@@ -25,6 +25,8 @@ class Status:
     metric: str | None = None  # optimized metric, METRIC_IMAGE_REGION
     value: float | None = None  # value of the metric, finite; None unless the run finished
     scores: dict[str, float] = field(default_factory=dict)  # validation scores of the epoch of `value`
+    ended_by: str | None = None  # "epochs", or "max_minutes" before all were trained; None unless the run finished
+    phases: list[str] = field(default_factory=list)  # phases begun by a run that finished
     error: str | None = None  # message in one line
     exception: str | None = None  # type of the exception
     traceback: list[str] | None = None  # lines of the traceback, except for an `InputError`
@@ -34,10 +36,12 @@ class Status:
 
 @dataclass
 class Result:
-    """Value of the optimized metric and the scores with it, filled in by the run."""
+    """Results that `Status` has of a finished run, filled in by the run."""
 
     value: float | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
+    ended_by: str | None = None
+    phases: list[str] = field(default_factory=list)
 
 
 def read_status(folder: Path) -> Status | None:
@@ -105,4 +109,4 @@ def recorded_status(folder: Path, overrides: list[str], metric: str, *, writes: 
         record(replace(status, state=INTERRUPTED, seconds=(status.seconds or 0) + time.monotonic() - began))
         raise
     seconds = (status.seconds or 0) + time.monotonic() - began
-    record(replace(status, state=FINISHED, value=result.value, scores=dict(result.scores), seconds=seconds))
+    record(replace(status, state=FINISHED, seconds=seconds, **{**vars(result), "scores": dict(result.scores)}))

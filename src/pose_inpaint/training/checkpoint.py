@@ -1,14 +1,12 @@
 """Read checkpoints of `InpaintingModule`, and check that they fit a run."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from pose_inpaint.config.differences import differing_keys, flat
 from pose_inpaint.config.instantiate import load_network
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.release import WEIGHTS, Release, is_release, read_release
@@ -107,26 +105,6 @@ def load_for_inference(checkpoint: Checkpoint) -> nn.Module:
             file=sys.stderr,
         )
     return network
-
-
-def check_same_settings(
-    checkpoint: Checkpoint, config: dict[str, Any], key: str, blocks: Sequence[str], free: Sequence[str] = ()
-) -> None:
-    """Raise `InputError`, naming the keys that differ, unless the blocks are the checkpoint's.
-
-    Args:
-        checkpoint: Checkpoint of another run.
-        config: Configuration of this run.
-        key: Setting that named the checkpoint.
-        blocks: Keys of blocks or single values that must be the same.
-        free: Full keys within the blocks that may differ.
-    """
-    old, new = flat(checkpoint.config), flat(config)
-    keys = [key for key in differing_keys(old, new) if key not in free]
-    keys = [key for key in keys if any(f"{key}.".startswith(f"{block}.") for block in blocks)]
-    if keys:
-        theirs, ours = (", ".join(f"{key}={settings.get(key)}" for key in keys) for settings in (old, new))
-        raise InputError(f"{key}={checkpoint.path}: made with {theirs}, but this run has {ours}; give the same")
 
 
 def load_weights(module: InpaintingModule, checkpoint: Checkpoint) -> None:

@@ -98,6 +98,19 @@ class InpaintingModule(LightningModule):
         return self.schedule.at(self.current_epoch)
 
     @property
+    def phases_begun(self) -> list[str]:
+        """Names of the phases that were trained, by batches: Lightning counts an epoch that was cut short as done."""
+        names = [phase.name for phase in self.schedule.phases]
+        last_epoch = (int(self.batches_seen) - 1) // int(self.trainer.num_training_batches)
+        return names[: names.index(self.schedule.at(last_epoch).name) + 1]
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether batches of the planned epochs are left."""
+        planned = int(self.trainer.max_epochs or 0) * int(self.trainer.num_training_batches)
+        return int(self.batches_seen) < planned
+
+    @property
     def inference_network(self) -> nn.Module:
         """Generator for validation and inference: with the EMA weights if there are any."""
         return self.generator if self.ema is None else self.ema.module

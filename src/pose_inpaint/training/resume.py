@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from pose_inpaint.config.block_schema import AUTO, Phase
+from pose_inpaint.config.differences import check_same_settings
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.release import is_release
 from pose_inpaint.runtime.ranks import rank_count
 from pose_inpaint.tracking.files import CHECKPOINTS, LAST
-from pose_inpaint.training.checkpoint import INITIAL, Checkpoint, check_same_settings, read_checkpoint
+from pose_inpaint.training.checkpoint import INITIAL, Checkpoint, read_checkpoint
 
 SAME = (
     "model", "discriminator", "ema", "optim", "loss", "mask", "batchnorm", "seed", "data",
@@ -80,8 +81,7 @@ def find_resumption(
     if is_release(resume):
         raise InputError(f"resume={resume}: released weights can't be resumed; begin with them by init_from={resume}")
     checkpoint = read_checkpoint(resume, "resume")
-    comparable = replace(checkpoint, config=_comparable(checkpoint.config))
-    check_same_settings(comparable, _comparable(config), "resume", SAME, FREE)
+    check_same_settings(_comparable(checkpoint.config), _comparable(config), f"resume={resume}", SAME, FREE)
     _check_same_past(checkpoint, config)
     batch, ranks = config["data"]["batch_size"], rank_count()
     if checkpoint.images not in (None, batch * ranks):

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from pose_inpaint.build import build_data
 from pose_inpaint.config import instantiate
 from pose_inpaint.config.block_schema import AUTO, EACH_PHASE, TRAINING
+from pose_inpaint.config.differences import check_same_settings
 from pose_inpaint.config.schema import TrainSettings
 from pose_inpaint.config.settings import planned_epochs, read_settings
 from pose_inpaint.data.datamodule import InpaintingData
@@ -34,7 +35,7 @@ from pose_inpaint.training.callbacks.epoch_lines import EpochLines
 from pose_inpaint.training.callbacks.samples import SampleSheet
 from pose_inpaint.training.callbacks.time_budget import TimeBudget, TrainingClock
 from pose_inpaint.training.callbacks.timed_checkpoint import ProgressKeeper
-from pose_inpaint.training.checkpoint import INITIAL, check_same_settings, load_weights, read_checkpoint
+from pose_inpaint.training.checkpoint import INITIAL, load_weights, read_checkpoint
 from pose_inpaint.training.factory import build_module
 from pose_inpaint.training.lightning_module import InpaintingModule
 from pose_inpaint.training.resume import Resumption, find_resumption
@@ -103,7 +104,7 @@ def prepare(settings: TrainSettings, plain: dict[str, Any], resumption: Resumpti
     module = build_module(settings, data, plain)
     if resumption is None and settings.init_from is not None:
         checkpoint = read_checkpoint(find_release(settings.init_from), "init_from")
-        check_same_settings(checkpoint, plain, "init_from", ["model"], INITIAL)
+        check_same_settings(checkpoint.config, plain, f"init_from={settings.init_from}", ["model"], INITIAL)
         load_weights(module, checkpoint)
     splits = ["train", "val", *(["test"] if settings.test.enabled and data.source.has("test") else [])]
     inspections = data.inspect(*splits)

@@ -125,6 +125,21 @@ def test_gradient_penalty_by_hand(batch, output):
     assert GradientPenalty()(Linear(), real, fake).item() == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_gradient_is_taken_with_the_outputs_local_patches(batch, output):
+    real = Views(batch.target, batch.mask, torch.tensor([[2, 2], [0, 0]]))  # another image's, as with real_views=other
+    discriminator = Linear()
+    GradientPenalty(region="hole")(discriminator, real, views(batch, output.raw[:, 0]))
+    (seen,) = discriminator.seen
+    assert seen.tolist() == [[0, 0], [2, 2]]
+    R1Penalty(1)(discriminator, real, views(batch, output.raw[:, 0]))
+    assert discriminator.seen[1].tolist() == [[2, 2], [0, 0]]  # R1 is of the originals, with theirs
+    penalties = {"smooth": GradientPenalty(), "r1": R1Penalty(1)}
+    discriminator = Linear()
+    DiscriminatorLoss(1, "raw", "wasserstein", "other", penalties)(batch, output, discriminator)
+    ours, theirs = [[0, 0], [2, 2]], [[2, 2], [0, 0]]
+    assert [corners.tolist() for corners in discriminator.seen] == [theirs, ours, ours, theirs]
+
+
 def test_gradient_penalty_in_holes_by_hand(batch, output):
     real, fake = views(batch, batch.target), views(batch, output.raw[:, 0])
     first, second = 3, 6  # masked values of each image, all inside its local patch

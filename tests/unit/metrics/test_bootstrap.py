@@ -58,6 +58,21 @@ def test_missing_values_are_excluded_and_not_counted():
     assert math.isnan(nothing["low"])
 
 
+@pytest.mark.parametrize("infinite", [math.inf, -math.inf])
+def test_an_infinite_value_gets_no_interval(infinite):
+    values = torch.tensor([1.0, 2.0, 4.0])
+
+    def finish(sums):
+        """Infinite over all images alone, but not in most resamples."""
+        return torch.where(sums[..., 0] == 7, infinite, sums[..., 0])
+
+    of_sum, of_mean = estimate(values[:, None], finish, 0), estimate_mean(torch.tensor([1.0, 2.0, infinite]), 0)
+    for result in (of_sum, of_mean):
+        assert (result["value"], result["n"]) == (infinite, 3)
+        assert math.isnan(result["low"])
+        assert math.isnan(result["high"])
+
+
 def test_without_a_valid_resample_there_is_no_interval():
     assert all(math.isnan(bound) for bound in percentile_interval(torch.full((3,), torch.nan)))
 

@@ -33,8 +33,8 @@ class Told:
         return Poses(joints, found, torch.zeros(len(told), 3, 2))
 
 
-def image(grey, size=32):
-    return torch.full((1, 3, size, size), grey / 127.5 - 1)
+def image(grey):
+    return torch.full((1, 3, 32, 40), grey / 127.5 - 1)
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ BY_HAND = (1 * 0.1 + 0.5 * 0.25 + 0.25 * 1) / 1.75  # 40 pixels are two scales, 
 def scored(answers, mask=None, kind="estimated", pose=None, metric=WNJD, region="whole"):
     judge = PoseJudge(Told(answers), kind)
     scores = metric("raw", region, judge=judge)
-    batch = Batch(image(0), torch.zeros(1, 1, 32, 32) if mask is None else mask, ("a",), pose)
+    batch = Batch(image(0), torch.zeros(1, 1, 32, 40) if mask is None else mask, ("a",), pose)
     scores.update(batch, InpaintingOutput(image(255)[:, None]))
     return scores.per_image().item()
 
@@ -71,7 +71,7 @@ def test_a_person_not_found_counts_as_one_scale_for_every_joint():
 
 
 def test_only_masked_joints_count_in_holes():
-    mask = torch.zeros(1, 1, 32, 32)
+    mask = torch.zeros(1, 1, 32, 40)
     mask[..., 9:11, 19:22] = 1  # rows and columns around the second joint, at x 20, y 10
     assert scored({0: ORIGINAL, 255: RESTORED}, mask, region="hole") == pytest.approx(0.25)
     assert scored({0: ORIGINAL, 255: RESTORED}, mask, region="known") == pytest.approx((0.1 + 0.25) / 1.25)
@@ -83,7 +83,7 @@ def test_an_original_without_a_person_is_skipped():
     assert math.isnan(scored({0: None, 255: RESTORED}))
     judge = PoseJudge(Told({1: ORIGINAL, 2: None, 255: RESTORED}))
     metric = WNJD("raw", judge=judge)
-    batch = Batch(torch.cat([image(1), image(2)]), torch.zeros(2, 1, 32, 32), ("a", "b"))
+    batch = Batch(torch.cat([image(1), image(2)]), torch.zeros(2, 1, 32, 40), ("a", "b"))
     metric.update(batch, InpaintingOutput(torch.cat([image(255)] * 2)[:, None]))
     found = metric.estimate(metric.per_image(), 0)
     assert (found["value"], found["n"]) == (pytest.approx(BY_HAND), 1)
@@ -115,7 +115,7 @@ def test_distances_do_not_change_with_the_images_scale_and_position(scale, shift
 
 def test_the_restored_image_is_looked_at_where_the_person_was():
     judge = PoseJudge(Told({0: ORIGINAL, 255: RESTORED}))
-    batch = Batch(image(0), torch.zeros(1, 1, 32, 32), ("a",))
+    batch = Batch(image(0), torch.zeros(1, 1, 32, 40), ("a",))
     reference = judge.reference(batch)
     judge.compare(image(255), reference, torch.zeros(1, 14, dtype=torch.bool))
     assert judge.estimator.near[-1] is reference.near
@@ -124,7 +124,7 @@ def test_the_restored_image_is_looked_at_where_the_person_was():
 def test_originals_are_estimated_once():
     answers = {0: ORIGINAL, 1: None, 255: RESTORED}
     first, second = PoseJudge(Told(answers)), PoseJudge(Told(answers))
-    batch = Batch(torch.cat([image(0), image(1)]), torch.zeros(2, 1, 32, 32), ("a", "b"))
+    batch = Batch(torch.cat([image(0), image(1)]), torch.zeros(2, 1, 32, 40), ("a", "b"))
     before = first.reference(batch)
     after = second.reference(batch)
     assert (first.estimator.asked, second.estimator.asked) == (2, 0)
@@ -133,7 +133,7 @@ def test_originals_are_estimated_once():
 
 
 def test_another_estimator_does_not_use_the_cached_poses():
-    batch = Batch(image(0), torch.zeros(1, 1, 32, 32), ("a",))
+    batch = Batch(image(0), torch.zeros(1, 1, 32, 40), ("a",))
     PoseJudge(Told({0: ORIGINAL})).reference(batch)
     other = Told({0: RESTORED})
     other.name = "told otherwise"
@@ -141,7 +141,7 @@ def test_another_estimator_does_not_use_the_cached_poses():
 
 
 def test_a_damaged_cache_file_is_replaced(tmp_path):
-    batch = Batch(image(0), torch.zeros(1, 1, 32, 32), ("a",))
+    batch = Batch(image(0), torch.zeros(1, 1, 32, 40), ("a",))
     PoseJudge(Told({0: ORIGINAL})).reference(batch)
     (file,) = tmp_path.rglob("*.json")
     file.write_text(file.read_text()[:40])
@@ -168,12 +168,15 @@ def test_pck_counts_annotated_joints_of_people_found():
 
 
 def test_a_joint_is_masked_if_the_pixel_that_it_lies_in_is():
-    mask = torch.zeros(1, 1, 4, 4)
+    mask = torch.zeros(1, 1, 4, 6)
     mask[0, 0, 1, 2] = 1  # row 1, column 2
-    joints = torch.tensor(
-        [[[2.0, 1.0, 1], [2.99, 1.99, 1], [3.0, 1.5, 1], [1.5, 2.5, 1], [9.0, 1.0, 1], [-1.0, 1.0, 1]]]
-    )
-    assert masked_joints(joints, mask).tolist() == [[True, True, False, False, False, False]]
+    joints = torch.tensor([[[2.0, 1.0, 1], [2.99, 1.99, 1], [3.0, 1.5, 1], [1.5, 2.5, 1], [2.5, 0.99, 1]]])
+    assert masked_joints(joints, mask).tolist() == [[True, True, False, False, False]]
+
+
+def test_a_joint_outside_the_image_is_not_masked():
+    joints = torch.tensor([[[0.0, 0.0, 1], [5.9, 3.9, 1], [-0.1, 2, 1], [6, 2, 1], [3, -0.1, 1], [3, 4, 1]]])
+    assert masked_joints(joints, torch.ones(1, 1, 4, 6)).tolist() == [[True, True, False, False, False, False]]
 
 
 def test_reference_excludes_joints_that_the_estimator_lacks():
@@ -183,7 +186,7 @@ def test_reference_excludes_joints_that_the_estimator_lacks():
     pose = torch.ones(1, 14, 3)
     pose[0, 0] = torch.tensor([30.0, 30.0, 1.0])
     reference = PoseJudge(NoHead({0: ORIGINAL}), "annotated").reference(
-        Batch(image(0), torch.zeros(1, 1, 32, 32), ("a",), pose)
+        Batch(image(0), torch.zeros(1, 1, 32, 40), ("a",), pose)
     )
     assert isinstance(reference, Reference)
     assert reference.joints[0, JOINTS.index("head_top"), 2] == 0

@@ -28,6 +28,43 @@ def test_heatmaps_of_every_stack_at_a_quarter_of_the_resolution():
     assert network(torch.rand(2, 3, 32, 48)).shape == (2, 3, 14, 8, 12)
 
 
+def test_the_last_heatmaps_depend_on_those_before():
+    """The second hourglass gets the first one's heatmaps and features beside the stem's (paper, section 3.2)."""
+    torch.manual_seed(0)
+    network, image = StackedHourglass(3, width=8, stacks=2, depth=2).eval(), torch.rand(1, 3, 32, 48)
+    with torch.no_grad():
+        before = network(image)
+        network.heads[0].bias += 1.0  # the first heatmaps alone, by a constant
+        after = network(image)
+        torch.testing.assert_close(after[:, 0], before[:, 0] + 1)
+        assert (after[:, 1] - before[:, 1]).abs().max() > 1e-4
+        network.heads[0].bias -= 1.0
+        network.merge_heatmaps[0].weight.zero_()
+        network.merge_heatmaps[0].bias.zero_()
+        apart = network(image)[:, 1]
+        network.heads[0].bias += 1.0
+        torch.testing.assert_close(network(image)[:, 1], apart)  # no other way leads there
+        network.merge_features[0].weight.zero_()
+        assert (network(image)[:, 1] - apart).abs().max() > 1e-4
+
+
+def test_heatmaps_are_pinned():
+    """Weights and image by formulas: these heatmaps are what trained weights depend on."""
+    network = StackedHourglass(2, width=4, stacks=2, depth=1).double().eval()
+    with torch.no_grad():
+        for number, (name, parameter) in enumerate(network.named_parameters()):
+            steps = torch.arange(parameter.numel(), dtype=torch.float64).view_as(parameter)
+            wave = torch.cos(0.7 * steps + number)
+            parameter.copy_(1 + 0.1 * wave if parameter.ndim == 1 and name.endswith("weight") else 0.4 * wave)
+        image = torch.sin(torch.arange(3 * 8 * 16, dtype=torch.float64)).view(1, 3, 8, 16) / 2 + 0.5
+        ((first, last),) = network(image)
+    expected = [
+        [[0.511483, 0.523186, 0.615445, 0.494082], [0.678219, 0.663088, 0.75691, 0.700849]],
+        [[-0.41537, -0.44487, -0.458435, -0.390468], [-0.461597, -0.444534, -0.473457, -0.444387]],
+    ]  # of the first joint
+    torch.testing.assert_close(torch.stack([first[0], last[0]]), torch.tensor(expected).double(), atol=1e-6, rtol=0)
+
+
 def test_every_parameter_learns():
     network = StackedHourglass(14, width=8, stacks=2, depth=2)
     network(torch.rand(2, 3, 32, 32)).square().sum().backward()

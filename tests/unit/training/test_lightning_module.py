@@ -1,5 +1,7 @@
 """Training step: parameters that change, their gradients, and the inputs of the discriminator."""
 
+import itertools
+
 import pytest
 import torch
 from lightning.pytorch import Trainer
@@ -16,15 +18,19 @@ from pose_inpaint.types import Batch
 
 
 class Watched(InpaintingModule):
-    """Keeps the gradients of both networks at each step, and each input of the discriminator."""
+    """Keeps the gradients of both networks at each step, each input of the discriminator, and the generator's weights
+    after each batch."""
 
     def configure_optimizers(self):
-        self.seen, self.judged, self.before = [], [], []
+        self.seen, self.judged, self.weights = [], [], []
         self.discriminator.register_forward_pre_hook(lambda _, inputs: self.judged.append(inputs[0].detach().clone()))
         optimizers = super().configure_optimizers()
         for optimizer in optimizers:
             optimizer.register_step_pre_hook(lambda *_: self.seen.append(self.gradients()))
         return optimizers
+
+    def on_train_batch_end(self, *_):
+        self.weights.append([parameter.detach().clone() for parameter in self.generator.parameters()])
 
     def gradients(self):
         return tuple(
@@ -54,9 +60,10 @@ def train(*phases, batches=1, logger=False, every=50, **options):
     )  # fmt: skip
     mask = (torch.rand(4, 1, 32, 32) > 0.6).float()
     batch = Batch(torch.rand(4, 3, 32, 32) * 2 - 1, mask, ("a", "b", "c", "d"))
+    epochs = sum(phase.epochs for phase in phases)
     loader = DataLoader([batch] * batches, batch_size=None)
     trainer = Trainer(
-        accelerator="cpu", max_epochs=len(phases), logger=logger, log_every_n_steps=every,
+        accelerator="cpu", max_epochs=epochs, logger=logger, log_every_n_steps=every,
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
     before = {name: value.clone() for name, value in module.named_parameters()}
@@ -83,11 +90,11 @@ def test_the_generator_gets_no_gradient_from_the_discriminators_step():
 
 
 def test_gradients_do_not_pile_up_over_batches():
-    module, _, _ = train(Phase("warm", 1, terms=["l1"]), batches=2)
-    assert len(module.seen) == 2
-    module.zero_grad()
-    first, second = (torch.cat([g.flatten() for g in generator]).norm() for generator, _ in module.seen)
-    assert second < 1.9 * first
+    module, _, _ = train(Phase("gan", 1, **BOTH), batches=3, lr_factor=1e-12)  # nothing moves
+    for which in (0, 1):
+        norms = [float(nn.utils.get_total_norm(seen[which])) for seen in module.seen[which::2]]
+        assert norms == pytest.approx([norms[0]] * 3, rel=1e-3)
+        assert norms[0] > 0
 
 
 def test_a_phase_without_a_discriminator_leaves_it_alone():
@@ -138,6 +145,16 @@ def test_the_discriminator_steps_several_batches_for_each_of_the_generator():
     assert int(module.batches_seen) == 7
 
 
+def test_the_discriminators_steps_are_counted_on_over_epochs():
+    steps = Phase("gan", 3, **BOTH, discriminator_first=True, discriminator_steps=3)
+    module, _, _ = train(steps, batches=4)  # the third of each three batches, of 12
+    moved = [
+        any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
+        for before, after in itertools.pairwise(module.weights)
+    ]
+    assert moved == [batch in (2, 5, 8, 11) for batch in range(1, 12)]
+
+
 def test_the_generator_may_step_on_a_batch_of_its_own():
     module, _, _ = train(
         Phase("gan", 1, **BOTH, discriminator_first=True, discriminator_steps=5, own_batch=True), batches=13
@@ -180,8 +197,11 @@ def test_clipping_bounds_the_norm():
 
 
 def test_the_average_follows_the_generator_by_its_decay():
-    module, _, _ = train(Phase("warm", 1, terms=["l1"]), batches=2, ema_decay=0.25)
-    assert int(module.ema.n_averaged) == 2
+    module, _, _ = train(Phase("warm", 1, terms=["l1"]), batches=3, ema_decay=0.25)
+    first, second, third = module.weights
+    for average, a, b, c in zip(module.inference_network.parameters(), first, second, third, strict=True):
+        torch.testing.assert_close(average, 0.25 * (0.25 * a + 0.75 * b) + 0.75 * c)
+        assert not torch.equal(average, c) or torch.equal(b, c)
     assert not [name for name, _ in module.ema.named_parameters() if "discriminator" in name]
     assert module.inference_network is module.ema.module
 

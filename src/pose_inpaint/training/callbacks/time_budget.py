@@ -75,13 +75,10 @@ class TimeBudget(TrainingClock):
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print how far the training got."""
         module = cast("InpaintingModule", pl_module)
-        if not trainer.is_global_zero or module.time_share is None or module.time_share < 1:
+        if not trainer.is_global_zero or module.time_share is None or module.time_share < 1 or not module.cut_short:
             return
-        last_epoch = (int(module.batches_seen) - 1) // int(trainer.num_training_batches)
-        reached = module.schedule.at(last_epoch)  # Lightning has counted an epoch that was cut short as done by now
-        names = [phase.name for phase in module.schedule.phases]
-        begun = names[: names.index(reached.name) + 1]
-        never = names[len(begun) :]
+        begun = module.phases_begun
+        never = [phase.name for phase in module.schedule.phases[len(begun) :]]
         print(
             f"max_minutes={self.minutes:g}: used up after {int(module.batches_seen)} batches; phases begun: "
             f"{', '.join(begun)}{'; never begun: ' + ', '.join(never) if never else ''}. Continue with resume=auto and "

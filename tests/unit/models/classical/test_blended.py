@@ -1,8 +1,10 @@
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from pose_inpaint.data.images import to_arrays
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.classical.blended import Blended
 from pose_inpaint.types import Batch, InpaintingOutput
@@ -41,6 +43,27 @@ def test_a_constant_offset_almost_vanishes_in_holes_inside_the_image(boxes):
     error = (raw - inputs.target[:, None]).abs()[inputs.mask[:, None].expand_as(raw) > 0]
     assert error.max() < 0.11  # of 0.3: fast marching is inexact at concave corners, and outputs have 8 bits
     assert error.mean() < 0.04
+
+
+@pytest.mark.parametrize(
+    ("top", "left", "height", "width"), [(8, 11, 12, 10), (9, 5, 7, 14), (10, 6, 12, 9), (0, 12, 10, 8), (3, 24, 9, 8)]
+)
+def test_what_is_blended_stays_in_its_place(top, left, height, width):
+    """A displacement by a pixel would show, as it would not on a slope."""
+    generator = torch.Generator().manual_seed(3)
+    coarse = torch.rand(1, 3, 16, 20, generator=generator) * 1.6 - 0.8
+    image = torch.nn.functional.interpolate(coarse, (32, 40), mode="bicubic").clamp(-0.9, 0.9)
+    mask = torch.zeros(1, 1, 32, 40)
+    mask[..., top : top + height, left : left + width] = 1
+    # Fast marching fills from the original here, so that the blend has nothing to change but by 8 bits.
+    method = Blended(lambda known, mask, **_: InpaintingOutput(image[:, None]))
+    method.opencv = SimpleNamespace(
+        inpaint=lambda known, *_: to_arrays(image)[0], INPAINT_TELEA=0, **{
+            name: getattr(method.opencv, name) for name in ("boundingRect", "seamlessClone", "NORMAL_CLONE")
+        }
+    )  # fmt: skip
+    raw = method(image * (1 - mask), mask).raw[:, 0]
+    assert (raw - image)[mask.expand_as(raw) > 0].abs().mean() < 0.004  # displaced by a pixel: above 0.024
 
 
 def test_at_the_edge_of_the_image_fast_marching_sets_the_colours():

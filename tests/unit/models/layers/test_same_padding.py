@@ -61,9 +61,14 @@ def test_batch_statistics_also_in_evaluation():
 
 def test_recalibrated_statistics_are_plain_averages_over_the_batches():
     network = Generator(2).eval()
-    batches = [Batch(torch.rand(3, 3, 8, 8), torch.zeros(3, 1, 8, 8), ("a", "b", "c")) for _ in range(3)]
+    batches = []
+    for side in (1, 3, 7):
+        mask = torch.zeros(3, 1, 8, 12)
+        mask[..., 1 : 1 + side, 2 : 4 + side] = 1
+        batches.append(Batch(torch.rand(3, 3, 8, 12) * 2 - 1, mask, ("a", "b", "c")))
     recalibrate(network, batches, "cpu")
     convolution, norm = network.conv1[0], network.conv1[1]
+    # From the known pixels and the mask alone: a method never sees the target.
     outputs = [convolution(torch.cat([batch.known, batch.mask], 1)) for batch in batches]
     expected = torch.stack([output.mean((0, 2, 3)) for output in outputs]).mean(0)
     torch.testing.assert_close(norm.running_mean, expected)

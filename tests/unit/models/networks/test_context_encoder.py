@@ -53,6 +53,21 @@ def test_the_bottleneck_of_the_authors_command():
         Generator(bottleneck=0)
 
 
+def test_initial_weights_are_drawn_as_the_authors_draw_them():
+    torch.manual_seed(0)
+    for network in (Generator(32), Generator(16, bottleneck=200), Discriminator(32)):
+        layers = list(network.modules())
+        scales = torch.cat([layer.weight for layer in layers if isinstance(layer, torch.nn.BatchNorm2d)])
+        assert float(scales.mean()) == pytest.approx(1, abs=0.005)
+        assert float(scales.std()) == pytest.approx(0.02, rel=0.15)
+        for layer in layers:
+            if isinstance(layer, torch.nn.Conv2d | torch.nn.ConvTranspose2d | ChannelwiseLinear):
+                assert float(layer.weight.mean()) == pytest.approx(0, abs=0.003)
+                assert float(layer.weight.std()) == pytest.approx(0.02, rel=0.1)
+            if getattr(layer, "bias", None) is not None:
+                assert not layer.bias.any()
+
+
 def test_channelwise_layer_by_hand():
     layer = ChannelwiseLinear(2, 2)
     torch.nn.init.zeros_(layer.weight)

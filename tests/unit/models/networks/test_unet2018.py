@@ -113,6 +113,28 @@ def test_mask_output_lies_between_0_and_1():
     assert ((output.predicted_mask > 0) & (output.predicted_mask < 1)).all()
 
 
+@pytest.mark.parametrize("skips", [True, False])
+def test_the_decoder_gets_the_encoders_features_of_its_resolution(skips):
+    torch.manual_seed(0)
+    network, features, inputs = Generator(4, skips=skips).eval(), {}, {}
+    for name in ("conv1", "conv2", "conv3", "conv4", "middle", "deconv1", "conv9", "deconv2", "conv10"):
+        layer = network.get_submodule(name)
+        layer.register_forward_hook(lambda _, given, output, name=name: features.update({name: output}))
+        layer.register_forward_pre_hook(lambda _, given, name=name: inputs.update({name: given[0]}))
+    mask = torch.zeros(1, 1, 16, 24)
+    mask[..., 3:9, 5:14] = 1
+    with torch.no_grad():
+        network((torch.rand(1, 3, 16, 24) * 2 - 1) * (1 - mask), mask)
+    pairs = {
+        "deconv1": ("middle", "conv4"), "conv9": ("deconv1", "conv3"), "deconv2": ("conv9", "conv2"),
+        "conv10": ("deconv2", "conv1"),
+    }  # fmt: skip
+    for name, (below, encoded) in pairs.items():
+        joined = torch.cat([features[below], features[encoded]], 1) if skips else features[below]
+        assert torch.equal(inputs[name], joined), name
+        assert features[encoded].abs().sum() > 0
+
+
 def test_generator_sees_images_and_mask():
     network = Generator(2).eval()
     known, mask = torch.rand(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)

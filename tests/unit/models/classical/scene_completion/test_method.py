@@ -200,6 +200,8 @@ def test_a_slightly_brighter_duplicate_inpaints_the_image_and_is_reported(tiny_d
     (first, second) = output.sources[0]
     assert (first.name, first.near_duplicate, second.near_duplicate) == ("duplicate.png", True, False)
     assert first.distance < second.distance
+    method.near_duplicate = second.distance
+    assert [source.near_duplicate for source in method(known, mask, samples=2).sources[0]] == [True, True]
     hole = mask[0, 0] > 0
     good, worse = ((output.raw[0, s] - original)[:, hole].abs().mean() for s in (0, 1))
     assert good < 0.1 < worse  # blended towards the darker border

@@ -39,6 +39,18 @@ def test_the_cut_is_the_cheapest_of_all(seed):
     assert not chosen[~masked & ~free].any()
 
 
+@pytest.mark.parametrize("factor", [1e-6, 1.0, 1e6])
+def test_the_cut_does_not_depend_on_the_unit_of_the_costs(factor):
+    random = np.random.default_rng(9)
+    masked, free = np.zeros((2, 9, 12), bool)
+    masked[3:5, 4:8], free[1:8, 2:11] = True, True
+    free &= ~masked
+    price, down, right = random.random((9, 12)) * 0.3, random.random((8, 12)), random.random((9, 11))
+    expected = minimum_cut(masked, free, price, down, right)
+    assert expected.sum() > masked.sum()
+    np.testing.assert_array_equal(minimum_cut(masked, free, factor * price, factor * down, factor * right), expected)
+
+
 def test_the_seam_avoids_pixels_where_the_images_disagree():
     image = np.random.default_rng(0).random((3, 24, 24)) * 0.01
     masked, free = np.zeros((24, 24), bool), np.zeros((24, 24), bool)
