@@ -1,15 +1,12 @@
 """Fixtures that any test may use."""
 
-import atexit
 import importlib
 import json
 import os
 import pickle
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +16,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 if sys.dont_write_bytecode:
     # Every process that the tests start would compile PyTorch, which takes longer than importing it. So bytecode is
-    # written after all, but to a folder of this session: the workers and their processes have it by the environment.
-    sys.dont_write_bytecode, sys.pycache_prefix = False, tempfile.mkdtemp(prefix="pose_inpaint_bytecode_")
-    atexit.register(shutil.rmtree, sys.pycache_prefix, ignore_errors=True)
+    # written after all, but to a folder of the tests' own, which git ignores. Their processes inherit it.
+    sys.dont_write_bytecode, sys.pycache_prefix = False, str(Path(__file__).parents[1] / ".pytest_cache/bytecode")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
