@@ -1,5 +1,6 @@
 """Fixtures that any test may use."""
 
+import copy
 import importlib
 import json
 import os
@@ -8,7 +9,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -26,6 +27,10 @@ import numpy as np
 import pytest
 import yaml
 from forkserver import ForkServer, TrueCommands
+from hydra._internal import config_loader_impl
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import CachingConfigRepository
+from hydra._internal.defaults_list import Overrides
 from hydra._internal.hydra import Hydra
 from hydra.types import RunMode
 from PIL import Image
@@ -68,13 +73,23 @@ def _own_folders(tmp_path_factory, monkeypatch):
     monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
 
 
+REPLACED = (
+    (yaml, "load"), (Hydra, "get_mode"), (config_loader_impl, "create_defaults_list"),
+    (ConfigLoaderImpl, "_compose_config_from_defaults_list"), (CachingConfigRepository, "__init__"),
+)  # fmt: skip
+HYDRAS = tuple((place, name, getattr(place, name)) for place, name in REPLACED)
+"""What `_composed_once` replaces, and as Hydra has it."""
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _composed_once():
-    """Hydra composes each configuration twice, and parses its files each time; here once is enough.
+    """Hydra composes each configuration twice, and from its files each time; here each choice of files once is enough.
 
-    The first time is for `hydra.mode`, which no file of conf/ sets (tests/contracts/test_configuration.py).
+    The first time is for `hydra.mode`, which no file of conf/ sets; tests/contracts/test_configuration.py also compares
+    what is composed here with what Hydra composes.
     """
-    parsed, parse, find_mode = {}, yaml.load, Hydra.get_mode
+    parse, find_mode, list_defaults, compose_defaults, _ = (whole for _, _, whole in HYDRAS)
+    parsed, listed, composed = {}, {}, {}
     packaged = (str(CONF), str(Path(importlib.import_module("hydra").__file__).parent))
 
     def load(stream, Loader):  # noqa: N803
@@ -91,9 +106,38 @@ def _composed_once():
             return find_mode(self, config_name, overrides)
         return RunMode[named[-1]] if named else None
 
+    def packages(repo):
+        """Where files are read from; None if a test has written some of them."""
+        found = [(source.scheme(), source.path) for source in repo.get_sources()]
+        return None if any(scheme == "file" and path != str(CONF) for scheme, path in found) else tuple(found)
+
+    def create_defaults_list(repo, config_name, overrides_list, **more):
+        overrides = Overrides(repo, overrides_list)
+        values = set(map(id, overrides.config_overrides))
+        choices = (each.input_line for each in overrides_list if id(each) not in values)
+        key = (packages(repo), config_name, *more.values(), *choices)
+        if key[0] is None or key not in listed:
+            listed[key] = list_defaults(repo, config_name, overrides_list, **more)
+            return listed[key]
+        overrides.known_choices = listed[key].overrides.known_choices
+        return replace(listed[key], config_overrides=overrides.config_overrides, overrides=overrides)
+
+    def compose_config(self, defaults, repo):
+        key = (packages(repo), *map(astuple, defaults))
+        if key[0] is None:
+            return compose_defaults(self, defaults, repo)
+        if key not in composed:
+            composed[key] = pickle.dumps(compose_defaults(self, defaults, repo))
+        return pickle.loads(composed[key])
+
+    def copy_repository(self, delegate):
+        """Without its sources, such as every configuration that a plugin has registered: only their list may change."""
+        self.delegate, self.cache = copy.copy(delegate), {}
+
+    ours = (load, get_mode, create_defaults_list, compose_config, copy_repository)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(yaml, "load", load)
-        patch.setattr(Hydra, "get_mode", get_mode)
+        for (place, name), once in zip(REPLACED, ours, strict=True):
+            patch.setattr(place, name, once)
         yield
 
 
