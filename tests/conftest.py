@@ -2,6 +2,7 @@
 
 import copy
 import importlib
+import io
 import json
 import os
 import pickle
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
+from functools import cache
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -183,27 +185,39 @@ def held_by_another(folder):
         other.wait()
 
 
-def write_split(folder, count, height=48, width=40, seed=0):
-    """Smooth random images and blocks in the challenge's layout."""
+@cache
+def _split_files(count, height, width, seed):
+    """Smooth random images and blocks in the challenge's layout, as bytes."""
     random = np.random.default_rng(seed)
-    (folder / "Y").mkdir(parents=True)
-    blocks = {}
+    files, blocks = {}, {}
     for number in range(count):
         coarse = random.integers(0, 256, (4, 4, 3), dtype=np.uint8)
-        Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(
-            folder / "Y" / f"{number:03}.png"
-        )
+        image = io.BytesIO()
+        Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(image, "png")
+        files[f"Y/{number:03}.png"] = image.getvalue()
         row, column = (int(n) for n in random.integers(0, 20, 2))
         blocks[f"{number:03}.png"] = [[row, column, 16], [0, 0, 5 + number % 3]]
-    (folder / "maskdata.json").write_text(json.dumps(blocks))
+    return {**files, "maskdata.json": json.dumps(blocks).encode()}
+
+
+def write_split(folder, count, height=48, width=40, seed=0):
+    """Smooth random images and blocks in the challenge's layout."""
+    (folder / "Y").mkdir(parents=True)
+    for name, content in _split_files(count, height, width, seed).items():
+        (folder / name).write_bytes(content)
+
+
+def write_tiny(folder):
+    """A data set in the challenge's layout: 12, 4 and 4 images of 48 rows and 40 columns."""
+    for place, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
+        write_split(folder / split, count, seed=place)
+    return folder
 
 
 @pytest.fixture
 def tiny_data(tmp_path):
-    """A data set in the challenge's layout: 12, 4 and 4 images of 48 rows and 40 columns."""
-    for place, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
-        write_split(tmp_path / "tiny" / split, count, seed=place)
-    return tmp_path / "tiny"
+    """The data set of `write_tiny`, which a test may change."""
+    return write_tiny(tmp_path / "tiny")
 
 
 @pytest.fixture
@@ -226,8 +240,7 @@ TINY = (
 def tiny_run(tmp_path_factory):
     """The folder of a finished run of authors2018 at its smallest."""
     root = tmp_path_factory.mktemp("tiny_run")
-    for place, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
-        write_split(root / "data" / split, count, seed=place)
+    write_tiny(root / "data")
     arguments = ["+experiment=authors2018", f"data.root={root}/data", f"hydra.run.dir={root}/run", *TINY]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE_INPAINT_CACHE", str(root / "cache"))
@@ -246,8 +259,7 @@ def tiny_checkpoint(tiny_run):
 def _unbroken_runs(tmp_path_factory):
     """A folder with the data of `tiny_data`, and the runs in it by their settings."""
     root = tmp_path_factory.mktemp("unbroken")
-    for place, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
-        write_split(root / "data" / split, count, seed=place)
+    write_tiny(root / "data")
     return root, {}
 
 
@@ -290,8 +302,7 @@ TINY_POSE = (
 def tiny_pose(tmp_path_factory):
     """The checkpoint of a pose network of width 8."""
     root = tmp_path_factory.mktemp("tiny_pose")
-    for place, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
-        write_split(root / "data" / split, count, seed=place)
+    write_tiny(root / "data")
     add_joints(root / "data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE_INPAINT_CACHE", str(root / "cache"))
