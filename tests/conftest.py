@@ -1,17 +1,17 @@
 """Fixtures that any test may use."""
 
-import atexit
+import copy
 import importlib
+import io
 import json
 import os
 import pickle
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
+from functools import cache
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -19,9 +19,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 if sys.dont_write_bytecode:
     # Every process that the tests start would compile PyTorch, which takes longer than importing it. So bytecode is
-    # written after all, but to a folder of this session: the workers and their processes have it by the environment.
-    sys.dont_write_bytecode, sys.pycache_prefix = False, tempfile.mkdtemp(prefix="pose_inpaint_bytecode_")
-    atexit.register(shutil.rmtree, sys.pycache_prefix, ignore_errors=True)
+    # written after all, but to a folder of the tests' own, which git ignores. Their processes inherit it.
+    sys.dont_write_bytecode, sys.pycache_prefix = False, str(Path(__file__).parents[1] / ".pytest_cache/bytecode")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
@@ -30,6 +29,10 @@ import numpy as np
 import pytest
 import yaml
 from forkserver import ForkServer, TrueCommands
+from hydra._internal import config_loader_impl
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import CachingConfigRepository
+from hydra._internal.defaults_list import Overrides
 from hydra._internal.hydra import Hydra
 from hydra.types import RunMode
 from PIL import Image
@@ -72,13 +75,23 @@ def _own_folders(tmp_path_factory, monkeypatch):
     monkeypatch.chdir(tmp_path_factory.mktemp("cwd"))
 
 
+REPLACED = (
+    (yaml, "load"), (Hydra, "get_mode"), (config_loader_impl, "create_defaults_list"),
+    (ConfigLoaderImpl, "_compose_config_from_defaults_list"), (CachingConfigRepository, "__init__"),
+)  # fmt: skip
+HYDRAS = tuple((place, name, getattr(place, name)) for place, name in REPLACED)
+"""What `_composed_once` replaces, and as Hydra has it."""
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _composed_once():
-    """Hydra composes each configuration twice, and parses its files each time; here once is enough.
+    """Hydra composes each configuration twice, and from its files each time; here each choice of files once is enough.
 
-    The first time is for `hydra.mode`, which no file of conf/ sets (tests/contracts/test_configuration.py).
+    The first time is for `hydra.mode`, which no file of conf/ sets; tests/contracts/test_configuration.py also compares
+    what is composed here with what Hydra composes.
     """
-    parsed, parse, find_mode = {}, yaml.load, Hydra.get_mode
+    parse, find_mode, list_defaults, compose_defaults, _ = (whole for _, _, whole in HYDRAS)
+    parsed, listed, composed = {}, {}, {}
     packaged = (str(CONF), str(Path(importlib.import_module("hydra").__file__).parent))
 
     def load(stream, Loader):  # noqa: N803
@@ -95,9 +108,38 @@ def _composed_once():
             return find_mode(self, config_name, overrides)
         return RunMode[named[-1]] if named else None
 
+    def packages(repo):
+        """Where files are read from; None if a test has written some of them."""
+        found = [(source.scheme(), source.path) for source in repo.get_sources()]
+        return None if any(scheme == "file" and path != str(CONF) for scheme, path in found) else tuple(found)
+
+    def create_defaults_list(repo, config_name, overrides_list, **more):
+        overrides = Overrides(repo, overrides_list)
+        values = set(map(id, overrides.config_overrides))
+        choices = (each.input_line for each in overrides_list if id(each) not in values)
+        key = (packages(repo), config_name, *more.values(), *choices)
+        if key[0] is None or key not in listed:
+            listed[key] = list_defaults(repo, config_name, overrides_list, **more)
+            return listed[key]
+        overrides.known_choices = listed[key].overrides.known_choices
+        return replace(listed[key], config_overrides=overrides.config_overrides, overrides=overrides)
+
+    def compose_config(self, defaults, repo):
+        key = (packages(repo), *map(astuple, defaults))
+        if key[0] is None:
+            return compose_defaults(self, defaults, repo)
+        if key not in composed:
+            composed[key] = pickle.dumps(compose_defaults(self, defaults, repo))
+        return pickle.loads(composed[key])
+
+    def copy_repository(self, delegate):
+        """Without its sources, such as every configuration that a plugin has registered: only their list may change."""
+        self.delegate, self.cache = copy.copy(delegate), {}
+
+    ours = (load, get_mode, create_defaults_list, compose_config, copy_repository)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(yaml, "load", load)
-        patch.setattr(Hydra, "get_mode", get_mode)
+        for (place, name), once in zip(REPLACED, ours, strict=True):
+            patch.setattr(place, name, once)
         yield
 
 
@@ -143,27 +185,39 @@ def held_by_another(folder):
         other.wait()
 
 
-def write_split(folder, count, height=48, width=40, seed=0):
-    """Smooth random images and blocks in the challenge's layout."""
+@cache
+def _split_files(count, height, width, seed):
+    """Smooth random images and blocks in the challenge's layout, as bytes."""
     random = np.random.default_rng(seed)
-    (folder / "Y").mkdir(parents=True)
-    blocks = {}
+    files, blocks = {}, {}
     for number in range(count):
         coarse = random.integers(0, 256, (4, 4, 3), dtype=np.uint8)
-        Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(
-            folder / "Y" / f"{number:03}.png"
-        )
+        image = io.BytesIO()
+        Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(image, "png")
+        files[f"Y/{number:03}.png"] = image.getvalue()
         row, column = (int(n) for n in random.integers(0, 20, 2))
         blocks[f"{number:03}.png"] = [[row, column, 16], [0, 0, 5 + number % 3]]
-    (folder / "maskdata.json").write_text(json.dumps(blocks))
+    return {**files, "maskdata.json": json.dumps(blocks).encode()}
+
+
+def write_split(folder, count, height=48, width=40, seed=0):
+    """Smooth random images and blocks in the challenge's layout."""
+    (folder / "Y").mkdir(parents=True)
+    for name, content in _split_files(count, height, width, seed).items():
+        (folder / name).write_bytes(content)
+
+
+def write_tiny(folder):
+    """A data set in the challenge's layout: 12, 4 and 4 images of 48 rows and 40 columns."""
+    for place, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
+        write_split(folder / split, count, seed=place)
+    return folder
 
 
 @pytest.fixture
 def tiny_data(tmp_path):
-    """A data set in the challenge's layout: 12, 4 and 4 images of 48 rows and 40 columns."""
-    for place, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
-        write_split(tmp_path / "tiny" / split, count, seed=place)
-    return tmp_path / "tiny"
+    """The data set of `write_tiny`, which a test may change."""
+    return write_tiny(tmp_path / "tiny")
 
 
 @pytest.fixture
@@ -186,8 +240,7 @@ TINY = (
 def tiny_run(tmp_path_factory):
     """The folder of a finished run of authors2018 at its smallest."""
     root = tmp_path_factory.mktemp("tiny_run")
-    for place, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
-        write_split(root / "data" / split, count, seed=place)
+    write_tiny(root / "data")
     arguments = ["+experiment=authors2018", f"data.root={root}/data", f"hydra.run.dir={root}/run", *TINY]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE_INPAINT_CACHE", str(root / "cache"))
@@ -206,8 +259,7 @@ def tiny_checkpoint(tiny_run):
 def _unbroken_runs(tmp_path_factory):
     """A folder with the data of `tiny_data`, and the runs in it by their settings."""
     root = tmp_path_factory.mktemp("unbroken")
-    for place, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
-        write_split(root / "data" / split, count, seed=place)
+    write_tiny(root / "data")
     return root, {}
 
 
@@ -250,8 +302,7 @@ TINY_POSE = (
 def tiny_pose(tmp_path_factory):
     """The checkpoint of a pose network of width 8."""
     root = tmp_path_factory.mktemp("tiny_pose")
-    for place, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
-        write_split(root / "data" / split, count, seed=place)
+    write_tiny(root / "data")
     add_joints(root / "data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE_INPAINT_CACHE", str(root / "cache"))

@@ -5,6 +5,7 @@ from urllib.error import URLError
 
 import pytest
 import torch
+from conftest import HYDRAS
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf, open_dict
 from torch import nn
@@ -80,6 +81,22 @@ def test_schema_and_roots_name_the_same_keys():
 def test_no_file_sets_hydras_mode():
     for path in CONF.rglob("*.yaml"):
         assert OmegaConf.select(OmegaConf.load(path), "hydra.mode") is None, path
+
+
+def test_tests_compose_what_hydra_composes(monkeypatch):
+    one = ["+experiment=authors2018", "sweep=optuna", "data=chalearn", "~logger", "+metric@metric.more=lpips"]
+    other = ["+experiment=glcic", "data=chalearn", "hydra/launcher=joblib"]
+    calls = [[*one, "data.size=32", "~optim.lr"], [*one, "data.size=64", "+data.root.more=1"], other]
+
+    def compose_all():
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            found = [compose("train", call, return_hydra_config=True) for call in calls]
+        return [(OmegaConf.to_yaml(each), each._metadata.flags) for each in found]
+
+    ours = compose_all()
+    for replaced in HYDRAS:
+        monkeypatch.setattr(*replaced)
+    assert compose_all() == ours
 
 
 BENCHMARKS = [name for name in options("experiment") if "methods" in OmegaConf.load(CONF / f"experiment/{name}.yaml")]

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 import torch
-from conftest import write_split
+from conftest import write_tiny
 
 from pose_inpaint.config.overrides import as_value
 from pose_inpaint.multirun.benchmark import stages as benchmark_stages
@@ -35,8 +35,7 @@ BAD = "+methods.bad={experiment: authors2018, overrides: ['optim.lr=1e30']}"
 def done(fork_server, tmp_path_factory):
     """A finished benchmark of three methods, and one whose training raised; each stage is a process of its own."""
     root = tmp_path_factory.mktemp("benchmark")
-    for place, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
-        write_split(root / "data" / split, count, seed=place)
+    write_tiny(root / "data")
     environment = {**os.environ, "POSE_INPAINT_CACHE": str(root / "cache"), "OMP_NUM_THREADS": "1"}
     process = fork_server.start("-m", "pose_inpaint.benchmark", *arguments(root, root / "out", BAD), env=environment)
     out, err = process.communicate()

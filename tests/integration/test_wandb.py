@@ -15,7 +15,7 @@ import pytest
 import torch
 import wandb
 import yaml
-from conftest import REPOSITORY, TINY, write_split
+from conftest import REPOSITORY, TINY, write_tiny
 from PIL import Image
 from wandb_file import offline_runs, read_records
 
@@ -40,8 +40,7 @@ def train(*arguments):
 def place(tmp_path_factory):
     """A home of an odd name, with data and runs in it."""
     root = tmp_path_factory.mktemp("wandb") / "oddhome8391"
-    for number, (split, count) in enumerate({"train": 12, "val": 4, "test": 4}.items()):
-        write_split(root / "data" / split, count, seed=number)
+    write_tiny(root / "data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", sys.argv)
         patch.setattr(socket, "gethostname", lambda: HOST)
