@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from pose_inpaint.config.block_schema import check_scale
 from pose_inpaint.config.command import CONF
 from pose_inpaint.data.array_images import AnyImage, read_any, read_any_mask, split_batch, write_like
+from pose_inpaint.data.masks import grow as grow_mask
 from pose_inpaint.errors import InputError
 from pose_inpaint.evaluation.candidates import build_image_inpainter
 from pose_inpaint.models.inference import ImageInpainter
@@ -83,6 +84,7 @@ class Model:
         samples: int = 1,
         seed: int = 0,
         scale: Scale = "auto",
+        grow: int = 0,
         feather: int = 0,
     ) -> Any:
         """Inpaint one image or a batch; known pixels stay exactly as they are.
@@ -98,6 +100,7 @@ class Model:
             scale: "auto": each group of holes is inpainted in a view at the scale that the network learned, so photos
                 of any size work. "native": the network sees the whole image at its own resolution. N: the whole image
                 is resized to N x N pixels and back.
+            grow: Pixels by which the mask is enlarged on each side, for masks that are cut too close.
             feather: Width in pixels over which the output fades into the known pixels around a hole, and changes them.
 
         Returns:
@@ -108,11 +111,13 @@ class Model:
             InputError: An image or mask can't be used; says which and why.
         """
         check_scale(scale)
-        if samples < 1 or feather < 0:
-            raise InputError(f"samples={samples}, feather={feather}: give at least 1 sample, and 0 or more pixels")
+        if samples < 1 or grow < 0 or feather < 0:
+            raise InputError(
+                f"samples={samples}, grow={grow}, feather={feather}: give at least 1 sample, and 0 or more pixels"
+            )
         images = split_batch(image)
         if images is None:
-            return self._one(image, mask, samples, seed, scale, feather)
+            return self._one(image, mask, samples, seed, scale, grow, feather)
         masks = None if mask is None else split_batch(mask, mask=True)
         each = [mask] * len(images) if masks is None else masks * len(images) if len(masks) == 1 else masks
         if len(each) != len(images):
@@ -120,12 +125,12 @@ class Model:
         outputs = []
         for i, (one, its) in enumerate(zip(images, each, strict=True)):
             try:
-                outputs.append(self._one(one, its, samples, seed, scale, feather))
+                outputs.append(self._one(one, its, samples, seed, scale, grow, feather))
             except InputError as error:
                 raise InputError(f"image {i}: {error}") from error
         return outputs if isinstance(image, list | tuple) or samples > 1 else _stack(outputs)
 
-    def _one(self, image: Any, mask: Any, samples: int, seed: int, scale: Scale, feather: int) -> Any:
+    def _one(self, image: Any, mask: Any, samples: int, seed: int, scale: Scale, grow: int, feather: int) -> Any:
         read = read_any(image)
         size = read.pixels.shape[1:]
         if mask is not None:
@@ -139,8 +144,9 @@ class Model:
                 f"mask of {masked.shape[0]}x{masked.shape[1]} pixels (height x width), image of {size[0]}x{size[1]}: "
                 "make them the same size"
             )
+        masked = grow_mask(masked, grow)
         if masked.all() or not masked.any():
-            covers = "the whole image" if masked.all() else "nothing"
+            covers = ("the whole image" if masked.all() else "nothing") + (f", grown by {grow} pixels" if grow else "")
             raise InputError(f"mask: covers {covers}; True or white is to be inpainted, so invert it if it is reversed")
         if read.not_a_number is not None and (read.not_a_number & ~masked).any():
             raise InputError("image: has NaN or infinite values outside its mask; mask them, or replace them")

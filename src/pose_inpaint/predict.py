@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,10 +13,13 @@ from pose_inpaint.config.settings import read_settings
 from pose_inpaint.errors import InputError, first_line
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
+    from collections.abc import Callable
 
-    from pose_inpaint.data.input_masks import MaskedPixels
-    from pose_inpaint.models.inference import ImageInpainter
+    from jaxtyping import Bool, UInt8
+    from omegaconf import DictConfig
+    from torch import Tensor
+
+    Inpaint = Callable[[UInt8[Tensor, "3 h w"], Bool[Tensor, "h w"]], UInt8[Tensor, "3 h w"]]
 
 Form = Literal["photo", "challenge"]
 CHALLENGE_SIZE = 128  # pixels; from the authors' code
@@ -35,38 +37,42 @@ def run(config: DictConfig) -> None:
     Raises:
         InputError: Invalid setting, or no usable input, mask or output folder.
     """
+    from PIL import Image
     from tqdm import tqdm
 
-    from pose_inpaint.data.input_masks import masked_pixels
-    from pose_inpaint.evaluation.candidates import build_image_inpainter
-    from pose_inpaint.runtime.devices import choose_device, is_out_of_memory
-    from pose_inpaint.types import check_choice
+    from pose_inpaint.data.images import describe_others, to_image
+    from pose_inpaint.data.input_masks import draw_mask, masked_pixels
+    from pose_inpaint.data.photo_folder import check_writable, exists, other_files, plan
+    from pose_inpaint.data.photos import read_photo, save_photo
+    from pose_inpaint.runtime.devices import is_out_of_memory
 
     settings = read_settings(config, PredictSettings)
-    check_choice("output.form", settings.output.form, Form)
-    challenge = settings.output.form == "challenge"
-    as_raw = challenge if settings.output.raw is None else settings.output.raw
-    scale = settings.scale or (CHALLENGE_SIZE if challenge else "native" if as_raw else "auto")
-    if as_raw and scale == "auto":
-        raise InputError("scale=auto: gives composites; for output.raw=true give scale=native or scale=N")
-    model = settings.model
-    if model is None and settings.checkpoint is None:
-        model = {"_target_": "pose_inpaint.models.pretrained.Pretrained"}
-    images = build_image_inpainter(model, settings.checkpoint, settings.postprocess, choose_device(settings.device))
-    masked = masked_pixels(settings.mask.source, invert=settings.mask.invert)
-    jobs = plan(settings.input, Path(settings.output.dir))
-    others = other_files(settings.input, Path(settings.output.dir))
-    _check_writable(Path(settings.output.dir))
+    output, preview = settings.output, settings.preview
+    as_raw, inpaint = (False, draw_mask) if preview else _method(settings)
+    masks = settings.mask
+    masked = masked_pixels(masks.source, invert=masks.invert, pixels=masks.grow, fit=masks.fit)  # type: ignore[arg-type]
+    jobs = plan(settings.input, Path(output.dir), "preview.png" if preview else output.suffix)
+    others = other_files(settings.input, Path(output.dir))
+    check_writable(Path(output.dir))
     done = existing = 0
     errors = []
+    say = partial(tqdm.write, file=sys.stderr)
     for name, source, target in tqdm(jobs, desc="Inpainting", unit="image", leave=False, disable=None):
         try:
-            if os.path.lexists(target):
-                check_own(target)
-                if not settings.output.overwrite:
-                    existing += 1
-                    continue
-            _inpaint_file(images, name, source, target, masked, scale, as_raw=as_raw)
+            if exists(target) and not output.overwrite and not preview:
+                existing += 1
+                continue
+            photo = read_photo(source)
+            for note in photo.left_out:
+                say(f"{source}: {note}")
+            holes = masked(name, photo)
+            image = to_image(inpaint(photo.pixels, holes))
+            if photo.alpha is not None and not as_raw and not preview:
+                alpha = photo.alpha.masked_fill(holes, 255)
+                if (alpha < 255).any():  # what was transparent beside the holes stays so
+                    image.putalpha(Image.fromarray(alpha.numpy()))
+            kept = photo.info if output.metadata else {key: photo.info[key] for key in photo.info if key != "exif"}
+            save_photo(image, target, quality=output.quality, **kept)
             done += 1
         except Exception as error:
             reason = str(error) if name in str(error) else f"{source}: {first_line(error)}"
@@ -77,108 +83,43 @@ def run(config: DictConfig) -> None:
             elif not isinstance(error, InputError | OSError):
                 raise
             errors.append(reason)
-            tqdm.write(f"skipped: {reason}", file=sys.stderr)
+            say(f"skipped: {reason}")
     if others:
-        print(f"not images, left out: {', '.join(others)}", file=sys.stderr)
+        print(f"not images, left out: {describe_others(others)}", file=sys.stderr)
     left_out = f", {len(others)} files left out" if others else ""
-    print(
-        f"{done} images inpainted, {existing} already existed, {len(errors)} skipped{left_out}: {settings.output.dir}"
-    )
+    verb = "previewed" if preview else "inpainted"
+    print(f"{done} images {verb}, {existing} already existed, {len(errors)} skipped{left_out}: {output.dir}")
     if errors:
         raise SystemExit(1)
 
 
-def plan(source: str, folder: Path) -> list[tuple[str, Path, Path]]:
-    """List the name, input file and output file of each image. Outputs are PNG, so known pixels stay exact.
+def _method(settings: PredictSettings) -> tuple[bool, Inpaint]:
+    """Build the method: whether it gives raw output, and the function from an image and its mask to the output."""
+    from pose_inpaint.evaluation.candidates import build_image_inpainter
+    from pose_inpaint.runtime.devices import choose_device
+    from pose_inpaint.types import check_choice
 
-    Images that differ only in their extension keep it: a.jpg.png beside a.tif.png.
-
-    Raises:
-        InputError: No image, two images with the same output file, or outputs among the inputs.
-    """
-    from pose_inpaint.data.images import list_images, stem
-
-    path = Path(source)
-    if path.is_dir():
-        images = {name: file for name, file in list_images(path, recursive=True).items() if not _within(file, folder)}
-        if path.resolve() == folder.resolve():
-            raise InputError(f"output={folder}: is the input's folder; give another, so that no photo is replaced")
-    elif path.is_file():
-        images = {path.name: path}
-    else:
-        raise InputError(f"input={source}: no such file or folder")
-    if not images:
-        raise InputError(f"input={source}: contains no images")
-    targets: dict[Path, str] = {}
-    stems = Counter(map(stem, images))
-    for name, file in images.items():
-        target = folder / f"{stem(name) if stems[stem(name)] == 1 else name}.png"
-        if target in targets:
-            raise InputError(
-                f"input={source}: {targets[target]} and {name} would both be written to {target}; rename one"
-            )
-        if target.exists() and target.samefile(file):
-            raise InputError(f"output={folder}: {name} would be written over itself; give another folder")
-        targets[target] = name
-    return [(name, images[name], target) for target, name in targets.items()]
-
-
-def other_files(source: str, folder: Path) -> list[str]:
-    """List the files of the input folder that aren't images by their extension, without hidden and JSON files."""
-    from pose_inpaint.data.images import list_others
-
-    return [name for name, file in list_others(Path(source)).items() if not _within(file, folder)]
-
-
-def _within(file: Path, folder: Path) -> bool:
-    """Whether a file is in the output folder: an earlier run's outputs are not inputs."""
-    return folder.resolve() in file.resolve().parents
-
-
-def check_own(target: Path) -> None:
-    """Raise `InputError` if an existing output file is not one that this command wrote."""
-    from pose_inpaint.data.images import is_own_image
-
-    if target.is_symlink() or not target.is_file() or not is_own_image(target):
-        raise InputError(f"{target}: exists, and was not written by predict; move it, or give another output folder")
-
-
-def _check_writable(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".writable"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise InputError(f"output={folder}: can't be written ({error.strerror}); give another folder") from error
-
-
-def _inpaint_file(
-    images: ImageInpainter,
-    name: str,
-    source: Path,
-    target: Path,
-    masked: MaskedPixels,
-    scale: int | str,
-    *,
-    as_raw: bool,
-) -> None:
-    from PIL import Image
-
-    from pose_inpaint.data.images import read_photo, save_image, to_image
-
-    photo = read_photo(source)
-    holes = masked(name, photo)
+    check_choice("output.form", settings.output.form, Form)
+    challenge = settings.output.form == "challenge"
+    as_raw = challenge if settings.output.raw is None else settings.output.raw
+    scale = settings.scale or (CHALLENGE_SIZE if challenge else "native" if as_raw else "auto")
+    if as_raw and scale == "auto":
+        raise InputError("scale=auto: gives composites; for output.raw=true give scale=native or scale=N")
+    feather = settings.mask.feather
+    if as_raw and feather:
+        raise InputError(f"mask.feather={feather}: fades composites into the image; leave it out for raw output")
+    model = settings.model
+    if model is None and settings.checkpoint is None:
+        model = {"_target_": "pose_inpaint.models.pretrained.Pretrained"}
+    images = build_image_inpainter(model, settings.checkpoint, settings.postprocess, choose_device(settings.device))
     size = scale if isinstance(scale, int) else None
-    if as_raw:
-        output = to_image(images.raw(photo.pixels, holes, size)[0])
-    else:
-        output = to_image(images.composite(photo.pixels, holes, size, whole=scale == "native")[0])
-    if photo.alpha is not None and not as_raw:
-        alpha = photo.alpha.masked_fill(holes, 255)
-        if (alpha < 255).any():  # what was transparent beside the holes stays so
-            output.putalpha(Image.fromarray(alpha.numpy()))
-    save_image(output, target, **photo.info)
+
+    def inpaint(pixels: UInt8[Tensor, "3 h w"], holes: Bool[Tensor, "h w"]) -> UInt8[Tensor, "3 h w"]:
+        if as_raw:
+            return images.raw(pixels, holes, size)[0]
+        return images.composite(pixels, holes, size, whole=scale == "native", feather=feather)[0]
+
+    return as_raw, inpaint
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import torch
 from PIL import Image
 
 from pose_inpaint.models.inference import ImageInpainter
-from pose_inpaint.predict import plan
 
 HEIGHT, WIDTH = 37, 53
 HOLE = (slice(5, 17), slice(20, 32))
@@ -192,14 +191,73 @@ def test_an_output_over_the_input_is_refused(job, command, source):
 
 
 def test_files_that_are_not_images_are_counted_and_named(job, command):
-    for name in ("notes.txt", "sub/c.heic"):
+    for name in ("notes.txt", "sub/c.pdf"):
         (job / "in" / name).write_text("x")
-    Image.fromarray(image()).save(job / "in" / "d.gif")
+    Image.fromarray(image()).save(job / "in" / "d.gif", save_all=True, append_images=[Image.fromarray(image(1))])
     save(job / "masks" / "d.png", hole().astype(np.uint8) * 255)
     result = command("predict", MEAN, *arguments(job))
     assert result.status == 0
     assert "4 images inpainted, 0 already existed, 0 skipped, 2 files left out" in result.out
-    assert result.err.splitlines()[-1] == "not images, left out: notes.txt, sub/c.heic"
+    assert result.err.splitlines()[-1] == "not images, left out: notes.txt, sub/c.pdf"
+    assert f"{job}/in/d.gif: only the first of its 2 frames is used" in result.err.splitlines()
+
+
+def test_masks_are_united_and_grown_and_the_output_fades_into_the_image(job, command):
+    other = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)
+    other[25, 10] = 255
+    save(job / "other.png", other)
+    masks = [f"mask=[{job}/masks,{job}/other.png]", "mask.grow=2"]
+    given = [MEAN, f"input={job}/in/a.png", *masks]
+    assert command("predict", *given, f"output={job}/grown").status == 0
+    assert command("predict", *given, "mask.feather=3", f"output={job}/faded").status == 0
+    changed = (load(job / "grown" / "a.png") != image(0)).any(axis=2)
+    grown = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    grown[3:19, 18:34] = grown[23:28, 8:13] = True
+    assert not changed[~grown].any()
+    assert changed[grown].mean() > 0.95
+    faded = (load(job / "faded" / "a.png") != image(0)).any(axis=2)
+    assert faded[0:22, 15:37].mean() > changed[0:22, 15:37].mean() + 0.2
+    assert not faded[:, :4].any()
+
+
+def test_a_preview_shows_the_mask_and_leaves_the_output_to_come(job, command):
+    for invert in ("true", "false"):  # a second look replaces the first
+        result = command("predict", *arguments(job), "preview=true", f"mask.invert={invert}", "checkpoint=none.ckpt")
+        assert result.status == 0
+        assert "3 images previewed, 0 already existed, 0 skipped" in result.out
+    assert files(job / "out") == ["a.preview.png", "b.preview.png", "sub/a.preview.png"]
+    drawn, before = load(job / "out" / "a.preview.png").astype(int), image(0).astype(int)
+    assert np.abs(drawn[hole()] - (before[hole()] + [255, 0, 0]) / 2).max() <= 1
+    assert (drawn[4:18, 19] == [255, 255, 0]).all()
+    outside = hole()
+    outside[4:18, 19:33] = True
+    assert (drawn == before)[~outside].all()
+    assert "3 images inpainted, 0 already existed" in command("predict", MEAN, *arguments(job)).out
+
+
+def test_outputs_in_other_formats_are_known_again(job, command):
+    save(job / "in" / "c.jpg", image(3))
+    given = [MEAN, f"input={job}/in", one_mask(job), f"output={job}/out", "output.suffix=same", "output.quality=80"]
+    assert command("predict", *given).status == 0
+    assert files(job / "out") == ["a.png", "b.png", "c.jpg", "sub/a.png"]
+    assert "0 images inpainted, 4 already existed" in command("predict", *given).out
+    save(job / "out" / "c.jpg", image(4))
+    result = command("predict", *given, "output.overwrite=true")
+    assert "3 images inpainted, 0 already existed, 1 skipped" in result.out
+    assert f"skipped: {job}/out/c.jpg: exists, and was not written by predict" in result.err
+
+
+@pytest.mark.parametrize("metadata", [True, False])
+def test_metadata_are_left_out_on_request(job, command, metadata):
+    exif = Image.Exif()
+    exif[271] = "Maker"
+    save(job / "in" / "a.png", image(), exif=exif.tobytes(), dpi=(300, 300))
+    given = [MEAN, f"input={job}/in/a.png", one_mask(job), f"output={job}/out", f"output.metadata={metadata}"]
+    assert command("predict", *given).status == 0
+    with Image.open(job / "out" / "a.png") as written:
+        assert (written.getexif().get(271) == "Maker") == metadata
+        assert round(written.info["dpi"][0]) == 300
+    assert "0 images inpainted, 1 already existed" in command("predict", *given).out
 
 
 def test_an_empty_mask_is_named_and_counted(job, command):
@@ -290,6 +348,14 @@ def test_invalid_images_are_reported_and_skipped(job, command):
         ({"model": None, "checkpoint": "{job}/none.ckpt"}, "{job}/none.ckpt"),
         ({"model": None, "checkpoint": "{job}/broken.json"}, "{job}/broken.json"),
         ({"model": "telepathy"}, "telepathy"),
+        ({"mask.grow": "-1"}, "error: mask.grow=-1: must be at least 0"),
+        ({"mask.feather": "-1"}, "error: mask.feather=-1: must be at least 0"),
+        ({"mask.feather": "2", "output.raw": "true", "scale": "native"}, "error: mask.feather=2: fades composites"),
+        ({"mask.fit": "crop"}, "error: mask.fit=crop: not one of error, resize"),
+        ({"mask": "[]"}, "error: mask.source=[]: give a source of masks, or a list, mask=[A,B]"),
+        ({"mask": "[{job}/masks,{job}/none]"}, "error: mask={job}/none: no such file or folder"),
+        ({"output.suffix": "gif"}, "error: output.suffix=gif: not one of png, jpg, webp, same"),
+        ({"output.quality": "0"}, "error: output.quality=0: must be in 1..100"),
         ({"output": "{job}/broken.json/out"}, "error: output={job}/broken.json/out: can't be written"),
         ({"scale": "30"}, "error: scale=30: must be auto, native, or a multiple of 4"),
         ({"scale": "0"}, "error: scale=0: must be auto, native, or a multiple of 4"),
@@ -329,21 +395,11 @@ def test_two_images_with_the_same_output_are_rejected(job, command):
     assert not (job / "out").exists()
 
 
-def test_the_plan_keeps_names_and_turns_suffixes_to_png(job):
-    save(job / "in" / "c.d.JPG", image(), format="JPEG")
-    assert [(name, str(target.relative_to(job))) for name, _, target in plan(str(job / "in"), job / "out")] == [
-        ("a.png", "out/a.png"),
-        ("b.png", "out/b.png"),
-        ("c.d.JPG", "out/c.d.png"),
-        ("sub/a.png", "out/sub/a.png"),
-    ]
-
-
 def test_an_error_that_says_nothing_is_named_by_its_type(job, command, monkeypatch):
     def fail(*_, **__):
         raise OSError
 
-    monkeypatch.setattr("pose_inpaint.data.images.save_image", fail)
+    monkeypatch.setattr("pose_inpaint.data.photos.save_photo", fail)
     outcome = command("predict", MEAN, *arguments(job))
     assert outcome.status == 1
     assert f"skipped: {job}/in/a.png: OSError" in outcome.err

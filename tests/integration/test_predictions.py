@@ -128,7 +128,7 @@ def spoil_nan(folder):
         (spoil_extra, "has an image that isn't in the split: extra; remove it"),
         (spoil_double, "001.bmp and 001.png are of the same image; remove one"),
         (spoil_size, "001.png: 40x48 pixels (height x width), but its original has 48x40"),
-        (spoil_file, "001.png: not an image that can be read"),
+        (spoil_file, "001.png: not an image that Pillow can read"),
         (spoil_nan, "001.tif: pixels of mode F from nan to nan, not 0 to 1 or 0 to 255"),
     ],
 )

@@ -169,3 +169,15 @@ def test_the_package_offers_its_names_and_no_others():
     assert pose_inpaint.load is load
     with pytest.raises(AttributeError, match="nothing"):
         pose_inpaint.nothing  # noqa: B018
+
+
+def test_a_mask_is_grown_on_request():
+    output = MODEL(PIXELS, MASK, grow=2)
+    grown = np.zeros_like(MASK)
+    grown[2:11, 8:27] = True
+    assert (output[grown] == 51).all()
+    assert (output[~grown] == PIXELS[~grown]).all()
+    with pytest.raises(InputError, match="mask: covers the whole image, grown by 30 pixels"):
+        MODEL(PIXELS, MASK, grow=30)
+    with pytest.raises(InputError, match="grow=-1"):
+        MODEL(PIXELS, MASK, grow=-1)

@@ -192,8 +192,19 @@ class BenchmarkSettings:
 class PredictMaskSettings:
     """`mask` of the predict command."""
 
-    source: str
+    source: Any  # a source or a list of them
     invert: bool
+    grow: int
+    feather: int
+    fit: str
+
+    def __post_init__(self) -> None:
+        sources = self.source if isinstance(self.source, list) else [self.source]
+        if not sources or not all(isinstance(source, str | int | float) for source in sources):
+            raise InputError(f"mask.source={self.source}: give a source of masks, or a list, mask=[A,B]")
+        self.source = [str(source) for source in sources]  # a file's name may be a number
+        check_at_least(0, mask__grow=self.grow, mask__feather=self.feather)
+        check_one_of("mask.fit", self.fit, ("error", "resize"))
 
 
 @dataclass
@@ -202,8 +213,15 @@ class OutputSettings:
 
     dir: str
     form: str
+    suffix: str
+    quality: int
+    metadata: bool
     overwrite: bool
     raw: Optional[bool] = None
+
+    def __post_init__(self) -> None:
+        check_one_of("output.suffix", self.suffix, ("png", "jpg", "webp", "same"))
+        check_value("output.quality", self.quality, "must be in 1..100", lambda v: 1 <= v <= 100)
 
 
 @dataclass
@@ -213,6 +231,7 @@ class PredictSettings:
     input: str
     mask: PredictMaskSettings
     output: OutputSettings
+    preview: bool
     device: str
     postprocess: dict[str, Any]
     model: Optional[dict[str, Any]] = None

@@ -1,21 +1,22 @@
 """Image files: reading, conversion and saving."""
 
-import math
 import struct
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
-from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 from torchvision.transforms.v2 import functional as transforms
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.files import written_whole
+from pose_inpaint.runtime.optional import import_extra
 
 Resizing = Literal["antialias", "opencv"]
 
@@ -23,12 +24,13 @@ SUFFIXES = frozenset({
     ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".jp2", ".bmp", ".dib", ".webp", ".avif", ".gif", ".tif",
     ".tiff", ".tga", ".ppm", ".pgm", ".pbm", ".pnm",
 })  # fmt: skip
-"""Extensions of photos that Pillow reads; those of other formats, such as .heic, are not listed."""
+"""Extensions of photos that Pillow reads."""
+HEIF = frozenset({".heic", ".heif", ".hif"})
+"""Extensions of photos that it reads with pillow-heif, which the extra `heif` installs."""
 
 Converted = TypeVar("Converted")
 
 ROUNDING = 1e-3  # by which floating-point pixels may leave their range
-SOFTWARE = "pose_inpaint"  # text of the PNG files that this package writes
 
 DAMAGED = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, struct.error, Image.DecompressionBombError
@@ -36,17 +38,31 @@ DAMAGED = (
 """Exceptions that Pillow raises for damaged pixels and EXIF data."""
 
 
+def suffixes() -> frozenset[str]:
+    """Return the extensions of the photos that can be read."""
+    return SUFFIXES | HEIF if find_spec("pillow_heif") else SUFFIXES
+
+
 def list_images(folder: Path, *, recursive: bool = False) -> dict[str, Path]:
     """Map names (paths relative to `folder`) to images, sorted; empty if the folder doesn't exist."""
     paths = folder.rglob("*") if recursive else folder.glob("*")
-    images = (path for path in paths if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+    readable = suffixes()
+    images = (path for path in paths if path.suffix.lower() in readable and not path.name.startswith("."))
     return {path.relative_to(folder).as_posix(): path for path in sorted(images)}
 
 
 def list_others(folder: Path) -> dict[str, Path]:
     """Map names to the files in `folder` and below that are neither images, hidden files nor JSON."""
     paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith("."))
-    return {p.relative_to(folder).as_posix(): p for p in paths if p.suffix.lower() not in {*SUFFIXES, ".json"}}
+    listed = {*suffixes(), ".json"}
+    return {path.relative_to(folder).as_posix(): path for path in paths if path.suffix.lower() not in listed}
+
+
+def describe_others(names: Iterable[str]) -> str:
+    """Join the names of files that are not read as images, and say what reads HEIC."""
+    listed = list(names)
+    heif = any(PurePosixPath(name).suffix.lower() in HEIF for name in listed)
+    return ", ".join(listed) + (" (pip install 'pose-inpaint[heif]' reads HEIC)" if heif else "")
 
 
 def stem(name: str) -> str:
@@ -59,26 +75,48 @@ def list_by_stem(folder: Path) -> dict[str, Path]:
     return {stem(name): path for name, path in list_images(folder, recursive=True).items()}
 
 
-def decode_image(path: Path, convert: Callable[[Image.Image], Converted]) -> Converted:
-    """Read an image upright, according to its EXIF data, and convert it with a function.
+@contextmanager
+def reading(path: Path) -> Iterator[Image.Image]:
+    """Open an image file and turn the errors of reading it into one line.
 
     Raises:
-        InputError: Missing, empty or damaged file, unknown format, or `convert` refuses its pixels.
+        InputError: Missing, empty, damaged or huge file, unknown format, or the body of `with` refuses its pixels.
     """
     try:
         if path.stat().st_size == 0:
             raise InputError("empty file (0 bytes); replace or remove it")
-        with Image.open(path) as image:
-            image.load()
-            return convert(ImageOps.exif_transpose(image))
+        with _open(path) as image:
+            yield image
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
+    except PermissionError as error:
+        raise InputError(f"{path}: can't be read ({error.strerror}); change its permissions") from error
     except UnidentifiedImageError as error:
         raise InputError(f"{path}: not an image that Pillow can read; replace or remove it") from error
+    except Image.DecompressionBombError as error:
+        # "Image size (N pixels) exceeds limit of M pixels, could be decompression bomb DOS attack."
+        raise InputError(f"{path}: {str(error).partition(',')[0]}; scale it down, or cut out a part") from error
     except DAMAGED as error:
         if isinstance(error, InputError):  # also a ValueError
             raise InputError(f"{path}: {error}") from error
         raise InputError(f"{path}: damaged or truncated image ({error}); replace or remove it") from error
+
+
+def _open(path: Path) -> Image.Image:
+    if path.suffix.lower() in HEIF:
+        import_extra("pillow_heif", "HEIC needs pillow-heif", "heif").register_heif_opener()
+    return Image.open(path)
+
+
+def decode_image(path: Path, convert: Callable[[Image.Image], Converted]) -> Converted:
+    """Read an image upright, according to its EXIF data, and convert it with a function.
+
+    Raises:
+        InputError: As `reading`, or `convert` refuses its pixels.
+    """
+    with reading(path) as image:
+        image.load()
+        return convert(ImageOps.exif_transpose(image))
 
 
 def open_image(path: Path) -> Image.Image:
@@ -95,12 +133,9 @@ def open_image(path: Path) -> Image.Image:
 
 def image_size(path: Path) -> tuple[int, int]:
     """Return the height and width of the upright image without decoding it; raise `InputError` if it isn't one."""
-    try:
-        with Image.open(path) as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5  # 5 to 8 swap rows and columns
-            return image.size if turned else image.size[::-1]
-    except (UnidentifiedImageError, *DAMAGED) as error:
-        raise InputError(f"{path}: not an image that can be read ({error}); replace or remove it") from error
+    with reading(path) as image:
+        turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5  # 5 to 8 swap rows and columns
+        return image.size if turned else image.size[::-1]
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -142,6 +177,9 @@ def find_light(image: Image.Image) -> Bool[np.ndarray, "h w"]:
 
     If the brightest pixels are 1, those are light. If colours are all light or all dark, opaque pixels are light, or
     the second entry of a palette of two.
+
+    Raises:
+        InputError: Colours like those of a photo, and transparency: which of them is the mask can't be told.
     """
     values = np.asarray(image)
     in_bytes = image.mode.startswith("I") and values.min() >= 0 and values.max() <= 255
@@ -152,43 +190,12 @@ def find_light(image: Image.Image) -> Bool[np.ndarray, "h w"]:
     for other in others:
         if light.all() or not light.any():
             light = light if other.all() or not other.any() else other
+        elif alpha is not None and not (other.all() or not other.any()) and np.mean((grey >= 32) & (grey < 224)) > 0.2:
+            raise InputError(
+                "looks like a photo with transparent pixels, not a mask; if these are its holes, give it as the image, "
+                "with mask=alpha"
+            )
     return light
-
-
-@dataclass(frozen=True)
-class Photo:
-    """An image file with what its inpainted copy keeps.
-
-    Attributes:
-        pixels: Colours, 0..255, (3, h, w).
-        alpha: Opacity, 0..255, (h, w); None if all pixels are opaque.
-        info: Arguments of Pillow's `save` for the profile of an RGB image and the resolution.
-    """
-
-    pixels: UInt8[Tensor, "3 h w"]
-    alpha: UInt8[Tensor, "h w"] | None = None
-    info: Mapping[str, Any] = field(default_factory=dict)
-
-
-def read_photo(path: Path) -> Photo:
-    """Read an image as `open_image` does, with its alpha channel, ICC profile and resolution."""
-
-    def convert(image: Image.Image) -> Photo:
-        alpha = find_alpha(image)
-        opaque = alpha is None or bool((alpha == 255).all())
-        return Photo(to_tensor(to_rgb(image)), None if opaque else torch.from_numpy(alpha), _kept_info(image))
-
-    return decode_image(path, convert)
-
-
-def _kept_info(image: Image.Image) -> dict[str, Any]:
-    info = {}
-    profile, dpi = image.info.get("icc_profile"), image.info.get("dpi")
-    if profile and profile[16:20] == b"RGB ":  # the output is RGB, whatever the input was
-        info["icc_profile"] = profile
-    if dpi and all(math.isfinite(value) and value > 1 for value in dpi):  # Pillow gives 1 where a TIFF says nothing
-        info["dpi"] = tuple(map(float, dpi))
-    return info
 
 
 def read_image(path: Path) -> UInt8[Tensor, "3 h w"]:
@@ -248,19 +255,8 @@ def resize(
     return resized
 
 
-def save_image(image: Image.Image, path: Path, **info: Any) -> None:
-    """Write a PNG atomically, with further arguments of Pillow's `save`."""
+def save_image(image: Image.Image, path: Path) -> None:
+    """Write a PNG atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = PngImagePlugin.PngInfo()
-    text.add_text("Software", SOFTWARE)
     with written_whole(path) as part:
-        image.save(part, format="PNG", pnginfo=text, **info)
-
-
-def is_own_image(path: Path) -> bool:
-    """Whether a file is a PNG that `save_image` wrote."""
-    try:
-        with Image.open(path) as image:
-            return image.info.get("Software") == SOFTWARE
-    except DAMAGED:
-        return False
+        image.save(part, format="PNG")

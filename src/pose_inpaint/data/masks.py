@@ -48,6 +48,19 @@ def shrink(masked: Bool[Tensor, "h w"], height: int, width: int) -> Bool[Tensor,
     return F.interpolate(masked[None, None].float(), (height, width), mode="bilinear", antialias=True)[0, 0] > 0
 
 
+def grow(masked: Bool[Tensor, "h w"], pixels: int) -> Bool[Tensor, "h w"]:
+    """Mask every pixel that is at most so many rows and so many columns away from a masked one."""
+    for axis in (0, 1) if pixels else ():
+        # A window holds a masked pixel if the running count rises inside it; this costs the same for any width.
+        count, length = masked.cumsum(axis, dtype=torch.int32), masked.shape[axis]
+        index = torch.arange(length)
+        last = count.index_select(axis, (index + pixels).clamp(max=length - 1))
+        before = count.index_select(axis, (index - pixels - 1).clamp(min=0))
+        inside = (index > pixels).view(-1, 1) if axis == 0 else index > pixels
+        masked = last > before * inside
+    return masked
+
+
 class MaskData:
     """Masks from the blocks of the data set's `maskdata.json`."""
 

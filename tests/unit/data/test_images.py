@@ -1,20 +1,23 @@
 import io
+import struct
+import sys
 import warnings
+import zlib
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image
 
 from pose_inpaint.data.images import (
-    is_own_image,
+    describe_others,
+    image_size,
     list_images,
     list_others,
     open_image,
     read_image,
-    read_photo,
     resize,
     save_image,
     to_bytes,
@@ -128,10 +131,11 @@ def png_bytes():
         (None, "no such file"),
         (b"", "empty file"),
         (b"This is a letter, not an image.\n", "not an image"),
+        (b"%PDF-1.7\n1 0 obj << /Type /Catalog >> endobj\n", "not an image"),
         (png_bytes()[:400], "damaged or truncated"),
         (png_bytes()[:20], "not an image|damaged"),
     ],
-    ids=["missing", "empty", "text", "truncated", "header only"],
+    ids=["missing", "empty", "text", "pdf", "truncated", "header only"],
 )
 def test_unreadable_files_are_reported_in_one_line(tmp_path, content, says):
     path = tmp_path / "bad.png"
@@ -232,25 +236,6 @@ def test_saving_makes_folders_and_leaves_one_file(tmp_path):
     assert torch.equal(read_image(tmp_path / "deep" / "er" / "a.png"), pixels)
 
 
-def test_profile_and_resolution_are_kept_where_they_fit(tmp_path):
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    Image.new("RGB", (3, 2)).save(tmp_path / "a.jpg", icc_profile=profile, dpi=(300, 200))
-    Image.new("L", (3, 2)).save(tmp_path / "grey.png", icc_profile=profile[:16] + b"GRAY" + profile[20:])
-    photo = read_photo(tmp_path / "a.jpg")
-    save_image(to_image(photo.pixels), tmp_path / "out.png", **photo.info)
-    with Image.open(tmp_path / "out.png") as saved:
-        assert saved.info["icc_profile"] == profile
-        assert saved.info["dpi"] == pytest.approx((300, 200), abs=0.05)
-    assert read_photo(tmp_path / "grey.png").info == {}  # the output has three channels
-
-
-def test_only_files_that_were_saved_here_are_own(tmp_path):
-    save_image(Image.new("RGB", (2, 2)), tmp_path / "own.png")
-    Image.new("RGB", (2, 2)).save(tmp_path / "other.png")
-    (tmp_path / "text.png").write_text("edited by hand")
-    assert [is_own_image(tmp_path / f"{name}.png") for name in ("own", "other", "text", "none")] == [True] + [False] * 3
-
-
 def test_an_interrupted_save_leaves_no_image(tmp_path, monkeypatch):
     def stop(self, path, **_):
         path.write_bytes(b"half of an ima")
@@ -263,7 +248,14 @@ def test_an_interrupted_save_leaves_no_image(tmp_path, monkeypatch):
     assert list_images(tmp_path) == {}
 
 
-def test_images_are_listed_by_name_without_other_files(tmp_path):
+@pytest.fixture
+def no_heif(monkeypatch):
+    """pillow-heif is not installed."""
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.setattr("pose_inpaint.data.images.find_spec", lambda _: None)
+
+
+def test_images_are_listed_by_name_without_other_files(tmp_path, no_heif):
     for name in ("b.PNG", "a.jpeg", ".masked.png", "notes.txt", "sub/c.webp", "sub/d.heic", "maskdata.json", ".x"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -275,3 +267,53 @@ def test_images_are_listed_by_name_without_other_files(tmp_path):
 
 def test_a_missing_folder_lists_nothing(tmp_path):
     assert list_images(tmp_path / "none") == {}
+
+
+def test_without_pillow_heif_the_extra_is_named(tmp_path, no_heif):
+    (tmp_path / "a.HEIC").write_bytes(b"x")
+    assert list_images(tmp_path) == {}
+    listed = describe_others(list_others(tmp_path))
+    assert listed == "a.HEIC (pip install 'pose-inpaint[heif]' reads HEIC)"
+    assert describe_others(["a.txt", "b"]) == "a.txt, b"
+    for read in (open_image, image_size):
+        with pytest.raises(InputError, match=r"a\.HEIC: .*HEIC needs pillow-heif: pip install 'pose-inpaint\[heif\]'"):
+            read(tmp_path / "a.HEIC")
+
+
+def test_heic_is_read_with_pillow_heif_which_turns_it_itself(tmp_path):
+    pytest.importorskip("pillow_heif").register_heif_opener()
+    exif = Image.Exif()
+    exif[0x0112] = 6  # of HEIC, this tag doesn't count
+    pixels = np.zeros((32, 48, 3), dtype=np.uint8)
+    pixels[:16, :16] = 255
+    Image.fromarray(pixels).save(tmp_path / "a.heic", exif=exif, quality=100)
+    assert list(list_images(tmp_path)) == ["a.heic"]
+    assert image_size(tmp_path / "a.heic") == (32, 48)
+    read = read_image(tmp_path / "a.heic")
+    assert read.shape == (3, 32, 48)
+    assert (read[0].float() / 255).round()[::8, ::8].nonzero().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+
+
+def test_a_huge_image_is_reported_with_its_size_and_the_limit(tmp_path):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 20000, 20000, 8, 2, 0, 0, 0))
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+    for read in (open_image, image_size):
+        with pytest.raises(
+            InputError, match=r"a\.png: .*\(400000000 pixels\) exceeds limit of 178956970 pixels"
+        ) as error:
+            read(tmp_path / "a.png")
+        assert "scale it down, or cut out a part" in str(error.value)
+        assert "\n" not in str(error.value)
+
+
+def test_a_file_that_may_not_be_read_is_reported(tmp_path, monkeypatch):
+    def refuse(_):
+        raise PermissionError(13, "Permission denied")
+
+    Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "open", refuse)
+    with pytest.raises(InputError, match=r"a\.png: can't be read \(Permission denied\); change its permissions"):
+        open_image(tmp_path / "a.png")

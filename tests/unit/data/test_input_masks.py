@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from pose_inpaint.data.images import Photo
-from pose_inpaint.data.input_masks import find_black, masked_pixels
+from pose_inpaint.data.input_masks import draw_mask, find_black, masked_pixels
+from pose_inpaint.data.photos import Photo
 from pose_inpaint.errors import InputError
 
 GREY = Photo(torch.full((3, 4, 6), 90, dtype=torch.uint8))
@@ -124,7 +124,9 @@ def test_an_image_without_mask_in_the_folder_is_reported(tmp_path):
 
 def test_a_mask_of_another_size_is_reported_with_both_sizes(tmp_path):
     save_mask(tmp_path / "m.png", [[0, 255]])
-    with pytest.raises(InputError, match=r"a\.png: its mask .*m\.png has 1x2 pixels, the image 4x6; make them"):
+    with pytest.raises(
+        InputError, match=r"a\.png: its mask .*m\.png has 1x2 pixels, the image 4x6; .* mask\.fit=resize"
+    ):
         masked_pixels(str(tmp_path / "m.png"))("a.png", GREY)
 
 
@@ -169,3 +171,49 @@ def test_a_polarity_without_mask_images_is_rejected(source):
 def test_an_image_without_a_black_square_is_rejected():
     with pytest.raises(InputError, match=r"a\.jpg: no black square of at least 4x4 pixels"):
         masked_pixels("black")("a.jpg", Photo(torch.full((3, 8, 8), 3, dtype=torch.uint8)))
+
+
+def test_a_mask_of_another_size_is_resized_on_request(tmp_path):
+    save_mask(tmp_path / "m.png", [[0, 255], [255, 0]])
+    masked = masked_pixels(str(tmp_path / "m.png"), fit="resize")("a.png", GREY)
+    assert masked.int().tolist() == [[0, 0, 0, 1, 1, 1]] * 2 + [[1, 1, 1, 0, 0, 0]] * 2
+
+
+@pytest.mark.parametrize("fit", ["error", "resize"])
+def test_a_mask_that_lies_on_its_side_is_not_resized(tmp_path, fit):
+    save_mask(tmp_path / "m.png", np.array(HALF).T)
+    with pytest.raises(InputError, match=r"m\.png has 6x4 pixels, the image 4x6; turn it by 90 degrees"):
+        masked_pixels(str(tmp_path / "m.png"), fit=fit)("a.png", GREY)
+
+
+def test_several_sources_mask_what_any_of_them_does(tmp_path):
+    save_mask(tmp_path / "one.png", [[255, 0, 0, 0, 0, 0]] + [[0] * 6] * 3)
+    save_mask(tmp_path / "each" / "a.png", [[0] * 6] * 3 + [[0, 0, 0, 0, 0, 255]])
+    (tmp_path / "m.json").write_text(json.dumps({"a.png": [[1, 1, 1]]}))
+    alpha = torch.full((4, 6), 255, dtype=torch.uint8)
+    alpha[0, 3] = 0
+    sources = [f"{tmp_path}/one.png", f"{tmp_path}/each", f"{tmp_path}/m.json", "alpha"]
+    masked = masked_pixels(sources)("a.png", Photo(GREY.pixels, alpha))
+    assert masked.nonzero().tolist() == [[0, 0], [0, 3], [1, 1], [3, 5]]
+    inverted = masked_pixels(["alpha", f"{tmp_path}/one.png"], invert=True)
+    with pytest.raises(InputError, match="its mask covers the whole image"):
+        inverted("a.png", Photo(GREY.pixels, 255 - alpha))
+    with pytest.raises(InputError, match=r"b\.png: no mask image b\.\* in .*each"):
+        masked_pixels(sources)("b.png", Photo(GREY.pixels, alpha))
+
+
+def test_a_mask_that_grows_over_the_whole_image_names_the_key(tmp_path):
+    save_mask(tmp_path / "m.png", HALF)
+    with pytest.raises(InputError, match=r"a\.png: its mask covers the whole image, grown by mask\.grow=3; give less"):
+        masked_pixels(str(tmp_path / "m.png"), pixels=3)("a.png", GREY)
+    masked = masked_pixels(str(tmp_path / "m.png"), pixels=2)("a.png", GREY)
+    assert masked.int().tolist() == [[0, 1, 1, 1, 1, 1]] * 4
+
+
+def test_a_drawn_mask_has_red_holes_in_a_yellow_line():
+    masked = torch.zeros(5, 6, dtype=torch.bool)
+    masked[2:4, 2:4] = True
+    drawn = draw_mask(torch.full((3, 5, 6), 100, dtype=torch.uint8), masked)
+    assert drawn[:, 2, 2].tolist() == [178, 51, 51]
+    assert drawn[:, 1, 1].tolist() == drawn[:, 4, 4].tolist() == [255, 255, 0]
+    assert drawn[:, 0].unique().tolist() == [100]

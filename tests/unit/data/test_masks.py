@@ -7,7 +7,7 @@ from PIL import Image
 
 from pose_inpaint.data.images import resize
 from pose_inpaint.data.maskdata import Block
-from pose_inpaint.data.masks import MaskData, MaskFolder, Squares, read_mask, shrink
+from pose_inpaint.data.masks import MaskData, MaskFolder, Squares, grow, read_mask, shrink
 from pose_inpaint.data.records import Record
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.hashing import digest
@@ -258,6 +258,37 @@ BLACK, WHITE, RED = (0, 0, 0), (255, 255, 255), (255, 0, 0)
 def test_a_mask_is_read_as_meant_however_an_editor_saved_it(tmp_path, image, invert):
     image.save(tmp_path / "m.tif")
     assert read_mask(tmp_path / "m.tif", invert=invert).tolist() == (invert != HOLE).tolist()
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "L", "RGB", "LA", "RGBA"])
+def test_a_png_of_any_mode_is_read_as_a_mask(tmp_path, mode):
+    Image.fromarray(HOLE * 255).convert(mode).save(tmp_path / "m.png")
+    assert read_mask(tmp_path / "m.png").tolist() == HOLE.tolist()
+
+
+def test_a_palette_with_a_transparent_entry_is_read_as_a_mask(tmp_path):
+    of_palette(*RED, *RED).save(tmp_path / "m.png", transparency=0)
+    assert read_mask(tmp_path / "m.png").tolist() == HOLE.tolist()
+
+
+def test_a_photo_with_transparent_holes_is_no_mask(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 4), dtype=np.uint8)
+    pixels[..., 3] = 255
+    pixels[4:8, 4:8, 3] = 0
+    Image.fromarray(pixels).save(tmp_path / "m.png")
+    with pytest.raises(InputError, match=r"m\.png: looks like a photo with transparent pixels, .*mask=alpha"):
+        read_mask(tmp_path / "m.png")
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6), height=st.integers(1, 9), width=st.integers(1, 9), pixels=st.integers(0, 11))
+def test_growing_masks_what_is_within_so_many_rows_and_columns(seed, height, width, pixels):
+    masked = torch.from_numpy(np.random.default_rng(seed).random((height, width)) < 0.1)
+    grown = grow(masked, pixels)
+    for row in range(height):
+        for column in range(width):
+            rows, columns = (slice(max(0, at - pixels), at + pixels + 1) for at in (row, column))
+            assert grown[row, column] == masked[rows, columns].any()
 
 
 @pytest.mark.parametrize("invert", [False, True])
