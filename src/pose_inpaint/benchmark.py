@@ -40,7 +40,7 @@ def run(config: DictConfig) -> None:
     plans = make_plans(settings, config)
     output = Path(settings.output)
     check_plans([plan for plan in plans if is_left(plan, output, redo=plan.name in settings.redo)])
-    reporting = compose_report(settings)
+    reporting = compose_report(settings, [plan.name for plan in plans])
     errors = {}
     try:
         with locked(output, "output"), ending_by_exception():
@@ -74,20 +74,21 @@ def is_left(plan: Plan, output: Path, *, redo: bool) -> bool:
     return redo or stages_done(folder, plan.key, plan.settings) != plan.stages
 
 
-def compose_report(settings: BenchmarkSettings) -> DictConfig:
+def compose_report(settings: BenchmarkSettings, methods: list[str]) -> DictConfig:
     """Compose the report's configuration, without its runs.
 
     Raises:
-        InputError: `report` contains an invalid setting.
+        InputError: `report` contains an invalid setting, or a name to print for none of the methods.
     """
     from hydra import compose
 
     from pose_inpaint.multirun.benchmark.plan import REPORT, named
+    from pose_inpaint.reporting.names import check_names
 
     with named("report"):
         config = compose("report", ["runs=[]", f"output={REPORT}", f"seed={settings.seed}", *settings.report])
         config.output = str(Path(settings.output) / REPORT)
-        read_settings(config, ReportSettings)
+        check_names(read_settings(config, ReportSettings).names or {}, methods)
     return config
 
 
@@ -98,6 +99,8 @@ def write_report(config: DictConfig, folders: list[Path]) -> bool:
     if not folders:
         return False
     config.runs = [str(folder) for folder in folders]
+    scored = [folder.parent.name for folder in folders]
+    config.names = {name: printed for name, printed in (config.names or {}).items() if name in scored}
     try:
         report(config)
     except InputError as error:

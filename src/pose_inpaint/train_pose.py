@@ -94,26 +94,27 @@ def run(config: DictConfig) -> float:
         settings.trainer, settings.run_dir, settings.epochs, [best, last_checkpoint(last.parent)], loggers
     )
     records = describe_run(plain, inspections, str(trainer.strategy.root_device), None)
-    with (
-        locked(folder, command="train_pose"),
-        recorded(trainer.loggers, {**plain, "run": records}),
-        explained_memory(
-            "give a smaller data.batch_size, data.size or network.width, or free memory and continue with resume=auto"
-        ),
-    ):
-        for path in (folder, last.parent):
-            remove_parts(path)
-        write_records(folder, plain, records)
-        trainer.fit(module, data, ckpt_path=str(last) if resumed else None, weights_only=True)
-    if "test" in splits and trainer.is_global_zero:
-        weights = best.best_model_path or str(last)
-        estimator = HourglassEstimator(weights, device=trainer.strategy.root_device)
-        accuracy = measure_accuracy(estimator, data.split_dataloader("test"), settings.seed)
-        write_json(folder / SCORES, {"split": "test", "estimator": estimator.name, **accuracy})
-        n = len(data.images("test"))
-        print(f"\nDone: {folder}\nTest split, n {n}: {describe_accuracy(accuracy)}")
-        warn_few("test", n)
-        print(f"Use it: pose=hourglass pose.weights={weights}")
+    with locked(folder, command="train_pose"):
+        with (
+            recorded(trainer.loggers, {**plain, "run": records}),
+            explained_memory(
+                "give a smaller data.batch_size, data.size or network.width, or free memory and continue with "
+                "resume=auto"
+            ),
+        ):
+            for path in (folder, last.parent):
+                remove_parts(path)
+            write_records(folder, plain, records)
+            trainer.fit(module, data, ckpt_path=str(last) if resumed else None, weights_only=True)
+        if "test" in splits and trainer.is_global_zero:
+            weights = best.best_model_path or str(last)
+            estimator = HourglassEstimator(weights, device=trainer.strategy.root_device)
+            accuracy = measure_accuracy(estimator, data.split_dataloader("test"), settings.seed)
+            write_json(folder / SCORES, {"split": "test", "estimator": estimator.name, **accuracy})
+            n = len(data.images("test"))
+            print(f"\nDone: {folder}\nTest split, n {n}: {describe_accuracy(accuracy)}")
+            warn_few("test", n)
+            print(f"Use it: pose=hourglass pose.weights={weights}")
     return math.nan if best.best_model_score is None else float(best.best_model_score)
 
 

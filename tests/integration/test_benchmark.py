@@ -10,6 +10,8 @@ from conftest import write_tiny
 
 from pose_inpaint.config.overrides import as_value
 from pose_inpaint.multirun.benchmark import stages as benchmark_stages
+from pose_inpaint.tracking.files import LOCK
+from pose_inpaint.tracking.lock import locked
 
 LEARNING = [
     "trainer=cpu", "data.batch_size=4", "model.width=2", "discriminator.width=2", "loss.generator.perceptual.weight=0",
@@ -73,7 +75,8 @@ def refused(outcome, *words):
 def test_the_rest_is_reported_when_one_method_fails(done):
     report = done / "out/report"
     assert {path.name for path in report.iterdir()} == {
-        "table.md", "table.csv", "table.tex", "differences.csv", "contact_sheet.png", "curves.png",
+        "table.md", "table.csv", "table.tex", "cost.tex", "groups.md", "groups.csv", "differences.csv",
+        "contact_sheet.png", "curves.png", "curves.pdf",
     }  # fmt: skip
     with (report / "table.csv").open() as file:
         rows = {row["method"]: row for row in csv.DictReader(file)}
@@ -97,6 +100,23 @@ def test_what_is_done_is_not_done_again(command, done, started):
     assert outcome.out.count("already scored") == 3
     assert "3 of 3 methods scored" in outcome.out
     assert files(done / "out") == before
+
+
+def test_a_second_benchmark_in_the_same_folder_is_refused(command, done, tmp_path, started):
+    with locked(tmp_path / "out", "output"):
+        outcome = command("benchmark", *arguments(done, tmp_path / "out", "methods.wide=null", "methods.net=null"))
+        assert [path.name for path in (tmp_path / "out").iterdir()] == [LOCK]
+    refused(outcome, f"output={tmp_path}/out: process {os.getpid()} is writing there")
+    assert started == []
+
+
+def test_methods_that_failed_are_left_out_of_the_names_to_print(command, copy, done, monkeypatch):
+    monkeypatch.setattr(benchmark_stages, "run_child", lambda command, log: log.write_text("no") and 2)
+    names = "report=['names={mean: Mean fill, bad: Bad}','scores=[mse_composite_hole]']"
+    outcome = command("benchmark", *arguments(done, copy, BAD, names))
+    assert outcome.status == 1
+    assert "3 of 4 methods scored" in outcome.out
+    assert "| Mean fill | - |" in (copy / "report/table.md").read_text()
 
 
 def test_a_failed_method_is_tried_again_and_its_last_words_are_shown(command, copy, done, monkeypatch):
@@ -215,6 +235,8 @@ def test_a_checkpoint_is_known_by_its_digest(command, done, tiny_checkpoint, tmp
         (["+methods.x={experiment: authors2018, overrides: ['trainer.accelerator=abacus']}"], ["methods.x: trainer"]),
         (["evaluate=['split=exam']"], ["split=exam"]),
         (["report=['scors=[]']"], ["report: ", "scors"]),
+        (["report=['names={maen: Mean}']"], ["report: names: no run is called maen; there are mean"]),
+        (["report=['intervals=both']"], ["report: intervals=both: not one of full, half, none"]),
         (["redo=[tealea]"], ["redo=[tealea]", "mean, wide, net"]),
         (["data.root=/no/such"], ["data.root=/no/such"]),
         (["metric=[beauty]"], ["metric/beauty"]),

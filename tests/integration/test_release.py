@@ -1,5 +1,6 @@
 """Released weights: what is written, what takes them, and what is refused."""
 
+import os
 import shutil
 
 import pytest
@@ -10,6 +11,8 @@ from PIL import Image, ImageStat
 from safetensors.torch import load_file, save_file
 
 from pose_inpaint.runtime.hashing import file_digest
+from pose_inpaint.tracking.files import LOCK
+from pose_inpaint.tracking.lock import locked
 from pose_inpaint.training.checkpoint import load_generator, read_checkpoint
 
 
@@ -221,6 +224,15 @@ def test_a_folder_with_something_in_it_is_left_alone(command, tiny_checkpoint, t
     assert outcome.status == 2
     assert "exists and is not an empty folder" in outcome.err
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]
+
+
+def test_a_folder_that_another_process_writes_to_is_refused(command, tiny_checkpoint, tmp_path):
+    with locked(tmp_path / "released", "output"):
+        outcome = command("release", f"checkpoint={tiny_checkpoint}", f"output={tmp_path}/released")
+        assert [path.name for path in (tmp_path / "released").iterdir()] == [LOCK]
+    assert outcome.status == 2
+    assert outcome.err.startswith(f"error: output={tmp_path}/released: process {os.getpid()} is writing there")
+    assert outcome.err.count("\n") == 1
 
 
 def test_the_pretrained_model_inpaints(command, tmp_path):

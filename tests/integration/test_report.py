@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import shutil
 import sys
 
@@ -10,6 +11,8 @@ from PIL import Image
 
 from pose_inpaint.evaluation.scored_run import read_scored_run
 from pose_inpaint.reporting.paired_differences import Difference, best_method, compare, paired_difference
+from pose_inpaint.tracking.files import LOCK
+from pose_inpaint.tracking.lock import locked
 
 
 @pytest.fixture(scope="session")
@@ -35,17 +38,24 @@ def scored(tmp_path_factory):
     return root
 
 
-def report(command, scored, tmp_path, *names, more=()):
+def report(command, scored, tmp_path, *names, more=(), curves=False):
+    """Run the command, by default without drawing curves, which takes longer than all the rest."""
     runs = ",".join(str(scored / name) if not str(name).startswith("/") else str(name) for name in names)
-    return command("report", f"runs=[{runs}]", f"output={tmp_path}/report", *more)
+    with pytest.MonkeyPatch.context() as patch:
+        if not curves:
+            patch.setattr("pose_inpaint.reporting.report.draw_curves", lambda *_: False)
+        return command("report", f"runs=[{runs}]", f"output={tmp_path}/report", *more)
 
 
 def test_a_report_holds_table_differences_sheet_and_curves(command, scored, tmp_path):
-    outcome = report(command, scored, tmp_path, "mean", "telea", "originals")
+    outcome = report(command, scored, tmp_path, "mean", "telea", "originals", curves=True)
     assert outcome.status == 0, outcome.err
     assert {path.name for path in (tmp_path / "report").iterdir()} == {
-        "table.md", "table.csv", "table.tex", "differences.csv", "contact_sheet.png", "curves.png",
+        "table.md", "table.csv", "table.tex", "cost.tex", "groups.md", "groups.csv", "differences.csv",
+        "contact_sheet.png", "curves.png", "curves.pdf",
     }  # fmt: skip
+    assert all(path.name in outcome.out for path in (tmp_path / "report").iterdir())
+    assert "subset" not in outcome.out  # what is logged while a PDF's fonts are written
     with (tmp_path / "report/table.csv").open() as file:
         rows = list(csv.DictReader(file))
     for row in rows:
@@ -58,8 +68,90 @@ def test_a_report_holds_table_differences_sheet_and_curves(command, scored, tmp_
     assert "| Y | - | **0.0000 [0.0000, 0.0000]** |" in table
     assert "Means over 4 images (data, split test" in table
     tex = (tmp_path / "report/table.tex").read_text()
-    assert tex.count(r"\\") == 8  # a heading and three methods, twice
+    assert tex.count(r"\\") == 5  # two lines of heads and three methods
     assert r"\textbf{0.0000 [0.0000, 0.0000]}" in tex
+    assert (tmp_path / "report/cost.tex").read_text().count(r"\\") == 4
+    drawing = (tmp_path / "report/curves.pdf").read_bytes()
+    assert drawing.startswith(b"%PDF")
+    assert b"/FontFile2" in drawing  # TrueType, which journals take
+    assert b"/Subtype /Image" not in drawing
+
+
+def test_groups_have_the_mean_and_number_of_their_images(command, scored, tmp_path):
+    more = ["mask_ratio_edges=[0,0.186,1]", "scores=[mse_composite_hole,psnr_pooled_raw_whole]"]
+    assert report(command, scored, tmp_path, "mean", "telea", more=more).status == 0
+    with (tmp_path / "report/groups.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["score"] for row in rows} == {"mse"}  # a score of a whole set has no groups
+    seen = 0
+    for row in rows:
+        low, high = {"0-19%": (0, 0.186), "19-100%": (0.186, 1)}[row["group"]]
+        with (scored / row["method"] / "scores.csv").open() as file:
+            inside = [each for each in csv.DictReader(file) if low <= float(each["mask_ratio"]) < high]
+        assert (row["by"], int(row["n"])) == ("mask ratio", len(inside))
+        for key, column in {"value": "mse_composite_hole", "mean_mask_ratio": "mask_ratio"}.items():
+            assert float(row[key]) == pytest.approx(np.mean([float(each[column]) for each in inside]))
+        assert float(row["low"]) <= float(row["value"]) <= float(row["high"])
+        seen += len(inside)
+    assert seen == 2 * 4
+    assert len({row["group"] for row in rows}) > 1
+    table = (
+        (tmp_path / "report/groups.md").read_text().split("MSE, composite, hole, by mask ratio:\n\n")[1].splitlines()
+    )
+    assert table[0] == "| mask ratio | n | mean | telea |"
+    assert [line.split(" | ")[:2] for line in table[2:]] == [
+        [f"| {row['group']}", row["n"]] for row in rows if row["method"] == "mean"
+    ]
+
+
+def test_groups_by_source_and_methods_without_a_value_for_every_image(command, scored, tmp_path):
+    sources = {"a": {"n": 1}, "b": {"n": 3}}
+
+    def change(record):
+        for index, source in enumerate(sources.values()):
+            estimate = {"value": 0.5 + index, "low": 0.25, "high": 2.0, "n": source["n"]}
+            source |= {"mean_mask_ratio": 0.25, "scores": dict.fromkeys(record["scores"], estimate)}
+        record.update(name="other", by_source=sources)
+
+    other = altered(scored, tmp_path, "other", change)
+    with (other / "scores.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    rows[0]["mse_composite_hole"] = "nan"
+    with (other / "scores.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    more = ["mask_ratio_edges=[0,1]", "scores=[mse_composite_hole]", "intervals=none"]
+    assert report(command, scored, tmp_path, "mean", other, more=more).status == 0
+    lines = (tmp_path / "report/groups.md").read_text().splitlines()
+    (whole,) = (line for line in lines if line.startswith("| 0-100% | 4 | "))
+    assert whole.endswith(" (n 3) |")
+    assert "| source | n | mean | other |" in lines
+    assert lines[-2:] == ["| a | 1 | - | 0.5000 |", "| b | 3 | - | 1.5000 |"]
+
+
+def test_methods_are_printed_under_the_names_that_are_asked_for(command, scored, tmp_path):
+    more = ['names={telea: "Telea & al.", Y: the originals}', "intervals=half"]
+    outcome = report(command, scored, tmp_path, "mean", "telea", "originals", more=more)
+    assert outcome.status == 0, outcome.err
+    folder = tmp_path / "report"
+    for name in ("table.csv", "groups.csv"):
+        with (folder / name).open() as file:
+            assert {row["method"] for row in csv.DictReader(file)} == {"mean", "Telea & al.", "the originals"}
+    assert "| Telea & al. | 0." not in (folder / "table.md").read_text()
+    assert " ± " in (folder / "table.md").read_text()
+    assert r"Telea \& al. & " in (folder / "table.tex").read_text()
+    assert r" $\pm$ " in (folder / "table.tex").read_text()
+    assert "Differences to mean" in (folder / "table.md").read_text()
+
+
+def test_a_second_report_into_the_same_folder_is_refused(command, scored, tmp_path):
+    with locked(tmp_path / "report", "output"):
+        outcome = report(command, scored, tmp_path, "mean")
+        assert [path.name for path in (tmp_path / "report").iterdir()] == [LOCK]
+    assert outcome.status == 2
+    assert outcome.err.startswith(f"error: output={tmp_path}/report: process {os.getpid()} is writing there")
+    assert outcome.err.count("\n") == 1
 
 
 def test_the_sheet_shows_the_same_images_of_every_method(command, scored, tmp_path):
@@ -134,7 +226,7 @@ def test_costs_are_in_all_three_tables_with_a_dash_for_missing_values(command, s
     assert "| method | parameters | GFLOP an image | ms an image | peak memory (MiB) | device |" in table
     assert "| known | 6,890,400 | 20.24 | 12.3 | 1,536 | cuda (H100) |" in table
     assert "| older | - | - | - | - | - |" in table
-    tex = (tmp_path / "report/table.tex").read_text()
+    tex = (tmp_path / "report/cost.tex").read_text()
     assert r"known & 6,890,400 & 20.24 & 12.3 & 1,536 & cuda (H100) \\" in tex
     with (tmp_path / "report/table.csv").open() as file:
         rows = {row["method"]: row for row in csv.DictReader(file)}
@@ -145,9 +237,12 @@ def test_costs_are_in_all_three_tables_with_a_dash_for_missing_values(command, s
 
 def test_runs_of_older_versions_alone_have_no_table_of_costs(command, scored, tmp_path):
     older = altered(scored, tmp_path, "older", lambda record: record.pop("cost"))
+    (tmp_path / "report").mkdir()
+    for name in ("differences.csv", "cost.tex"):
+        (tmp_path / "report" / name).touch()  # of a report of other runs
     assert report(command, scored, tmp_path, older).status == 0
     assert "GFLOP" not in (tmp_path / "report/table.md").read_text()
-    assert "GFLOP" not in (tmp_path / "report/table.tex").read_text()
+    assert not (tmp_path / "report/cost.tex").exists()
 
 
 def test_runs_that_do_not_fit_are_left_out_and_the_others_reported(command, scored, tmp_path):
@@ -177,6 +272,9 @@ def test_scores_that_are_broken_are_named(command, scored, tmp_path):
     [
         (["scores=[beauty_raw_whole]"], "scores: no run has beauty_raw_whole; available are mse_composite_whole"),
         (["images=masked"], "images=masked: not one of raw, composite"),
+        (["intervals=false"], "intervals=False: not one of full, half, none"),
+        (["names={telea: Telea}"], "names: no run is called telea; there are mean"),
+        (["names={mean: ' '}"], "names.mean= : must have a letter"),
         (["shares=1"], "shares"),
     ],
 )
@@ -254,7 +352,7 @@ def test_wandb_gets_the_table_and_the_images(command, scored, tmp_path):
 
 def test_a_missing_chart_library_is_named(command, scored, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    outcome = report(command, scored, tmp_path, "mean")
+    outcome = report(command, scored, tmp_path, "mean", curves=True)
     assert outcome.status == 1
     assert "pip install 'pose-inpaint[charts]'" in outcome.err
     assert (tmp_path / "report/table.md").is_file()
@@ -298,23 +396,11 @@ def test_poses_of_two_estimators_are_not_compared_even_after_a_run_without_any(c
 
 
 def test_scores_without_a_value_per_image_have_no_curves(command, scored, tmp_path):
-    report(command, scored, tmp_path, "mean")
-    assert (tmp_path / "report/curves.png").is_file()
-    outcome = report(command, scored, tmp_path, "mean", more=["scores=[psnr_pooled_raw_whole]"])
+    (tmp_path / "report").mkdir()
+    for name in ("differences.csv", "curves.png", "curves.pdf", "groups.md"):
+        (tmp_path / "report" / name).touch()  # of a report of other scores
+    outcome = report(command, scored, tmp_path, "mean", more=["scores=[psnr_pooled_raw_whole]"], curves=True)
     assert outcome.status == 0, outcome.err
-    assert not (tmp_path / "report/curves.png").exists()
-
-
-def test_methods_keep_their_colour_in_panels_that_others_are_missing_from(scored, tmp_path, monkeypatch):
-    from matplotlib.axes import Axes
-
-    from pose_inpaint.reporting.curves import draw_curves
-    from pose_inpaint.reporting.tables import Comparison
-
-    drawn = []
-    monkeypatch.setattr(Axes, "errorbar", lambda self, *_, **style: drawn.append(style["color"]) or self.plot([0])[0])
-    runs = [read_scored_run(str(scored / name)) for name in ("mean", "telea")]
-    del runs[0].values["ssim_raw_whole"]
-    names = ["mse_raw_whole", "ssim_raw_whole"]
-    draw_curves(Comparison(runs, names, [], {}), [0.0, 0.5, 1.0], 0, tmp_path / "curves.png")
-    assert drawn == ["C0", "C1", "C1"]
+    assert not {"curves.png", "curves.pdf", "groups.md", "groups.csv"} & {
+        p.name for p in (tmp_path / "report").iterdir()
+    }

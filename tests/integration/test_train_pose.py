@@ -1,12 +1,16 @@
 import csv
 import json
+import os
 import sys
 
 import pytest
 import torch
 from conftest import TINY_POSE, add_joints
 
+from pose_inpaint.evaluation.pose_accuracy import measure_accuracy
 from pose_inpaint.pose.lightning_module import PoseModule
+from pose_inpaint.tracking.files import LOCK
+from pose_inpaint.tracking.lock import locked
 
 
 def train_pose(command, data, tmp_path, *more):
@@ -31,10 +35,18 @@ def test_a_seed_gives_the_same_weights(command, tiny_data, tmp_path):
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
-def test_images_can_be_chosen_by_name(command, tiny_data, tmp_path):
+def test_images_can_be_chosen_by_name_and_the_folder_is_locked_until_its_scores_are_written(
+    command, tiny_data, tmp_path, monkeypatch
+):
+    def measure(*arguments):
+        assert (tmp_path / "run" / LOCK).exists()
+        return measure_accuracy(*arguments)
+
+    monkeypatch.setattr("pose_inpaint.evaluation.pose_accuracy.measure_accuracy", measure)
     add_joints(tiny_data)
     outcome = train_pose(command, tiny_data, tmp_path, "data.names=00*", "data.batch_size=10", "epochs=1")
     assert outcome.status == 0, outcome.err
+    assert not (tmp_path / "run" / LOCK).exists()
     outcome = train_pose(command, tiny_data, tmp_path / "other", "data.names=lspet_*")
     assert outcome.status == 2
     assert outcome.err.startswith("error: data.names=lspet_*: matches none of the 12 images of train")
@@ -115,6 +127,16 @@ def test_running_out_of_memory_is_said_in_one_line(command, tiny_data, tmp_path,
     outcome = train_pose(command, tiny_data, tmp_path)
     assert (outcome.status, outcome.err.count("\n")) == (2, 1)
     assert "can't allocate memory: 9 bytes); give a smaller data.batch_size, data.size or network.width" in outcome.err
+
+
+def test_a_folder_that_another_process_writes_to_is_refused(command, tiny_data, tmp_path):
+    add_joints(tiny_data)
+    with locked(tmp_path / "run"):
+        outcome = train_pose(command, tiny_data, tmp_path)
+        assert [path.name for path in (tmp_path / "run").iterdir()] == [LOCK]
+    assert outcome.status == 2
+    assert outcome.err.startswith(f"error: hydra.run.dir={tmp_path}/run: process {os.getpid()} is writing there")
+    assert outcome.err.count("\n") == 1
 
 
 def test_a_resumed_training_ends_with_the_weights_of_an_unbroken_one(command, tiny_data, tmp_path, monkeypatch):

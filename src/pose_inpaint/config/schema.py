@@ -152,9 +152,15 @@ class ReportSettings:
     images: str
     logger: dict[str, Any]
     scores: Optional[list[str]] = None
+    intervals: str = "full"
+    names: Optional[dict[str, str]] = None
 
     def __post_init__(self) -> None:
         check_seed(self.seed)
+        check_one_of("images", self.images, ("raw", "composite"))
+        check_one_of("intervals", self.intervals, ("full", "half", "none"))
+        for name, printed in (self.names or {}).items():
+            check_value(f"names.{name}", printed, "must have a letter", lambda v: bool(v.strip()))
 
 
 @dataclass

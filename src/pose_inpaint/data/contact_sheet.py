@@ -12,6 +12,7 @@ from pose_inpaint.types import Batch, InpaintingOutput
 
 COLUMNS = ("input", "raw", "composite", "original")
 GAP = 4  # pixels between images
+LINES, BREAKS = 5, " _-/"  # most lines of a heading, and letters that it may be broken after
 SMALLEST = 128  # pixels; narrower images are enlarged by an integer factor
 
 
@@ -21,11 +22,19 @@ def panels(batch: Batch, output: InpaintingOutput) -> Float[Tensor, "b 4 3 h w"]
     return torch.stack([batch.known, output.raw[:, 0], output.composite(batch)[:, 0], originals], dim=1)
 
 
-def _fit(heading: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
-    """Break a heading into at most two lines and shorten each to the width of its column."""
-    lines = [heading] if font.getlength(heading) <= width else heading.split(" ", 1)
-    cuts = [[line, *(line[:end] + "..." for end in range(len(line), 0, -1))] for line in lines if line]
-    return [next((cut for cut in each if font.getlength(cut) <= width), each[0][:1]) for each in cuts]
+def break_heading(heading: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> list[str]:
+    """Break a heading into lines of at most `width` pixels, if possible after one of `BREAKS`; shorten the last."""
+    lines: list[str] = []
+    while heading and len(lines) < LINES:
+        end = next((n for n in range(len(heading), 1, -1) if font.getlength(heading[:n].rstrip()) <= width), 1)
+        if end < len(heading):
+            end = max((n for n in range(1, end + 1) if heading[n - 1] in BREAKS), default=end)
+        lines.append(heading[:end].rstrip())
+        heading = heading[end:].lstrip()
+    if heading:
+        cuts = (lines[-1][:end] + "..." for end in range(len(lines[-1]), 0, -1))
+        lines[-1] = next((cut for cut in cuts if font.getlength(cut) <= width), lines[-1])
+    return lines
 
 
 def draw_contact_sheet(
@@ -38,7 +47,7 @@ def draw_contact_sheet(
     letters = max(10, min(14, breadth // 8))
     font, line = ImageFont.load_default(size=letters), letters + 6
     caption = line if captions else 0
-    headings = [_fit(heading, breadth, font) for heading in columns]
+    headings = [break_heading(heading, breadth, font) for heading in columns]
     head = line * max(map(len, headings))
     sheet = Image.new("RGB", (width * (breadth + GAP) + GAP, head + count * (height + GAP + caption) + GAP), "white")
     draw = ImageDraw.Draw(sheet)

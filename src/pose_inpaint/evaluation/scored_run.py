@@ -96,9 +96,8 @@ def check_comparable(accepted: Sequence[ScoredRun], other: ScoredRun) -> None:
                 )
 
 
-def distinct_names(runs: Sequence[ScoredRun]) -> list[str]:
-    """Names of the methods; equal ones are followed by the shortest path suffix that distinguishes them."""
-    names = [run.file.name for run in runs]
+def distinct_names(runs: Sequence[ScoredRun], names: Sequence[str]) -> list[str]:
+    """Names of the runs; equal ones are followed by the shortest path suffix that distinguishes them."""
     paths = [run.folder.resolve().parts for run in runs]
     distinct = []
     for index, name in enumerate(names):

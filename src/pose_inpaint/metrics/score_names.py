@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.metrics.bootstrap import Estimate
@@ -18,6 +19,8 @@ HIGHER_IS_BETTER = ("psnr", "ssim", "pck", "found")
 """Beginnings of the metrics of which a higher value is better, such as `psnr_pooled`."""
 DECIMALS = {"psnr": 2, "psnr_pooled": 2, "fid": 2, "frechet_vgg16": 1}
 MORE = 2  # decimals beyond those that tell rows of a table apart; values equal to all of them are ties
+Intervals = Literal["full", "half", "none"]
+"""How a 95 % interval is printed: with both ends, as ± half its width, or not at all."""
 POSE_METRICS = ("wnjd", "pck", "found")
 POSE_REGIONS = {"whole": "all joints", "hole": "masked joints", "known": "known joints"}
 WNJD_IN_WORDS = (
@@ -62,10 +65,15 @@ class ScoreName:
         return self.metric in POSE_METRICS
 
     @property
+    def parts(self) -> tuple[str, str, str]:
+        """Metric, image and region for people."""
+        region = POSE_REGIONS[self.region] if self.is_pose else self.region
+        return LABELS.get(self.metric, self.metric), self.image, region
+
+    @property
     def label(self) -> str:
         """Name for people: metric, image, region."""
-        region = POSE_REGIONS[self.region] if self.is_pose else self.region
-        return f"{LABELS.get(self.metric, self.metric)}, {self.image}, {region}"
+        return ", ".join(self.parts)
 
     def decimals(self, values: Iterable[float | None] = ()) -> int:
         """Number of decimals that the metric deserves, and up to `MORE` beyond it to tell unequal values apart."""
@@ -78,12 +86,16 @@ class ScoreName:
         """A value with as many digits as the metric deserves, or `decimals`; a dash for a missing one."""
         if value is None or value != value:
             return "-"
-        return f"{value:.{self.decimals() if decimals is None else decimals}f}"
+        return f"{value:z.{self.decimals() if decimals is None else decimals}f}"  # z: no minus before zeros
 
-    def format_estimate(self, estimate: Estimate, decimals: int | None = None) -> str:
+    def format_estimate(self, estimate: Estimate, decimals: int | None = None, intervals: Intervals = "full") -> str:
         """Value and, where there is one, 95 % interval."""
         value, low, high = (self.format(estimate[key], decimals) for key in ("value", "low", "high"))
-        return value if estimate["low"] is None else f"{value} [{low}, {high}]"
+        if estimate["low"] is None or estimate["high"] is None or intervals == "none":
+            return value
+        if intervals == "half":
+            return f"{value} ± {self.format((estimate['high'] - estimate['low']) / 2, decimals)}"
+        return f"{value} [{low}, {high}]"
 
 
 def label(name: str) -> str:

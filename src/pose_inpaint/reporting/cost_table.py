@@ -1,10 +1,10 @@
-"""Cost of the methods of a comparison, as Markdown, CSV and LaTeX."""
+"""Cost of the methods of a comparison: headings, cells, and Markdown."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pose_inpaint.evaluation.scored_run import ScoredRun
-from pose_inpaint.reporting.markup import escape_latex, latex_table, markdown_table
+from pose_inpaint.reporting.markup import markdown_table
 
 MEANING = (
     "GFLOP: of inpainting one image, a multiply-add counting as two. Time: of inpainting alone, in batches. Peak "
@@ -31,15 +31,6 @@ def cost_markdown(runs: Sequence[ScoredRun], names: Sequence[str]) -> list[str]:
         return []
     rows = [[name, *format_cost(run.file.cost)] for run, name in zip(runs, names, strict=True)]
     return ["", "Cost:", "", *markdown_table(["method", *COST.values()], rows), "", MEANING]
-
-
-def cost_latex(runs: Sequence[ScoredRun], names: Sequence[str]) -> list[str]:
-    """Lines of a second `tabular`; none if no cost was recorded."""
-    if not has_costs(runs):
-        return []
-    rows = [map(escape_latex, [name, *format_cost(run.file.cost)]) for run, name in zip(runs, names, strict=True)]
-    table = latex_table(["method", *COST.values()], [list(row) for row in rows], "l" + "r" * (len(COST) - 1) + "l")
-    return ["", rf"\medskip % {MEANING}", *table]
 
 
 def cost_row(run: ScoredRun) -> list[Any]:

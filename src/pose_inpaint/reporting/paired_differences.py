@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from pose_inpaint.evaluation.scored_run import ScoredRun
-from pose_inpaint.evaluation.scores import mask_ratio_groups
 from pose_inpaint.metrics.bootstrap import Estimate, estimate_mean
 from pose_inpaint.metrics.score_names import higher_is_better
 
@@ -58,13 +56,3 @@ def best_method(score: str, differences: Sequence[Difference], count: int) -> in
         if index in compared and len(own) == len(compared) - 1 and all(pair.better == index for pair in own):
             return index
     return None
-
-
-def by_mask_ratio(run: ScoredRun, score: str, edges: Sequence[float], seed: int) -> list[tuple[float, Estimate]]:
-    """Mean mask ratio and score of each mask-ratio group that has images."""
-    groups = []
-    for group in mask_ratio_groups(run.mask_ratios, edges).values():
-        chosen = group & ~torch.isnan(run.values[score])
-        if chosen.any():
-            groups.append((float(run.mask_ratios[chosen].mean()), estimate_mean(run.values[score][chosen], seed)))
-    return groups

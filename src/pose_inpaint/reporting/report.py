@@ -1,6 +1,7 @@
 """Compare scored runs and write tables, curves and images."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,23 +15,17 @@ from pose_inpaint.data.contact_sheet import draw_contact_sheet
 from pose_inpaint.data.images import read_image, save_image, to_signed
 from pose_inpaint.errors import InputError
 from pose_inpaint.evaluation.scored_run import ScoredRun, check_comparable, read_scored_run
-from pose_inpaint.metrics.score_names import label
+from pose_inpaint.metrics.score_names import Intervals, label
 from pose_inpaint.reporting.cost_table import COST, format_cost
 from pose_inpaint.reporting.curves import draw_curves
+from pose_inpaint.reporting.groups import GroupScore, score_groups, write_groups_csv, write_groups_markdown
+from pose_inpaint.reporting.latex import write_latex, write_latex_cost
+from pose_inpaint.reporting.names import print_names
 from pose_inpaint.reporting.paired_differences import best_method, compare
-from pose_inpaint.reporting.tables import (
-    Comparison,
-    cell,
-    describe,
-    write_csv,
-    write_differences,
-    write_latex,
-    write_markdown,
-)
+from pose_inpaint.reporting.tables import Comparison, describe, write_csv, write_differences, write_markdown
 from pose_inpaint.tracking.files import CONTACT_SHEET, DIFFERENCES, EXAMPLES
 from pose_inpaint.tracking.lock import locked
 from pose_inpaint.tracking.wandb_session import recorded
-from pose_inpaint.types import ImageKind, check_choice
 
 HEADLINE = (
     "mse_composite_whole", "mse_composite_hole", "psnr_composite_whole", "dssim_composite_whole",
@@ -38,6 +33,10 @@ HEADLINE = (
     "fid_composite_whole", "kid_composite_whole", "frechet_vgg16_composite_whole",
     "wnjd_composite_whole", "wnjd_composite_hole", "pck_composite_whole", "found_composite_whole",
 )  # fmt: skip
+
+ALWAYS = (DIFFERENCES, "table.md", "table.csv", "table.tex")
+SOMETIMES = ("cost.tex", "groups.md", "groups.csv", CONTACT_SHEET, "curves.png", "curves.pdf")
+"""Files of a report: those that every one has, and those that depend on what the runs have."""
 
 
 def report(config: DictConfig) -> None:
@@ -50,41 +49,47 @@ def report(config: DictConfig) -> None:
     if isinstance(config.get("runs"), str):  # the short form runs=DIR
         config.runs = [config.runs]
     settings = read_settings(config, ReportSettings)
-    check_choice("images", settings.images, ImageKind)
     runs, faults = read_runs(settings.runs)
+    names = print_names(runs, settings.names or {}, faults)
     scores = choose_scores(runs, settings.scores)
     differences = compare(runs, scores, settings.seed)
     best = {score: best_method(score, differences, len(runs)) for score in scores}
-    comparison = Comparison(runs, scores, differences, best)
+    intervals: Intervals = settings.intervals  # type: ignore[assignment]  # one of them by the schema
+    comparison = Comparison(runs, names, scores, differences, best, intervals)
+    groups = score_groups(runs, scores, settings.mask_ratio_edges, settings.seed)
     folder = Path(settings.output)
     with locked(folder, "output", command="report"):
         write_differences(comparison, folder / DIFFERENCES)  # first, since it marks the folder as a report's
+        for name in SOMETIMES:
+            (folder / name).unlink(missing_ok=True)
         write_markdown(comparison, folder / "table.md")
         write_csv(comparison, folder / "table.csv")
         write_latex(comparison, folder / "table.tex")
+        write_latex_cost(comparison, folder / "cost.tex")
+        if groups:
+            write_groups_markdown(comparison, groups, folder / "groups.md")
+            write_groups_csv(comparison, groups, folder / "groups.csv")
         print((folder / "table.md").read_text(encoding="utf-8"))
-        drawn = draw(comparison, settings, folder, faults)
+        drawn = draw(comparison, groups, settings.images, folder, faults)
         _send(settings, plain_config(config), comparison, drawn)
-    names = ["table.md", "table.csv", "table.tex", DIFFERENCES, *(path.name for path in drawn)]
-    print(f"Written to {folder}: {', '.join(names)}")
+        written = [name for name in (*ALWAYS, *SOMETIMES) if (folder / name).exists()]
+    print(f"Written to {folder}: {', '.join(written)}")
     for fault in faults:
         print(f"left out: {fault}", file=sys.stderr)
     if faults:
         raise SystemExit(1)
 
 
-def draw(found: Comparison, settings: ReportSettings, folder: Path, faults: list[str]) -> list[Path]:
-    """Replace the contact sheet and the curves; return those drawn and append to `faults` why one is missing."""
+def draw(found: Comparison, groups: Sequence[GroupScore], images: str, folder: Path, faults: list[str]) -> list[Path]:
+    """Draw the contact sheet and the curves; return those to show, and append to `faults` why one is missing."""
     sheet, curves = folder / CONTACT_SHEET, folder / "curves.png"
-    for path in (sheet, curves):
-        path.unlink(missing_ok=True)
     drawn = []
     try:
-        if draw_examples(found, settings.images, sheet):
+        if draw_examples(found, images, sheet):
             drawn.append(sheet)
         else:
             faults.append("contact_sheet.png: the runs have no examples in common; score them with the same examples=N")
-        if draw_curves(found, settings.mask_ratio_edges, settings.seed, curves):
+        if draw_curves(found.names, groups, [curves, curves.with_suffix(".pdf")]):
             drawn.append(curves)
     except InputError as error:
         faults.append(str(error))
@@ -145,8 +150,7 @@ def _send(settings: ReportSettings, plain: dict[str, object], found: Comparison,
     if not isinstance(logger, WandbLogger):
         raise InputError("logger: a report can only be logged to W&B; give logger=wandb, or logger=csv for files only")
     with recorded([logger], plain):
-        methods = zip(found.names, found.runs, strict=True)
-        rows = [[name, *(cell(run, score, found.runs) for score in found.scores)] for name, run in methods]
+        rows = [[name, *found.marked(index, "{}")] for index, name in enumerate(found.names)]
         logger.log_table("table", columns=["method", *map(label, found.scores)], data=rows)
         costs = [[name, *format_cost(run.file.cost)] for name, run in zip(found.names, found.runs, strict=True)]
         logger.log_table("cost", columns=["method", *COST.values()], data=costs)

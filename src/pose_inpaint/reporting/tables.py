@@ -1,4 +1,4 @@
-"""A comparison as Markdown, CSV and LaTeX."""
+"""A comparison as Markdown and CSV."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -6,14 +6,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pose_inpaint.evaluation.scored_run import ScoredRun, distinct_names
+from pose_inpaint.evaluation.scored_run import ScoredRun
 from pose_inpaint.metrics.bootstrap import Estimate
-from pose_inpaint.metrics.score_names import WNJD_IN_WORDS, ScoreName, label
+from pose_inpaint.metrics.score_names import WNJD_IN_WORDS, Intervals, ScoreName, label
 from pose_inpaint.reporting.console import describe_bounds
-from pose_inpaint.reporting.cost_table import COST, cost_latex, cost_markdown, cost_row
-from pose_inpaint.reporting.markup import escape_latex, latex_table, markdown_table
+from pose_inpaint.reporting.cost_table import COST, cost_markdown, cost_row
+from pose_inpaint.reporting.markup import markdown_table
 from pose_inpaint.reporting.paired_differences import Difference
 from pose_inpaint.runtime.files import written_whole
+
+INTERVALS_IN_WORDS = {
+    "full": " with 95 % bootstrap intervals over images",
+    "half": " ± half the width of their 95 % bootstrap intervals over images",
+    "none": "",
+}
+EQUAL = "=: equal to another method's value in all digits shown."
 
 
 @dataclass(frozen=True)
@@ -22,39 +29,51 @@ class Comparison:
 
     Attributes:
         runs: Methods that were scored.
+        names: Name of each method, all different.
         scores: Full names METRIC_IMAGE_REGION.
         differences: Paired differences of every two methods.
         best: Index of the best method by score; None where no method is better than all others.
+        intervals: How the tables print intervals; CSV files have both ends.
     """
 
     runs: Sequence[ScoredRun]
+    names: Sequence[str]
     scores: Sequence[str]
     differences: Sequence[Difference]
     best: Mapping[str, int | None]
 
+    intervals: Intervals = "full"
+
     @cached_property
-    def names(self) -> list[str]:
-        """Names of the methods, all different."""
-        return distinct_names(self.runs)
+    def cells(self) -> dict[str, list[str]]:
+        """Cells of each score, one per method."""
+        return {
+            score: format_cells(score, [run.file.estimate(score) for run in self.runs], self.intervals)
+            for score in self.scores
+        }
+
+    def marked(self, index: int, mark: str) -> list[str]:
+        """A method's cells, those in which it is the best put into `mark`, such as "**{}**"."""
+        cells = [(self.cells[score][index], self.best[score] == index) for score in self.scores]
+        return [mark.format(cell) if best else cell for cell, best in cells]
 
 
-def cell(run: ScoredRun, score: str, runs: Sequence[ScoredRun]) -> str:
-    """Value and interval with digits that tell the runs apart; "=" marks a value equal to another's, a dash none."""
-    name, estimates = ScoreName.parse(score), [each.file.estimate(score) for each in runs]
-    decimals = name.decimals(None if each is None else each["value"] for each in estimates)
-    texts = [name.format(None if each is None else each["value"], decimals) for each in estimates]
-    estimate = run.file.estimate(score)
-    if estimate is None:
-        return "-"
-    equal = texts.count(name.format(estimate["value"], decimals)) > 1
-    return f"{'= ' if equal else ''}{name.format_estimate(estimate, decimals)}"
+def format_cells(score: str, estimates: Sequence[Estimate | None], intervals: Intervals) -> list[str]:
+    """Values with digits that tell them apart; "=" marks a value equal to another's, a dash a missing one."""
+    name, values = ScoreName.parse(score), [None if each is None else each["value"] for each in estimates]
+    decimals = name.decimals(values)
+    texts = [name.format(value, decimals) for value in values]
+    return [
+        "-" if each is None else f"{'= ' * (texts.count(text) > 1)}{name.format_estimate(each, decimals, intervals)}"
+        for each, text in zip(estimates, texts, strict=True)
+    ]
 
 
 def write_markdown(found: Comparison, path: Path) -> None:
     """Write the table, what it is of, what the methods cost, and the paired differences to the first method."""
     labels = [label(score) for score in found.scores]
     rows = [
-        [name, run.checkpoint, *(_marked(found, run, score, index, "**{}**") for score in found.scores)]
+        [name, run.checkpoint, *found.marked(index, "**{}**")]
         for index, (run, name) in enumerate(zip(found.runs, found.names, strict=True))
     ]
     lines = markdown_table(["method", "checkpoint", *labels], rows)
@@ -62,25 +81,23 @@ def write_markdown(found: Comparison, path: Path) -> None:
     if len(found.runs) > 1:
         lines += ["", f"Differences to {found.names[0]}, over the same images and masks:", ""]
         differences = [
-            [found.names[index], *(_difference_cell(found, score, index) for score in found.scores)]
-            for index in range(1, len(found.runs))
+            [name, *cells]
+            for name, *cells in zip(found.names[1:], *(_difference_cells(found, s) for s in found.scores), strict=True)
         ]
         lines += markdown_table(["method", *labels], differences)
     with written_whole(path) as part:
         part.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _marked(found: Comparison, run: ScoredRun, score: str, index: int, mark: str) -> str:
-    """A cell, put into `mark` for the best method."""
-    text = cell(run, score, found.runs)
-    return mark.format(text) if found.best[score] == index else text
-
-
-def _difference_cell(found: Comparison, score: str, place: int) -> str:
-    for each in found.differences:
-        if (each.score, each.first, each.second) == (score, 0, place):
-            return ScoreName.parse(score).format_estimate(_negated(each.estimate))
-    return "-"
+def _difference_cells(found: Comparison, score: str) -> list[str]:
+    """Difference of each further method to the first, with digits that tell it from zero and from the others."""
+    name = ScoreName.parse(score)
+    by_method = {d.second: _negated(d.estimate) for d in found.differences if (d.score, d.first) == (score, 0)}
+    decimals = name.decimals([0.0, *(estimate["value"] for estimate in by_method.values())])
+    return [
+        name.format_estimate(by_method[index], decimals, found.intervals) if index in by_method else "-"
+        for index in range(1, len(found.runs))
+    ]
 
 
 def _negated(estimate: Estimate) -> Estimate:
@@ -95,11 +112,11 @@ def describe(found: Comparison) -> list[str]:
     lines = [
         f"Means over {file.n} images ({file.data.name}, split {file.split}, data "
         f"{file.data.sha256[:12]}, masks {file.masks_sha256[:12]}; {file.mean_mask_ratio:.1%} "
-        "masked on average) with 95 % bootstrap intervals over images. Bold: better than every other method, the "
-        "interval of the paired difference leaving zero out."
+        f"masked on average){INTERVALS_IN_WORDS[found.intervals]}.",
+        "Bold: better than every other method, the 95 % interval of the paired difference leaving zero out.",
     ]
-    if any(cell(run, score, found.runs).startswith("=") for run in found.runs for score in found.scores):
-        lines.append("=: equal to another method's value in all digits shown.")
+    if any(cell.startswith("=") for cells in found.cells.values() for cell in cells):
+        lines.append(EQUAL)
     for run, name in zip(found.runs, found.names, strict=True):
         if run.file.sources is not None:
             near = run.file.sources.near_duplicates
@@ -143,19 +160,3 @@ def write_differences(found: Comparison, path: Path) -> None:
             e = each.estimate
             pair = (found.names[each.first], found.names[each.second])
             writer.writerow([each.score, *pair, e["value"], e["low"], e["high"], e["n"], better])
-
-
-def write_latex(found: Comparison, path: Path) -> None:
-    """Write the table as a `tabular`, and the costs as another, to be input by a document."""
-    rows = []
-    for index, (run, name) in enumerate(zip(found.runs, found.names, strict=True)):
-        cells = [escape_latex(cell(run, score, found.runs)) for score in found.scores]
-        marked = [
-            rf"\textbf{{{text}}}" if found.best[score] == index else text
-            for score, text in zip(found.scores, cells, strict=True)
-        ]
-        rows.append([escape_latex(name), *marked])
-    head = ["method", *(escape_latex(label(score)) for score in found.scores)]
-    lines = [f"% {line}" for line in describe(found)] + latex_table(head, rows, "l" + "r" * len(found.scores))
-    with written_whole(path) as part:
-        part.write_text("\n".join([*lines, *cost_latex(found.runs, found.names)]) + "\n", encoding="utf-8")

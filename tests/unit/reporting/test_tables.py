@@ -3,7 +3,7 @@
 import pytest
 
 from pose_inpaint.reporting.paired_differences import Difference
-from pose_inpaint.reporting.tables import Comparison, cell, describe, write_markdown
+from pose_inpaint.reporting.tables import Comparison, describe, format_cells, write_markdown
 
 
 class File:
@@ -34,6 +34,7 @@ def test_a_difference_is_the_other_methods_minus_the_firsts_and_a_dash_if_missin
     score = "mse_raw_whole"
     found = Comparison(
         [Run(tmp_path / "a"), Run(tmp_path / "b")],
+        ["a", "b"],
         [score],
         [Difference(score, 0, 1, {**estimate, "n": 3})],
         {score: None},
@@ -42,15 +43,50 @@ def test_a_difference_is_the_other_methods_minus_the_firsts_and_a_dash_if_missin
     assert (tmp_path / "table.md").read_text().rstrip().splitlines()[-1].endswith(f"| {cell} |")
 
 
-def test_rows_are_told_apart_or_marked_equal(tmp_path):
-    runs = [Run(tmp_path / name) for name in "abcd"]
-    for run, value in zip(runs, (0.25, 0.25003, 0.25003, None), strict=True):
+def test_rows_are_told_apart_or_marked_equal():
+    estimates = [
+        None if value is None else {"value": value, "low": value, "high": value, "n": 3}
+        for value in (0.25, 0.25003, 0.25003, None)
+    ]
+    expected = ["0.25000 [0.25000, 0.25000]", *["= 0.25003 [0.25003, 0.25003]"] * 2, "-"]
+    assert format_cells("mse_raw_whole", estimates, "full") == expected
+    runs = [Run(name) for name in "abcd"]
+    for run, estimate in zip(runs, estimates, strict=True):
         run.file = File()
-        estimate = {"value": value, "low": value, "high": value, "n": 3}
-        run.file.estimate = lambda score, estimate=estimate: estimate if estimate["value"] else None
-    assert [cell(run, "mse_raw_whole", runs) for run in runs] == [
-        "0.25000 [0.25000, 0.25000]", "= 0.25003 [0.25003, 0.25003]", "= 0.25003 [0.25003, 0.25003]", "-",
-    ]  # fmt: skip
-    found = Comparison(runs, ["mse_raw_whole"], [], {"mse_raw_whole": None})
-    assert "=: equal to another method's value in all digits shown." in describe(found)
-    assert not [line for line in describe(Comparison(runs[:2], ["mse_raw_whole"], [], {})) if line.startswith("=")]
+        run.file.estimate = lambda score, estimate=estimate: estimate
+    found = Comparison(runs, "abcd", ["mse_raw_whole"], [], {"mse_raw_whole": None})
+    assert found.marked(0, "**{}**") == expected[:1]
+    equal = "=: equal to another method's value in all digits shown."
+    assert equal in describe(found)
+    assert equal not in describe(Comparison(runs[:2], "ab", ["mse_raw_whole"], [], {"mse_raw_whole": None}))
+
+
+def test_differences_have_digits_that_tell_them_from_zero(tmp_path):
+    score = "mse_raw_whole"
+    small = {"value": -0.00003, "low": -0.00004, "high": -0.00002, "n": 3}
+    runs, differences = [Run("a"), Run("b")], [Difference(score, 0, 1, small)]
+    write_markdown(Comparison(runs, "ab", [score], differences, {score: None}), tmp_path / "table.md")
+    assert (tmp_path / "table.md").read_text().endswith("| b | 0.00003 [0.00002, 0.00004] |\n")
+
+
+@pytest.mark.parametrize(
+    ("intervals", "cell", "words"),
+    [
+        ("full", "0.2500 [0.1000, 0.3000]", " with 95 % bootstrap intervals over images."),
+        ("half", "0.2500 ± 0.1000", " ± half the width of their 95 % bootstrap intervals over images."),
+        ("none", "0.2500", "masked on average)."),
+    ],
+)
+def test_intervals_are_printed_as_asked_for_and_the_words_say_how(tmp_path, intervals, cell, words):
+    score = "mse_raw_whole"
+    estimate = {"value": 0.25, "low": 0.1, "high": 0.3, "n": 3}
+    run = Run("a")
+    run.file = File()
+    run.file.estimate = lambda score: estimate
+    differences = [Difference(score, 0, 1, {"value": -0.25, "low": -0.3, "high": -0.1, "n": 3})]
+    found = Comparison([run, Run("b")], ["a", "b"], [score], differences, {score: 0}, intervals)
+    write_markdown(found, tmp_path / "table.md")
+    lines = (tmp_path / "table.md").read_text().splitlines()
+    assert lines[2] == f"| a | - | **{cell}** |"
+    assert lines[5].endswith(words)
+    assert lines[-1] == f"| b | {cell} |"
