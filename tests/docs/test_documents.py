@@ -1,8 +1,10 @@
 """Commands in the documentation compose, its examples run, and its links resolve."""
 
 import json
+import os
 import re
 import shlex
+import subprocess
 import sys
 
 import numpy as np
@@ -113,6 +115,53 @@ def test_a_loss_is_added_with_one_module_and_one_file(command, tiny_data, tmp_pa
     assert outcome.status == 0, outcome.err
     header = (tmp_path / "run" / "metrics.csv").read_text().splitlines()[0]
     assert "train/generator/smooth" in header
+
+
+def test_a_score_and_a_data_set_are_added_with_one_module_and_one_file_each(command, tmp_path, monkeypatch):
+    """The outputs are 51 of 255 too bright everywhere, so the error is 0.2 in a hole and 0 beside it."""
+    for folder, brighter in {"photos": 0, "outputs": 51}.items():
+        (tmp_path / folder).mkdir()
+        for index in range(3):
+            pixels = np.random.default_rng(index).integers(0, 200, (32, 32, 3)) + brighter
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / folder / f"{index}.png")
+    (tmp_path / "photos/test.txt").write_text("2.png\n0.png\n")
+    add_part(tmp_path, monkeypatch, 2, "metric", "mae")
+    search = add_part(tmp_path, monkeypatch, 3, "data", "listed")
+    arguments = [
+        "evaluate", f"predictions={tmp_path}/outputs", "metric=[distortion,mae]", "data=listed",
+        f"data.root={tmp_path}/photos", "mask=squares", "data.size=32", "data.workers=0", search,
+        "regions=[hole,whole,known]", f"hydra.run.dir={tmp_path}/run",
+    ]  # fmt: skip
+    (tmp_path / "outputs/1.png").unlink()  # not of the split
+    outcome = command(*arguments)
+    assert outcome.status == 0, outcome.err
+    record = json.loads((tmp_path / "run/scores.json").read_text())
+    assert (record["n"], record["scores"]["mae_composite_hole"]["n"]) == (2, 2)
+    for name, value in {"raw_whole": 0.2, "composite_hole": 0.2, "composite_known": 0}.items():
+        assert record["scores"][f"mae_{name}"]["value"] == pytest.approx(value, abs=1e-6)
+    (tmp_path / "photos/test.txt").write_text("2.png\n3.png\n")
+    outcome = command(*arguments)
+    assert (outcome.status, outcome.err) == (
+        2, f"error: {tmp_path}/photos/test.txt: 3.png is missing; add the image or remove the line\n",
+    )  # fmt: skip
+    for name in ("mae", "listed"):
+        sys.modules.pop(f"example_{name}")
+
+
+def test_the_code_of_the_examples_passes_the_checks_that_it_is_asked_to_pass(tmp_path):
+    """With mypy's cache of the repository, which `uv run mypy` fills: without it, this takes as long as that."""
+    examples = blocks((REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8"), "python")
+    files = [tmp_path / f"example_{index}.py" for index in range(len(examples))]
+    for file, code in zip(files, examples, strict=True):
+        file.write_text(code, encoding="utf-8")
+    environment = {**os.environ, "MYPYPATH": str(REPOSITORY / "src")}
+    for tool in (["ruff", "check"], ["ruff", "format", "--check"], ["mypy", "--strict"]):
+        settings = ["--config-file" if tool[0] == "mypy" else "--config", str(REPOSITORY / "pyproject.toml")]
+        done = subprocess.run(
+            [sys.executable, "-m", *tool, *settings, *map(str, files)], cwd=REPOSITORY, env=environment,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_python_of_the_pages_runs(tmp_path, monkeypatch, capsys):
