@@ -15,6 +15,7 @@ from pose_inpaint.data.array_images import AnyImage, read_any, read_any_mask, sp
 from pose_inpaint.data.masks import grow as grow_mask
 from pose_inpaint.errors import InputError
 from pose_inpaint.evaluation.candidates import build_image_inpainter
+from pose_inpaint.models.hub import is_on_hub
 from pose_inpaint.models.inference import ImageInpainter
 from pose_inpaint.runtime.devices import choose_device
 
@@ -26,8 +27,8 @@ def load(weights: str | Path = "pretrained", *, device: str = "auto") -> Model:
 
     Args:
         weights: "pretrained", the model that comes with the package; the path of a checkpoint, or of a folder that
-            `release` wrote; or a method that needs no weights: "push_pull", "mean", "telea", "navier_stokes",
-            "patchmatch".
+            `release` wrote; "hf://OWNER/NAME" for such a folder on the Hugging Face Hub; or a method that needs no
+            weights: "push_pull", "mean", "telea", "navier_stokes", "patchmatch".
         device: "cpu", "cuda", "mps" or another device of PyTorch; "auto" for a GPU if there is one.
 
     Returns:
@@ -49,7 +50,7 @@ def load(weights: str | Path = "pretrained", *, device: str = "auto") -> Model:
     """
     chosen = choose_device(device)
     block = CONF / "model" / f"{weights}.yaml"
-    if Path(weights).exists():
+    if is_on_hub(weights) or Path(weights).exists():
         return Model(str(weights), build_image_inpainter(None, str(weights), {}, chosen))
     if str(weights).isidentifier() and block.is_file():
         model: Any = OmegaConf.to_container(OmegaConf.load(block), resolve=True)

@@ -26,20 +26,23 @@ def run(config: DictConfig) -> None:
     Raises:
         InputError: A setting or an input file can't be used; nothing is written.
     """
-    from pose_inpaint.models.release import CONFIG, WEIGHTS, is_release, read_release, write_release
+    from pose_inpaint.models.hub import create_repository, upload
+    from pose_inpaint.models.release import CARD, CONFIG, FILES, WEIGHTS, is_release, read_release, write_release
     from pose_inpaint.pose.hourglass import CONTENT
     from pose_inpaint.reporting.release_content import content_of_model, content_of_pose
     from pose_inpaint.runtime.torch_file import read_whole
     from pose_inpaint.tracking.lock import locked
 
     settings = read_settings(config, ReleaseSettings)
-    output, source = Path(settings.output), Path(settings.checkpoint)
+    output, source = Path(settings.output), settings.checkpoint
     _check_empty(output)
     if is_release(source):
         is_pose = read_release(source, kind=None).kind == "pose"
     else:
-        is_pose = CONTENT in read_whole(source, "checkpoint")
+        is_pose = CONTENT in read_whole(Path(source), "checkpoint")
     content = (content_of_pose if is_pose else content_of_model)(settings)
+    if settings.upload is not None:
+        create_repository(settings.upload, public=settings.public)
     try:
         with locked(output, "output"):
             _check_empty(output)  # again, since another process may have written it meanwhile
@@ -48,9 +51,9 @@ def run(config: DictConfig) -> None:
     except OSError as error:
         raise InputError(f"output={output}: can't be written ({error.strerror}); give another folder") from error
     size, parameters = (output / WEIGHTS).stat().st_size / 1e6, release.config["release"]["parameters"]
-    print(
-        f"{output}: {WEIGHTS} ({parameters:,} parameters, {size:.2f} MB, SHA-256 {release.sha256}), {CONFIG}, card.md"
-    )
+    print(f"{output}: {WEIGHTS} ({parameters:,} parameters, {size:.2f} MB, SHA-256 {release.sha256}), {CONFIG}, {CARD}")
+    if settings.upload is not None:
+        print(f"uploaded: {upload(output, settings.upload, FILES, CARD)}")
 
 
 def _check_empty(output: Path) -> None:

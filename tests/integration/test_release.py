@@ -250,3 +250,21 @@ def test_the_pretrained_model_inpaints(command, tmp_path):
     assert abs(means[0] - 200) < 40
     assert means[1] < 90
     assert means[2] < 90
+
+
+def test_a_release_is_uploaded_on_request(command, tiny_checkpoint, tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr("pose_inpaint.models.hub.create_repository", lambda *given, **more: calls.append((given, more)))
+    monkeypatch.setattr("pose_inpaint.models.hub.upload", lambda folder, *_: f"hf://o/n@{len(list(folder.iterdir()))}")
+    given = [f"checkpoint={tiny_checkpoint}", f"output={tmp_path}/released", "upload=o/n", "public=true"]
+    outcome = command("release", *given)
+    assert outcome.status == 0, outcome.err
+    assert calls == [(("o/n",), {"public": True})]
+    assert outcome.out.splitlines()[-1] == "uploaded: hf://o/n@3"
+
+
+def test_nothing_is_written_if_there_is_no_right_to_upload(command, tiny_checkpoint, tmp_path):
+    outcome = command("release", f"checkpoint={tiny_checkpoint}", f"output={tmp_path}/released", "upload=name")
+    assert outcome.status == 2
+    assert outcome.err == "error: upload=name: give OWNER/NAME\n"
+    assert not (tmp_path / "released").exists()

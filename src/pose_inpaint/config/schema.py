@@ -277,6 +277,8 @@ class ReleaseSettings:
     precision: str
     scores: list[str]
     data_terms: str
+    public: bool
+    upload: Optional[str] = None
     limits: Optional[str] = None
     name: Optional[str] = None
 

@@ -15,10 +15,11 @@ from yaml import YAMLError
 
 from pose_inpaint.config.instantiate import load_network
 from pose_inpaint.errors import InputError
+from pose_inpaint.models.hub import download, is_on_hub
 from pose_inpaint.runtime.files import written_whole
 from pose_inpaint.runtime.hashing import file_digest
 
-WEIGHTS, CONFIG, CARD = "model.safetensors", "config.yaml", "card.md"
+FILES = WEIGHTS, CONFIG, CARD = "model.safetensors", "config.yaml", "card.md"
 RELEASE_FORMAT = 1
 
 Kind = Literal["inpainting", "pose"]
@@ -65,27 +66,27 @@ class Release:
 
 
 def is_release(path: str | Path) -> bool:
-    """Whether a path is a folder that holds, or should hold, released weights."""
-    return Path(path).is_dir()
+    """Whether a path is a folder that holds, or should hold, released weights, or a repository of the hub."""
+    return is_on_hub(path) or Path(path).is_dir()
 
 
-def find_release(name: str | Path) -> Path:
+def find_release(name: str | Path) -> str | Path:
     """Return the folder of a release that comes with the package, by its name, or else the path itself."""
-    return PACKAGED / name if (PACKAGED / name / CONFIG).is_file() else Path(name)
+    return PACKAGED / name if (PACKAGED / name / CONFIG).is_file() else name
 
 
 def read_release(folder: str | Path, key: str = "checkpoint", kind: Kind | None = "inpainting") -> Release:
     """Read released weights.
 
     Args:
-        folder: Folder of the release.
+        folder: Folder of the release, or a repository of the hub, `hf://OWNER/NAME`.
         key: Setting that named the folder, for messages.
         kind: What the weights should be for; None for anything.
 
     Raises:
-        InputError: A file is missing, damaged, or of another format, digest or kind.
+        InputError: A file is missing, damaged, or of another format, digest or kind; or as `download`.
     """
-    folder = Path(folder)
+    folder = download(str(folder), FILES, key) if is_on_hub(folder) else Path(folder)
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise InputError(f"{key}={folder}: no {name} in it; give a checkpoint, or a folder that release wrote")

@@ -80,7 +80,7 @@ class HourglassEstimator:
         if not 0 < min_confidence < 1:
             raise InputError(f"pose.estimator.min_confidence={min_confidence}: must be in (0, 1)")
         weights = weights or DEFAULT
-        found = read_hourglass(PACKAGED.get(weights, Path(weights)))
+        found = read_hourglass(PACKAGED.get(weights, weights))
         self.network = found.network().to(device)
         self.device, self.min_confidence = torch.device(device), min_confidence
         self.name = f"{found.name} ({min_confidence:g})"
@@ -94,11 +94,11 @@ class HourglassEstimator:
         return Poses(joints, joints[..., 2].mean(1) >= self.min_confidence, whole)
 
 
-def read_hourglass(path: Path, key: str = "pose.weights") -> HourglassWeights:
+def read_hourglass(path: str | Path, key: str = "pose.weights") -> HourglassWeights:
     """Read a checkpoint of `python -m pose_inpaint.train_pose`, or the folder of a release of one.
 
     Args:
-        path: Checkpoint or folder.
+        path: Checkpoint, folder, or repository of the hub, `hf://OWNER/NAME`.
         key: Setting that named it, for messages.
 
     Raises:
@@ -106,7 +106,8 @@ def read_hourglass(path: Path, key: str = "pose.weights") -> HourglassWeights:
     """
     if is_release(path):
         release = read_release(path, key, "pose")
-        return HourglassWeights(path, release.config, release.weights, release.sha256)
+        return HourglassWeights(release.folder, release.config, release.weights, release.sha256)
+    path = Path(path)
     content = read_whole(path, key)
     try:
         ours, state = content[CONTENT], content["state_dict"]

@@ -80,7 +80,7 @@ def content_of_pose(settings: ReleaseSettings) -> Content:
     Raises:
         InputError: They can't be used, or the scores are of another checkpoint.
     """
-    read = read_hourglass(Path(settings.checkpoint), "checkpoint")
+    read = read_hourglass(settings.checkpoint, "checkpoint")
     weights = read.network("checkpoint").state_dict()
     accuracies = []
     for folder in settings.scores:

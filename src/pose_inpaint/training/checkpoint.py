@@ -57,9 +57,9 @@ def read_checkpoint(path: str | Path, key: str = "checkpoint") -> Checkpoint:
     Raises:
         InputError: There is no such file, or it was not written by this version of the package.
     """
-    path = Path(path)
     if is_release(path):
         return _of_release(read_release(path, key))
+    path = Path(path)
     content = read_whole(path, key)
     try:
         ours, progress = content["pose_inpaint"], content.get("InpaintingData", {})
