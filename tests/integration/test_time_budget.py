@@ -129,10 +129,19 @@ def test_scoring_that_was_cut_off_trains_no_batch_more(command, tiny_data, tick,
 
 def test_a_budget_that_ends_before_the_last_phase_is_said_early(command, tiny_data, tick, tmp_path):
     tick(6)
-    more = ["max_minutes=3", "schedule.phases.0.epochs=20"]  # 20 epochs x 3 batches x 6 s = 6 minutes
+    more = ["max_minutes=3", "schedule.phases.0.epochs=20"]  # 20 epochs x 3 batches x 6 s, and one more tick
     outcome = command("train", *arguments(tiny_data, tmp_path / "run", *more))
-    assert "max_minutes=3: ends before phase 'adversarial' begins, after about 6" in outcome.out
-    assert outcome.out.index("ends before phase") < outcome.out.index("used up after 30 batches")
+    said = "max_minutes=3: ends before phase 'adversarial' begins, after about 6.1 minutes at 6 s a batch; give more"
+    assert outcome.out.count(said) == outcome.out.count("ends before phase") == 1
+    assert outcome.out.index(said) < outcome.out.index("used up after 30 batches")
+
+
+def test_a_budget_in_which_the_last_phase_begins_is_not_complained_of(command, tiny_data, tick, tmp_path):
+    tick(6)
+    more = ["max_minutes=2.9", "schedule.phases.0.epochs=9"]  # after 27 of 29 batches
+    outcome = command("train", *arguments(tiny_data, tmp_path / "run", *more))
+    assert "used up after 29 batches; phases begun: reconstruction, adversarial. Continue" in outcome.out, outcome.err
+    assert "ends before phase" not in outcome.out
 
 
 @pytest.mark.parametrize(
