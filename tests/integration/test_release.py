@@ -1,5 +1,6 @@
 """Released weights: what is written, what takes them, and what is refused."""
 
+import json
 import os
 import shutil
 
@@ -10,6 +11,7 @@ from omegaconf import OmegaConf
 from PIL import Image, ImageStat
 from safetensors.torch import load_file, save_file
 
+from pose_inpaint.models.release import read_release
 from pose_inpaint.runtime.hashing import file_digest
 from pose_inpaint.tracking.files import LOCK
 from pose_inpaint.tracking.lock import locked
@@ -128,6 +130,14 @@ def test_scores_of_the_checkpoint_go_into_the_card(command, tiny_checkpoint, tin
     card = (tmp_path / "released/card.md").read_text()
     assert "| images |" in card
     assert "n = 4" in card
+    # Scores of the released weights are those of another release of the same checkpoint.
+    scores = json.loads((tiny_run / "scores.json").read_text())
+    scores["checkpoint"]["sha256"] = read_release(tmp_path / "released").sha256
+    (tmp_path / "scored").mkdir()
+    (tmp_path / "scored/scores.json").write_text(json.dumps(scores))
+    again = f"checkpoint={best}", f"scores=[{tmp_path}/scored]"
+    assert command("release", *again, f"output={tmp_path}/again").status == 0
+    assert command("release", *again, f"output={tmp_path}/single", "precision=fp32").status == 2
     outcome = command("release", f"checkpoint={tiny_checkpoint}", f"output={tmp_path}/other", f"scores=[{tiny_run}]")
     assert outcome.status == 2
     assert f"scores={tiny_run}: are not of {tiny_checkpoint}" in outcome.err

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -115,6 +116,12 @@ def read_release(folder: str | Path, key: str = "checkpoint", kind: Kind | None 
     return Release(folder, config, {name: _single(value) for name, value in weights.items()}, found)
 
 
+def pack_weights(weights: Mapping[str, Tensor], precision: Precision) -> bytes:
+    """Return the content of `model.safetensors`; raise `InputError` if a weight is beyond the precision's range."""
+    stored = {name: _stored(name, value, precision) for name, value in weights.items()}
+    return save(stored, metadata={"format": "pt"})
+
+
 def write_release(
     folder: Path,
     config: Mapping[str, Any],
@@ -136,16 +143,16 @@ def write_release(
     Raises:
         InputError: A weight is beyond the range of the precision; nothing is written.
     """
-    stored = {name: _stored(name, value, precision) for name, value in weights.items()}
+    content = pack_weights(weights, precision)
     folder.mkdir(parents=True, exist_ok=True)
     with written_whole(folder / WEIGHTS) as part:
-        part.write_bytes(save(stored, metadata={"format": "pt"}))
-    digest = file_digest(folder / WEIGHTS)
+        part.write_bytes(content)
+    digest = sha256(content).hexdigest()
     release = {
         "format": RELEASE_FORMAT,
         "kind": kind,
         "precision": precision,
-        "parameters": count_parameters(stored),
+        "parameters": count_parameters(weights),
         "weights_sha256": digest,
     }
     with written_whole(folder / CONFIG) as part:

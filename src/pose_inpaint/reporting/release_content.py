@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from pose_inpaint.config.schema import ReleaseSettings
 from pose_inpaint.errors import InputError
 from pose_inpaint.evaluation.scores_file import ScoresFile
-from pose_inpaint.models.release import Kind, count_parameters, is_release
+from pose_inpaint.models.release import Kind, count_parameters, is_release, pack_weights
 from pose_inpaint.pose.hourglass import read_hourglass
 from pose_inpaint.reporting.model_card import Released, model_card, pose_card
 from pose_inpaint.tracking.files import SCORES
@@ -51,14 +52,17 @@ def content_of_model(settings: ReleaseSettings) -> Content:
     """
     checkpoint = read_checkpoint(settings.checkpoint)
     weights = load_for_inference(checkpoint).state_dict()
-    scores, sha256 = [], checkpoint.sha256()
+    scores, digest = [], checkpoint.sha256()
+    # Scores of an earlier release of the same weights and precision are those of what is released, to the bit.
+    precision: Any = settings.precision
+    of_these = {digest, sha256(pack_weights(weights, precision)).hexdigest()} if settings.scores else set()
     for folder in settings.scores:
         try:
             scores.append(ScoresFile.read(Path(folder)))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"scores={folder}: no scores.json of this version ({error}); evaluate again") from error
         scored = scores[-1].checkpoint
-        if scored is None or scored.sha256 != sha256:
+        if scored is None or scored.sha256 not in of_these:
             raise InputError(f"scores={folder}: are not of {settings.checkpoint}; evaluate that checkpoint")
     config = _public(checkpoint.config, KEPT, settings.name)
     config["batchnorm"] = {**config["batchnorm"], "statistics": checkpoint.batchnorm}
@@ -70,7 +74,7 @@ def content_of_model(settings: ReleaseSettings) -> Content:
             "minutes": round(checkpoint.seconds / 60, 1),
         }
     count, name = count_parameters(weights), config["name"]
-    released = Released(name, config, count, settings.precision, settings.data_terms, sha256, settings.limits)
+    released = Released(name, config, count, settings.precision, settings.data_terms, digest, settings.limits)
     return Content("inpainting", config, weights, model_card(released, scores))
 
 
