@@ -18,11 +18,13 @@ from pose_inpaint.config.schema import (
     EvaluateSettings,
     IndexSettings,
     PredictSettings,
+    ReleaseSettings,
     ReportSettings,
     SweepSettings,
     TrainPoseSettings,
     TrainSettings,
     VerifySettings,
+    WeightsSettings,
 )
 from pose_inpaint.config.settings import read_settings
 from pose_inpaint.errors import InputError
@@ -33,7 +35,7 @@ from pose_inpaint.types import InpaintingOutput
 ROOTS = {
     "train": TrainSettings, "evaluate": EvaluateSettings, "predict": PredictSettings, "verify": VerifySettings,
     "report": ReportSettings, "train_pose": TrainPoseSettings, "benchmark": BenchmarkSettings,
-    "index": IndexSettings,
+    "index": IndexSettings, "release": ReleaseSettings, "weights": WeightsSettings,
 }  # fmt: skip
 
 
@@ -65,7 +67,7 @@ def test_every_root_fits_its_schema():
     for root in ROOTS:
         extra = {
             "predict": ["input=a", "mask.source=black", "output.dir=b"], "report": ["runs=[a]", "output=b"],
-            "benchmark": ["output=b"], "index": ["output=b"],
+            "benchmark": ["output=b"], "index": ["output=b"], "release": ["checkpoint=a", "output=b"],
         }  # fmt: skip
         assert isinstance(settings(root, *extra.get(root, [])), ROOTS[root])
 

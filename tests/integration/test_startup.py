@@ -6,7 +6,18 @@ import sys
 
 from conftest import PATIENCE
 
-COMMANDS = ("train", "train_pose", "evaluate", "predict", "report", "benchmark", "verify", "index")
+COMMANDS = (
+    "train",
+    "train_pose",
+    "evaluate",
+    "predict",
+    "report",
+    "benchmark",
+    "verify",
+    "index",
+    "release",
+    "weights",
+)
 HEAVY = ("torch", "torchvision", "torchmetrics", "lightning", "numpy", "PIL", "wandb")
 PROGRAM = """
 import runpy, sys

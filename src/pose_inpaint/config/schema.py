@@ -269,6 +269,13 @@ class IndexSettings:
 
 
 @dataclass
+class WeightsSettings:
+    """`conf/weights.yaml`."""
+
+    folder: Optional[str] = None
+
+
+@dataclass
 class ReleaseSettings:
     """`conf/release.yaml`."""
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,24 @@ def download(address: str, files: Sequence[str], key: str) -> Path:
     hub = _import_hub(f"{key}={address}")
     with _errors_in_one_line(f"{key}={address}"):
         return Path(hub.snapshot_download(matched[1], revision=matched[2], allow_patterns=list(files)))
+
+
+def list_cached(files: Sequence[str]) -> dict[str, Path]:
+    """Map addresses, with their commit, to the folders in the hub's cache that hold all of some files."""
+    if find_spec("huggingface_hub") is None:
+        return {}
+    hub = _import_hub("cache")
+    try:
+        repositories = hub.scan_cache_dir().repos
+    except hub.CacheNotFound:
+        return {}
+    revisions = [(each.repo_id, revision) for each in repositories for revision in each.revisions]
+    folders = {f"{SCHEME}{name}@{one.commit_hash}": Path(one.snapshot_path) for name, one in revisions}
+    return {address: folders[address] for address in sorted(folders) if _holds(folders[address], files)}
+
+
+def _holds(folder: Path, files: Sequence[str]) -> bool:
+    return all((folder / name).is_file() for name in files)
 
 
 def create_repository(repository: str, *, public: bool) -> None:

@@ -88,21 +88,8 @@ def read_release(folder: str | Path, key: str = "checkpoint", kind: Kind | None 
         InputError: A file is missing, damaged, or of another format, digest or kind; or as `download`.
     """
     folder = download(str(folder), FILES, key) if is_on_hub(folder) else Path(folder)
-    for name in (CONFIG, WEIGHTS):
-        if not (folder / name).is_file():
-            raise InputError(f"{key}={folder}: no {name} in it; give a checkpoint, or a folder that release wrote")
-    try:
-        config: Any = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
-        release = config["release"]
-        version, expected = release["format"], release["weights_sha256"]
-    except (YAMLError, OmegaConfBaseException, ValueError, LookupError, TypeError) as error:
-        raise InputError(f"{key}={folder}: {CONFIG} is not that of a release; fetch it again") from error
-    if version != RELEASE_FORMAT:
-        raise InputError(f"{key}={folder}: format {version}, but this version reads {RELEASE_FORMAT}; release it again")
-    actual = release.get("kind", "inpainting")
-    if actual not in USES or kind not in (None, actual):
-        use = USES.get(actual, "another version of this package")
-        raise InputError(f"{key}={folder}: weights of the kind {actual!r}, which are for {use}")
+    config = read_release_config(folder, key, kind)
+    expected = config["release"]["weights_sha256"]
     found = file_digest(folder / WEIGHTS)
     if found != expected:
         raise InputError(
@@ -120,6 +107,27 @@ def pack_weights(weights: Mapping[str, Tensor], precision: Precision) -> bytes:
     """Return the content of `model.safetensors`; raise `InputError` if a weight is beyond the precision's range."""
     stored = {name: _stored(name, value, precision) for name, value in weights.items()}
     return save(stored, metadata={"format": "pt"})
+
+
+def read_release_config(folder: Path, key: str = "checkpoint", kind: Kind | None = None) -> dict[str, Any]:
+    """Read the configuration of a release as `read_release` does, without a look at its weights."""
+    for name in (CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            raise InputError(f"{key}={folder}: no {name} in it; give a checkpoint, or a folder that release wrote")
+    try:
+        config: Any = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
+        release = config["release"]
+        version, _ = release["format"], release["weights_sha256"]
+    except (YAMLError, OmegaConfBaseException, ValueError, LookupError, TypeError) as error:
+        raise InputError(f"{key}={folder}: {CONFIG} is not that of a release; fetch it again") from error
+    if version != RELEASE_FORMAT:
+        raise InputError(f"{key}={folder}: format {version}, but this version reads {RELEASE_FORMAT}; release it again")
+    actual = release.get("kind", "inpainting")
+    if actual not in USES or kind not in (None, actual):
+        use = USES.get(actual, "another version of this package")
+        raise InputError(f"{key}={folder}: weights of the kind {actual!r}, which are for {use}")
+    checked: dict[str, Any] = config
+    return checked
 
 
 def write_release(
