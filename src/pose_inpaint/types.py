@@ -33,7 +33,8 @@ class Batch:
         target: Original images, (b, 3, h, w), in [-1, 1]; NaN in the holes of a blind test split.
         mask: Masks, (b, 1, h, w); 1 = masked, 0 = known.
         names: File names of the b images.
-        pose: x, y (pixels) and visibility (0 or 1) of `pose_inpaint.data.joints.JOINTS`, (b, 14, 3), or None.
+        pose: x, y (pixels; the centre of the first is 0.5, 0.5) and visibility (0 or 1) of
+            `pose_inpaint.data.joints.JOINTS`, (b, 14, 3), or None.
     """
 
     target: Float[Tensor, "b 3 h w"]

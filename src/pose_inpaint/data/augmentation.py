@@ -72,11 +72,11 @@ class Standard:
 
 
 def _mirrored(batch: Batch) -> Batch:
-    """Mirror images, masks and joints; a joint in the middle of pixel x comes to lie in that of width - 1 - x."""
+    """Mirror images, masks and joints; the centre of the first pixel is 0.5, so a joint at x comes to width - x."""
     pose = batch.pose
     if pose is not None:
         pose = pose[:, list(MIRRORED)]
-        pose = torch.cat([batch.target.shape[-1] - 1 - pose[..., :1], pose[..., 1:]], dim=-1)
+        pose = torch.cat([batch.target.shape[-1] - pose[..., :1], pose[..., 1:]], dim=-1)
     return replace(batch, target=batch.target.flip(-1), mask=batch.mask.flip(-1), pose=pose)
 
 
@@ -92,6 +92,6 @@ def _cropped(batch: Batch, share: float, top: float, left: float) -> Batch:
 def _moved(pose: Float[Tensor, "1 14 3"] | None, row: int, column: int, scale: float, size: int) -> Tensor | None:
     if pose is None:
         return None
-    places = (pose[..., :2] - torch.tensor([column, row]) + 0.5) * scale - 0.5  # pixel centres
-    inside = ((places >= -0.5) & (places < size - 0.5)).all(dim=-1, keepdim=True)
+    places = (pose[..., :2] - torch.tensor([column, row])) * scale
+    inside = ((places >= 0) & (places < size)).all(dim=-1, keepdim=True)
     return torch.cat([places, pose[..., 2:] * inside], dim=-1)
