@@ -43,10 +43,10 @@ def batch():
 
 @pytest.mark.parametrize(("image", "share"), [("raw", 1), ("composite", 3 / 32)])
 def test_the_distance_by_hand(batch, image, share):
-    """0.1 gives features 0.3 and 1.2, and -0.2 gives -0.3 and 0; in composites, 3 of 32 pixels differ."""
-    output = InpaintingOutput(torch.full((2, 1, 3, 4, 4), -0.2))
+    """0.1 gives features 0.3 and 1.2, and -0.4 gives -0.6 and 0; in composites, 3 of 32 pixels differ."""
+    output = InpaintingOutput(torch.full((2, 1, 3, 4, 4), -0.4))
     result = FeatureMatching(1, image)(batch, output, Known())
-    assert result.item() == pytest.approx(share * (0.6 + 1.2) / 2)
+    assert result.item() == pytest.approx(share * (0.9 + 1.2) / 2)
 
 
 def test_the_gradient_reaches_the_output_alone(batch):
@@ -60,6 +60,7 @@ def test_the_gradient_reaches_the_output_alone(batch):
 
 def test_samples_are_averaged(batch):
     raw = torch.rand(2, 3, 3, 4, 4, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    batch.target[1] = -0.3
     term, discriminator = FeatureMatching(1, "raw"), Known()
     each = [term(batch, InpaintingOutput(raw[:, [sample]]), discriminator).item() for sample in range(3)]
     assert term(batch, InpaintingOutput(raw), discriminator).item() == pytest.approx(sum(each) / 3)
@@ -77,11 +78,11 @@ def test_samples_are_averaged(batch):
 def test_every_discriminator_gives_features(discriminator, maps):
     torch.manual_seed(0)
     mask = torch.zeros(2, 1, 32, 32)
-    mask[:, :, 10:20, 8:18] = 1
+    mask[:, :, 1:7, 2:8] = mask[:, :, 24:30, 25:31] = 1  # far apart: a patch sees one of them
     batch, judge = Batch(torch.rand(2, 3, 32, 32) * 2 - 1, mask, ("a", "b")), discriminator()
     assert len(feature_maps(judge, Views(batch.target, mask, local_corners(judge, batch)))) == maps
     term = FeatureMatching(1)
-    # Local patches lie at random; an original compared with itself shows that both are cut at the same position.
+    # An original compared with itself shows that both patches are cut around the same hole, which is drawn.
     assert term(batch, InpaintingOutput(batch.target[:, None]), judge).item() == 0
     assert term(batch, InpaintingOutput(-batch.target[:, None]), judge).item() > 0
     assert not any(layer._forward_hooks for layer in judge.modules())

@@ -3,7 +3,7 @@ import torch
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.release import read_release, write_release
-from pose_inpaint.pose.hourglass import HourglassEstimator, read_hourglass
+from pose_inpaint.pose.hourglass import PACKAGED, HourglassEstimator, read_hourglass
 from pose_inpaint.pose.hourglass_network import StackedHourglass
 
 
@@ -144,6 +144,18 @@ def test_a_name_belongs_to_one_file_of_weights(tmp_path, monkeypatch):
     assert b == default == f"hourglass tiny {second.sha256[:8]} (0.05)"
     assert a != b
     assert HourglassEstimator(str(tmp_path / "a")).name == a
+
+
+@pytest.mark.parametrize("name", [name for name, folder in PACKAGED.items() if folder.is_dir()])
+def test_weights_in_the_package(name):
+    estimator = HourglassEstimator(name)
+    assert estimator.name.startswith(f"hourglass {name} ")
+    assert sum(parameter.numel() for parameter in estimator.network.parameters()) == 421_356
+    assert (PACKAGED[name] / "model.safetensors").stat().st_size < 1e6
+    card = (PACKAGED[name] / "card.md").read_text()
+    assert f"# Stacked hourglass {name}" in card
+    assert "Leeds Sports Pose Extended" in card
+    assert f"half {name}" in card
 
 
 def test_weights_that_cannot_be_used(tmp_path):
