@@ -17,11 +17,11 @@ def black(batch):
 
 @pytest.fixture
 def batches():
-    """Four grey images of 10x10 with 10, 20, 30 and 70 masked pixels; filled with black, their MSE is 0.25."""
+    """Four grey images of 5x20 with 10, 20, 30 and 70 masked pixels; filled with black, their MSE is 0.25."""
     images = []
     for name, masked in (("a", 10), ("b", 20), ("c", 30), ("d", 70)):
-        mask = (torch.arange(100) < masked).float().view(1, 1, 10, 10)
-        images.append(Batch(torch.zeros(1, 3, 10, 10), mask, (name,)))
+        mask = (torch.arange(100) < masked).float().view(1, 1, 5, 20)
+        images.append(Batch(torch.zeros(1, 3, 5, 20), mask, (name,)))
     return images
 
 
@@ -131,7 +131,7 @@ def test_masks_digest_tells_masks_apart(batches):
 
 
 def test_blind_images_cannot_be_scored(batches):
-    blind = Batch(torch.full((1, 3, 2, 2), torch.nan), torch.ones(1, 1, 2, 2), ("blind.png",))
+    blind = Batch(torch.full((1, 3, 5, 20), torch.nan), torch.ones(1, 1, 5, 20), ("blind.png",))
     with pytest.raises(InputError, match=r"blind\.png: no original"):
         take([*batches, blind])
 

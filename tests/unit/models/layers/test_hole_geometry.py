@@ -24,9 +24,9 @@ def test_labels_are_scipys(mask):
 
 
 def test_images_of_a_batch_are_labelled_separately():
-    mask = torch.zeros(2, 1, 3, 3)
-    mask[0, 0, 0, 0] = mask[0, 0, 2, 2] = mask[1, 0, 1, 1] = 1
-    assert label_holes(mask).tolist() == [[[1, 0, 0], [0, 0, 0], [0, 0, 9]], [[0, 0, 0], [0, 5, 0], [0, 0, 0]]]
+    mask = torch.zeros(2, 1, 2, 4)
+    mask[0, 0, 0, 0] = mask[0, 0, :, 3] = mask[1, 0, 1, 1] = 1
+    assert label_holes(mask).tolist() == [[[1, 0, 0, 8], [0, 0, 0, 8]], [[0, 0, 0, 0], [0, 6, 0, 0]]]
 
 
 @given(masks())

@@ -78,17 +78,17 @@ def test_the_refinement_sees_the_coarse_output_only_in_holes():
     torch.manual_seed(0)
     network, seen = Generator(2), []
     network.dilated_branch.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    known, mask = torch.rand(1, 3, 16, 16), torch.zeros(1, 1, 16, 16)
-    mask[..., 4:9, 4:9] = 1
+    known, mask = torch.rand(1, 3, 16, 24), torch.zeros(1, 1, 16, 24)
+    mask[..., 4:9, 4:9] = mask[..., 1:3, 15:23] = 1
     output = network(known, mask)
     assert torch.equal(seen[0][:, :3], torch.where(mask > 0, output.coarse[:, 0], known))
     assert torch.equal(seen[0][:, 3:], torch.cat([torch.ones_like(mask), mask], 1))
 
 
 def test_masked_pixels_change_nothing():
-    network, mask = Generator(2), torch.zeros(1, 1, 16, 16)
-    mask[..., 3:9, 4:12] = 1
-    known = torch.rand(1, 3, 16, 16)
+    network, mask = Generator(2), torch.zeros(1, 1, 16, 24)
+    mask[..., 3:9, 4:12] = mask[..., 11:14, 17:22] = 1
+    known = torch.rand(1, 3, 16, 24)
     with torch.no_grad():
         assert torch.equal(network(known, mask).raw, network(torch.where(mask > 0, 0.7, known), mask).raw)
 

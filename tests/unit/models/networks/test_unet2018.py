@@ -137,7 +137,7 @@ def test_the_decoder_gets_the_encoders_features_of_its_resolution(skips):
 
 def test_generator_sees_images_and_mask():
     network = Generator(2).eval()
-    known, mask = torch.rand(1, 3, 8, 8), torch.zeros(1, 1, 8, 8)
+    known, mask = torch.rand(1, 3, 8, 12), torch.zeros(1, 1, 8, 12)
     before = network(known, mask).raw
     assert (network(known, 1 - mask).raw != before).any()
     assert (network(known * 0.5, mask).raw != before).any()
