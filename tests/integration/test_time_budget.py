@@ -37,14 +37,14 @@ def weights(folder):
     return [*content["state_dict"].values(), *moments, content["pose_inpaint"]["random_states"][0]["torch"]]
 
 
-@pytest.mark.parametrize("batches", [2, 3, 5, 8])  # inside an epoch, at its end, in the second phase
+@pytest.mark.parametrize("batches", [2, 3, 5])  # inside an epoch, at its end, in the second phase
 def test_a_run_cut_short_by_its_budget_goes_on_as_if_unbroken(command, unbroken, tick, tmp_path, batches):
-    data, whole = unbroken("mask=squares")
+    data, whole = unbroken("mask=squares", "test.enabled=false")
     tick(6)
     cut = command("train", *arguments(data, tmp_path / "cut", f"max_minutes={batches / 10}"))
     assert cut.status == 0, cut.err
     assert f"used up after {batches} batches; phases begun: reconstruction" in cut.out
-    assert ("never begun: adversarial" in cut.out) == (batches < 6)
+    assert ("never begun: adversarial" in cut.out) == (batches <= 3)
     assert json.loads((tmp_path / "cut/status.json").read_text())["state"] == "finished"
     again = command("train", *arguments(data, tmp_path / "cut", f"max_minutes={batches / 10}", "resume=auto"))
     assert again.status == 0, again.err
@@ -119,7 +119,7 @@ def test_a_budget_that_ends_before_the_last_phase_is_said_early(command, tiny_da
         ("optim.schedule=cubic", "optim.schedule=cubic: not one of none, linear, cosine, one_cycle"),
         ("optim.schedule_over=finale", "optim.schedule_over=finale: not one of training, phases, reconstruction"),
         ("optim.warmup=-1", "optim.warmup=-1: must be at least 0"),
-        ("optim.warmup=13", "optim.warmup=13: longer than the training of 12 batches"),
+        ("optim.warmup=7", "optim.warmup=7: longer than the training of 6 batches"),
         ("ema.decay=1", "ema.decay=1: must be in (0, 1)"),
         ("trainer.check_val_every_n_epoch=2 max_minutes=1", "with max_minutes the last epoch, which may be any"),
     ],
