@@ -109,7 +109,7 @@ def test_settings_that_cannot_be_used(command, tiny_data, tmp_path, arguments, w
         (["+trainer.limit_train_batches=0"], ["trainer.limit_train_batches=0"]),
         (["trainer.check_val_every_n_epoch=0"], ["trainer.check_val_every_n_epoch=0"]),
         (
-            ["trainer.check_val_every_n_epoch=3", "schedule.phases.1.epochs=1"],
+            ["trainer.check_val_every_n_epoch=3", "schedule.phases.0.epochs=2"],
             ["trainer.check_val_every_n_epoch=3", "phase 'reconstruction' (epochs 1 to 2)"],
         ),
     ],
@@ -259,7 +259,7 @@ def test_a_checkpoint_runs_no_code_of_its_own(command, tiny_checkpoint, tmp_path
 
 
 def test_resuming_a_finished_run_says_what_to_do(command, tiny_data, tiny_checkpoint, tmp_path):
-    refused(train(command, tiny_data, tmp_path, f"resume={tiny_checkpoint}"), "all 4 epochs are done", "more epochs")
+    refused(train(command, tiny_data, tmp_path, f"resume={tiny_checkpoint}"), "all 2 epochs are done", "more epochs")
 
 
 def test_a_folder_that_holds_a_run_is_not_written_over(command, tiny_data, tiny_run):
@@ -381,7 +381,7 @@ def test_other_faults_are_not_called_a_lack_of_memory(command, tiny_data, tiny_c
 
 
 def test_one_image_a_batch_trains_where_no_layer_normalises_over_one_value(command, tiny_data, tmp_path):
-    more = ["data.batch_size=1", "data.limit=3", "data.size=128", "schedule.phases.1.epochs=1", "test.enabled=false"]
+    more = ["data.batch_size=1", "data.limit=3", "data.size=128", "test.enabled=false"]
     outcome = train(command, tiny_data, tmp_path, *more)  # the discriminator ends with 2x2 pixels
     assert outcome.status == 0, outcome.err
 

@@ -10,25 +10,27 @@ from PIL import Image
 from pose_inpaint.evaluation.checks import build_scores
 from pose_inpaint.training.checkpoint import load_generator, read_checkpoint
 
-FILLS = {  # MSE, MSE in holes, PSNR, DSSIM on the 549 test photos, by scikit-image and OpenCV
-    "mean": ("0.0184", "0.0741", "18.67", "0.1249"),
-    "telea": ("0.0119", "0.0452", "20.98", "0.0973"),
-    "navier_stokes": ("0.0121", "0.0458", "20.91", "0.0986"),
+FILLS = {  # MSE, MSE in holes, PSNR, DSSIM by scikit-image and OpenCV: of the first 60 test photos, and of all 549
+    "mean": (("0.0172", "0.0735", "18.84", "0.1209"), ("0.0184", "0.0741", "18.67", "0.1249")),
+    "telea": (("0.0101", "0.0430", "21.31", "0.0912"), ("0.0119", "0.0452", "20.98", "0.0973")),
+    "navier_stokes": (("0.0105", "0.0445", "21.13", "0.0936"), ("0.0121", "0.0458", "20.91", "0.0986")),
 }
 
 
+@pytest.mark.parametrize("count", [60, pytest.param(549, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", FILLS)
-def test_simple_fills_reproduce_their_table_on_real_photos(command, shared, tmp_path, name):
+def test_simple_fills_reproduce_their_table_on_real_photos(command, shared, tmp_path, name, count):
     arguments = [f"model={name}", "data=chalearn", f"data.root={shared}/people", "data.workers=0"]
-    outcome = command("evaluate", *arguments, "images=[composite]", f"hydra.run.dir={tmp_path}/run")
+    more = ["images=[composite]", f"data.limit={count}", f"hydra.run.dir={tmp_path}/run"]
+    outcome = command("evaluate", *arguments, *more)
     assert outcome.status == 0, outcome.err
     scores = json.loads((tmp_path / "run/scores.json").read_text())
     found = scores["scores"]
-    assert scores["n"] == 549
+    assert scores["n"] == count
     assert (
         f"{found['mse_composite_whole']['value']:.4f}", f"{found['mse_composite_hole']['value']:.4f}",
         f"{found['psnr_composite_whole']['value']:.2f}", f"{found['dssim_composite_whole']['value']:.4f}",
-    ) == FILLS[name]  # fmt: skip
+    ) == FILLS[name][count == 549]  # fmt: skip
 
 
 @pytest.mark.slow

@@ -18,12 +18,12 @@ def test_it_sees_each_side_s_own_numbers_and_stays_silent_by_default(command, ti
 
     assert messages("guard.batches=2") == []
     discriminator, generator = sorted(
-        messages("guard.batches=4", "guard.discriminator_loss=1e9", "guard.generator_gradient=1e9")
+        messages("guard.batches=3", "guard.discriminator_loss=1e9", "guard.generator_gradient=1e9")
     )
     assert discriminator.startswith("guard.discriminator_loss=1e+09: train/discriminator/total")
-    assert "(batch 10)" in discriminator  # the fourth of those in which the discriminator steps
+    assert "(batch 6)" in discriminator  # the third of those in which the discriminator steps
     assert generator.startswith("guard.generator_gradient=1e+09: train/generator/gradient_norm")
-    assert "(batch 4)" in generator
+    assert "(batch 3)" in generator
 
 
 def test_a_threshold_that_can_t_be_is_named(command, tiny_data, tmp_path):

@@ -74,7 +74,7 @@ def test_two_ranks_train_and_score_as_one_with_batches_twice_as_large(command, s
     assert "2 devices x data.batch_size=6 = 12 images per step; optim.lr=0.001 x 1 = 0.001" in out
     assert out.count("Done:") == 1
     ours, theirs = weights(tmp_path / "one"), weights(tmp_path / "two")
-    assert int(ours["batches_seen"]) == int(theirs["batches_seen"]) == 8
+    assert int(ours["batches_seen"]) == int(theirs["batches_seen"]) == 4
     for key, value in ours.items():
         torch.testing.assert_close(
             value, theirs[key], rtol=1e-9, atol=1e-11, msg=lambda text, key=key: f"{key}: {text}"
@@ -143,7 +143,7 @@ def test_ranks_that_others_start(start, people, tmp_path, starter):
     ends = [process.communicate(timeout=PATIENCE) for process in processes]
     assert [process.returncode for process in processes] == [0] * len(processes), ends
     assert sum(out.count("Done:") for out, _ in ends) == 1
-    assert int(weights(tmp_path / "run")["batches_seen"]) == 8
+    assert int(weights(tmp_path / "run")["batches_seen"]) == 4
 
 
 @pytest.mark.slow

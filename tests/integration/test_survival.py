@@ -27,7 +27,9 @@ from pose_inpaint.training.lightning_module import InpaintingModule
 
 
 def arguments(data, run, *more, experiment="authors2018"):
-    return [f"+experiment={experiment}", f"data.root={data}", f"hydra.run.dir={run}", *TINY, "mask=squares", *more]
+    """Those of a run without scores, unless `more` asks for them."""
+    fixed = [f"+experiment={experiment}", f"data.root={data}", f"hydra.run.dir={run}", *TINY, "mask=squares"]
+    return [*fixed, "test.enabled=false", *more]
 
 
 def rows(folder):
@@ -88,7 +90,7 @@ def _cut_off_run(tmp_path_factory):
 
 @pytest.fixture
 def cut_off(command, ask, tiny_run, _cut_off_run, tmp_path):
-    """A copy of a run that Ctrl-C ended in its second epoch, after four batches of twelve; returns its data and folder.
+    """A copy of a run that Ctrl-C ended in its second epoch, after four batches of six; returns its data and folder.
 
     How it ended is claimed here, for every test that uses it.
     """
@@ -101,20 +103,23 @@ def cut_off(command, ask, tiny_run, _cut_off_run, tmp_path):
     return data, tmp_path / "run"
 
 
+EMA, SCORED = "ema.decay=0.9", "test.enabled=true"
+READ_AHEAD = "data.workers=1"  # by another process
+
+
 @pytest.mark.parametrize(
     ("batches", "more"),
     [
         (0, []),
-        (1, ["ema.decay=0.9"]),
-        (2, []),  # the last batch of an epoch is still to come
+        (2, [SCORED]),  # the last batch of an epoch is still to come
         (3, []),  # the first of the next epoch is
-        (7, ["data.workers=2"]),  # in the adversarial phase; images are read ahead by other processes
-        (11, ["ema.decay=0.9", "batchnorm.statistics=running"]),
-        (4, ["optim.schedule=one_cycle", "optim.warmup=6", "augment=standard", "ema.decay=0.9", "ema.warmup=true"]),
+        (4, [READ_AHEAD]),  # in the adversarial phase
+        (7, [EMA, "schedule.phases.1.epochs=2", "batchnorm.statistics=running"]),
+        (1, [EMA, "optim.schedule=one_cycle", "optim.warmup=3", "augment=standard", "ema.warmup=true"]),
     ],
 )
 def test_a_run_ended_inside_an_epoch_goes_on_as_if_unbroken(command, ask, unbroken, tmp_path, batches, more):
-    data, whole = unbroken("mask=squares", *more)
+    data, whole = unbroken("mask=squares", "test.enabled=false", *(each for each in more if each != READ_AHEAD))
     undo = ask(batches)
     cut = command("train", *arguments(data, tmp_path / "cut", *more))
     undo()
@@ -191,27 +196,27 @@ def test_ctrl_c_saves_too_and_has_its_own_status(cut_off):
 def test_checkpoints_come_by_the_clock(command, tiny_data, tmp_path, monkeypatch):
     saved = []
     monkeypatch.setattr("lightning.pytorch.Trainer.save_checkpoint", lambda self, path, *_: saved.append(str(path)))
-    more = ["checkpoint.every_minutes=0", "test.enabled=false", "schedule.phases.1.epochs=1"]
+    more = ["checkpoint.every_minutes=0"]
     assert command("train", *arguments(tiny_data, tmp_path / "every", *more)).status == 0
     last = [path for path in saved if path.endswith("last.ckpt")]
-    assert len(last) == 3 * 3  # before the second and third batch of each of three epochs, and at the epochs' ends
+    assert len(last) == 2 * 3  # before the second and third batch of each of two epochs, and at the epochs' ends
     saved.clear()
     assert command("train", *arguments(tiny_data, tmp_path / "never", *more, "checkpoint.every_minutes=5")).status == 0
-    assert len([path for path in saved if path.endswith("last.ckpt")]) == 3
+    assert len([path for path in saved if path.endswith("last.ckpt")]) == 2
 
 
 def test_scoring_that_was_cut_off_is_made_up_for(command, unbroken, tmp_path, monkeypatch):
-    data, whole = unbroken("mask=squares")
+    data, whole = unbroken("mask=squares", "test.enabled=false", SCORED)
 
     def die(*_, **__):
         os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
         patch.setattr("pose_inpaint.evaluation.after_training.score_mean_fill", die)
-        cut = command("train", *arguments(data, tmp_path / "cut"))
+        cut = command("train", *arguments(data, tmp_path / "cut", SCORED))
     assert cut.status == 75
     assert "outside the training" in cut.err
-    rest = command("train", *arguments(data, tmp_path / "cut", "resume=auto"))
+    rest = command("train", *arguments(data, tmp_path / "cut", SCORED, "resume=auto"))
     assert rest.status == 0, rest.err
     assert "only scoring is left" in rest.out
     assert_same_run(tmp_path / "cut", whole)
@@ -229,8 +234,7 @@ def test_history_is_cut_back_to_the_checkpoint(command, cut_off):
     before = rows(run)
     with history.open("a") as file:  # what a killed process may leave: rows after the checkpoint, and half a row
         file.write(",".join("7" for _ in before[0]) + "\r\n1,2")
-    more = ["resume=auto", "trainer.max_epochs=2", "test.enabled=false"]
-    assert command("train", *arguments(data, run, *more)).status == 0
+    assert command("train", *arguments(data, run, "resume=auto")).status == 0
     after = rows(run)
     assert after[: len(before)] == before
     assert [row["batch"] for row in after if row["batch"]] == ["1.0", "2.0", "3.0", "4.0", "5.0", "6.0"]
@@ -292,7 +296,7 @@ def test_resuming_names_every_setting_that_differs(command, tiny_run, tmp_path):
         ("trainer.precision=64-true", "made with trainer.precision=32-true"),
         ("trainer.precision=64", "made with trainer.precision=32-true, but this run has trainer.precision=64-true"),
         ("+trainer.limit_train_batches=2", "this run has trainer.limit_train_batches=2"),
-        ("schedule.phases.0.epochs=3", "made with schedule.phases.0.epochs=2, but this run has 3"),
+        ("schedule.phases.0.epochs=2", "made with schedule.phases.0.epochs=1, but this run has 2"),
         ("schedule.phases.0.terms=[hole]", "phases.0.terms=['hole', 'known', 'perceptual'], but this run has ['hole']"),
         (
             "+schedule.phases.1.discriminator_steps=2",
@@ -341,13 +345,13 @@ def test_a_run_is_not_resumed_into_the_folder_of_another(command, cut_off, tmp_p
 
 
 def test_phases_that_are_to_come_may_change(command, tiny_data, tmp_path):
-    one = ["test.enabled=false", "trainer.max_epochs=1"]
+    one = ["schedule.phases.0.epochs=2", "trainer.max_epochs=1"]
     assert command("train", *arguments(tiny_data, tmp_path / "run", *one)).status == 0
-    other = ["schedule.phases.0.epochs=1", "schedule.phases.1.terms=[hole,known]", "test.enabled=false"]
+    other = ["schedule.phases.0.epochs=1", "schedule.phases.1.terms=[hole,known]"]
     other += ["schedule.phases.1.discriminator=false", "schedule.phases.1.fresh_output=false"]
     outcome = command("train", *arguments(tiny_data, tmp_path / "run", *other, "resume=auto"))
     assert outcome.status == 0, outcome.err
-    assert "1 of 3 epochs done" in outcome.out
+    assert "1 of 2 epochs done" in outcome.out
 
 
 def test_resuming_with_larger_batches_is_refused_and_leaves_the_run_as_it_was(command, cut_off):
@@ -385,7 +389,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(command, cut_off):
     assert "the previous one is intact" in outcome.err
     assert path.read_bytes() == before
     assert {file.name for file in path.parent.iterdir()} == {"last.ckpt", "best-reconstruction.ckpt"}
-    assert command("train", *arguments(data, run, "resume=auto", "test.enabled=false")).status == 0
+    assert command("train", *arguments(data, run, "resume=auto")).status == 0
 
 
 def test_a_data_folder_that_vanishes_ends_the_run_by_name(command, ask, tiny_data, tmp_path, monkeypatch):
@@ -396,8 +400,8 @@ def test_a_data_folder_that_vanishes_ends_the_run_by_name(command, ask, tiny_dat
             tiny_data.rename(tmp_path / "gone")
         whole(self, trainer, module, batch, batch_idx)
 
-    more = ["checkpoint.every_minutes=0", "test.enabled=false"]
-    for workers in (0, 2):
+    more = ["checkpoint.every_minutes=0"]
+    for workers in (0, 1):
         with monkeypatch.context() as patch:
             patch.setattr(ProgressKeeper, "on_train_batch_start", vanish)
             outcome = command(
@@ -422,7 +426,7 @@ def test_a_reading_process_that_is_killed_ends_the_run_with_a_line(command, tiny
             os.kill(os.getpid(), signal.SIGKILL)
         return whole(self, key)
 
-    more = ["data.workers=2", "test.enabled=false", "checkpoint.every_minutes=0"]
+    more = ["data.workers=1", "checkpoint.every_minutes=0"]
     with monkeypatch.context() as patch:
         patch.setattr(ImageDataset, "__getitem__", die)
         outcome = command("train", *arguments(tiny_data, tmp_path / "run", *more))
@@ -469,7 +473,7 @@ sys.exit(3)
 
 
 def test_weights_of_another_run_begin_a_run_and_are_not_taken_again(command, ask, tiny_run, tiny_checkpoint, tmp_path):
-    more = [f"init_from={tiny_checkpoint}", "resume=auto", "test.enabled=false"]
+    more = [f"init_from={tiny_checkpoint}", "resume=auto"]
     data = tiny_run.parent / "data"
     assert command("train", *arguments(data, tmp_path / "whole", *more)).status == 0
     undo = ask(4)
@@ -484,15 +488,15 @@ def test_a_request_after_the_last_batch_is_heeded_before_the_scoring(command, ti
 
     def ask_late(self):
         whole(self)
-        if int(self.batches_seen) == 12:
+        if int(self.batches_seen) == 6:
             os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch:
         patch.setattr(InpaintingModule, "on_validation_epoch_end", ask_late)
-        outcome = command("train", *arguments(tiny_data, tmp_path / "run"))
+        outcome = command("train", *arguments(tiny_data, tmp_path / "run", SCORED))
     assert outcome.status == 75
     assert not (tmp_path / "run/scores.json").exists()
-    rest = command("train", *arguments(tiny_data, tmp_path / "run", "resume=auto"))
+    rest = command("train", *arguments(tiny_data, tmp_path / "run", SCORED, "resume=auto"))
     assert rest.status == 0, rest.err
     assert "only scoring is left" in rest.out
 
@@ -503,7 +507,7 @@ def test_a_request_travels_between_processes():
 
 
 def test_the_checkpoint_of_a_finished_but_unscored_run_is_read_once(command, tiny_data, tmp_path, monkeypatch):
-    run = arguments(tiny_data, tmp_path / "run", "trainer.max_epochs=1", "test.enabled=false")
+    run = arguments(tiny_data, tmp_path / "run", "trainer.max_epochs=1")
     assert command("train", *run).status == 0
     read = []
     monkeypatch.setattr(

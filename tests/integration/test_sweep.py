@@ -19,9 +19,7 @@ from wandb_file import offline_runs
 from pose_inpaint.multirun.sweep.job import as_job
 from pose_inpaint.tracking.status import Status, write_status
 
-SHORT = [
-    "+experiment=authors2018", *TINY, "schedule.phases.0.epochs=1", "schedule.phases.1.epochs=1", "test.enabled=false",
-]  # fmt: skip
+SHORT = ["+experiment=authors2018", *TINY, "test.enabled=false"]
 SPACE = ["hydra.sweeper.params=null", "loss.beta=tag(log,interval(0.001,1))"]
 
 

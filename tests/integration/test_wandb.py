@@ -21,7 +21,6 @@ from wandb_file import offline_runs, read_records
 
 HOST = "oddhost4711"
 KEY = "0123456789abcdef0123456789abcdef01234567"
-BOTH = ("schedule.phases.0.epochs=1", "schedule.phases.1.epochs=1", "test.enabled=false")
 
 
 def train(*arguments):
@@ -65,7 +64,7 @@ def logged(place):
 @pytest.fixture(scope="module")
 def swept(place):
     """A sweep of two jobs in one process, the second of which fails, as (status, runs, folders)."""
-    more = [f"data.root={place}/data", f"hydra.sweep.dir={place}/thesweep", *BOTH]
+    more = [f"data.root={place}/data", f"hydra.sweep.dir={place}/thesweep", "test.enabled=false"]
     status = train("-m", *more, "optim.lr=1e-3,1e30")
     began = {path.parent: json.loads(path.read_text())["starts"] for path in place.glob("thesweep/*/status.json")}
     folders = sorted(began, key=began.get)
@@ -78,7 +77,7 @@ def test_the_history_is_that_of_metrics_csv(logged):
         rows = list(csv.DictReader(file))
     trained = [row for row in run.history if "train/generator/total" in row]
     validated = [row for row in run.history if "val/mse_composite_hole" in row]
-    assert (len(trained), len(validated)) == (12, 4)
+    assert (len(trained), len(validated)) == (6, 2)
     for kind, ours in {"train": trained, "val": validated}.items():
         theirs = [row for row in rows if any(value and key.startswith(kind) for key, value in row.items())]
         for mine, other in zip(ours, theirs, strict=True):
@@ -93,14 +92,14 @@ def test_everything_is_drawn_over_the_batches(logged):
         kind: [row["batch"] for row in run.history if any(key.startswith(kind) for key in row)]
         for kind in ("train/", "val/", "samples", "test/")
     }
-    assert at == {"train/": list(range(1, 13)), "val/": [3, 6, 9, 12], "samples": [3, 6, 9, 12], "test/": [12]}
+    assert at == {"train/": list(range(1, 7)), "val/": [3, 6], "samples": [3, 6], "test/": [6]}
 
 
 def test_gradient_norms_and_right_answers_are_logged_without_clipping(logged):
     trained = [row for row in logged[0].history if "train/generator/total" in row]
     assert all(row["train/generator/gradient_norm"] > 0 for row in trained)
     both = [row for row in trained if "train/discriminator/total" in row]
-    assert len(both) == 6
+    assert len(both) == 3
     assert all(row["train/discriminator/gradient_norm"] > 0 for row in both)
     assert all(0 <= row["train/discriminator/accuracy"] <= 1 for row in both)
 
@@ -117,7 +116,7 @@ def test_the_configuration_is_that_of_the_run(logged, place):
 def test_the_images_are_the_sample_sheets(logged):
     run, folder = logged
     shown = [row["samples"] for row in run.history if "samples" in row]
-    assert [one["captions"] for one in shown] == [[f"epoch {epoch}: 000.png, 001.png"] for epoch in range(4)]
+    assert [one["captions"] for one in shown] == [[f"epoch {epoch}: 000.png, 001.png"] for epoch in range(2)]
     sent = [np.asarray(Image.open(run.folder / "files" / one["filenames"][0])) for one in shown]
     np.testing.assert_array_equal(sent[-1], np.asarray(Image.open(folder / "samples.png")))
     assert not np.array_equal(sent[0], sent[-1])
@@ -165,7 +164,7 @@ def test_checkpoints_are_artifacts_by_phase(logged):
     best = json.loads(models[f"{identity}-best-reconstruction"].metadata)
     assert (best["phase"], best["monitor"]) == ("reconstruction", "val/mse_composite_hole")
     scores = [row["val/mse_composite_hole"] for row in run.history if "val/mse_composite_hole" in row]
-    assert best["score"] == min(scores[:2])
+    assert best["score"] == scores[0]
 
 
 def test_source_configuration_and_record_are_sent_as_files(logged):
@@ -245,7 +244,7 @@ def test_checkpoints_stay_here_unless_asked_for(swept):
 
 def test_a_run_that_goes_on_in_its_folder_is_the_same_run(place):
     folder = place / "goes_on"
-    more = [f"data.root={place}/data", f"hydra.run.dir={folder}", *BOTH, "logger.log_code=false"]
+    more = [f"data.root={place}/data", f"hydra.run.dir={folder}", "test.enabled=false", "logger.log_code=false"]
     assert train(*more, "trainer.max_epochs=1") == 0
     assert train(*more, f"resume={folder}/checkpoints/last.ckpt") == 0
     first, second = sorted(offline_runs(folder), key=lambda run: run.history[0]["batch"])
