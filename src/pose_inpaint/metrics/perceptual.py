@@ -21,7 +21,7 @@ BACKBONES = {"alex": "AlexNet", "vgg": "VGG16", "squeeze": "SqueezeNet 1.1"}
 LAYERS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3")
 HEADS = "functional/image/lpips_models/vgg.pth"  # linear weights inside torchmetrics
 UNVERIFIED = "2f8c473af40bf32798579a128f4dbe5564ff3fb0dc0fd8c35eb2e58d85fd53c6"
-"""SHA-256 of a copy of Caffe's ImageNet weights in half precision, of unknown origin."""
+"""SHA-256 of a copy of Caffe's ImageNet weights in half precision; only its first block is known to be as released."""
 
 
 class LPIPS(ImageMetric):
