@@ -51,7 +51,7 @@ def test_the_challenges_form_is_raw_at_128_pixels_and_back(command, tiny_data, t
     arguments = [f"checkpoint={tiny_checkpoint}", f"input={tmp_path}/X", f"mask={tiny_data}/test/maskdata.json"]
     for form, more in {
         "challenge": ["output.form=challenge"],
-        "same": ["output.raw=true", "size=128"],
+        "same": ["output.raw=true", "scale=128"],
         "composite": ["output.form=challenge", "output.raw=false"],
     }.items():
         assert command("predict", *arguments, f"output={tmp_path}/{form}", *more).status == 0

@@ -5,14 +5,40 @@ from types import SimpleNamespace
 
 import huggingface_hub
 import pytest
+from omegaconf import OmegaConf
 
 from pose_inpaint.models.release import PACKAGED
+
+CARD = """# pretrained
+
+## Data and terms
+
+12 drawings.
+
+Training: an hour.
+
+## Scores
+
+| images | MSE, hole | DSSIM |
+|---|---|---|
+| people, test, n = 5 | 0.1 [0.0, 0.2] | - |
+
+95 % bootstrap intervals over images.
+
+## Limits
+
+None.
+"""
 
 
 @pytest.fixture(autouse=True)
 def cache(monkeypatch, tmp_path):
     """A hub's cache with a release, and weights of another package."""
     ours = shutil.copytree(PACKAGED / "pretrained", tmp_path / "cache" / "ours")
+    (ours / "card.md").write_text(CARD)
+    config = OmegaConf.load(ours / "config.yaml")
+    config.release.parameters = 1234567
+    OmegaConf.save(config, ours / "config.yaml")
     other = tmp_path / "cache" / "other"
     other.mkdir()
     (other / "config.yaml").write_text("model: other")
@@ -40,11 +66,10 @@ def test_releases_of_package_cache_and_folder_are_listed_with_scores_and_terms(c
         "model=pretrained model.weights=pretrained", "checkpoint=hf://owner/ours@abc",
         f"checkpoint={tmp_path}/mine/a", f"checkpoint={tmp_path}/mine/b/c",
     } == {use for use in blocks if "hourglass" not in use}  # fmt: skip
-    text = " ".join(line.strip() for line in blocks["checkpoint=hf://owner/ours@abc"])
-    assert "pretrained: residual_unet, 3,680,908 parameters, learned at 128 pixels" in text
-    assert "people, test, n = 549: MSE, composite, whole 0.0088 [0.0082, 0.0094]; MSE, composite, hole 0.0331" in text
-    assert "Data and terms: 12,993 crops of photos" in text
-    assert text.endswith("No photo of the validation or test split below is among the training photos.")
+    first, *others = (line.strip() for line in blocks["checkpoint=hf://owner/ours@abc"])
+    assert first == "pretrained: residual_unet, 1,234,567 parameters, learned at 128 pixels"
+    assert others == ["people, test, n = 5: MSE, hole 0.1 [0.0, 0.2]; DSSIM -", "Data and terms: 12 drawings."]
+    assert "people, test, n = " in " ".join(blocks["model=pretrained model.weights=pretrained"])
     assert [line.strip() for line in blocks[f"checkpoint={tmp_path}/mine/b/c"]][1:] == [
         "not scored", "Data and terms: not stated",
     ]  # fmt: skip
