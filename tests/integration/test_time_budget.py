@@ -62,7 +62,7 @@ def test_a_run_cut_short_by_its_budget_goes_on_as_if_unbroken(command, unbroken,
 
 def test_the_duration_is_counted_over_all_starts_without_a_budget(command, unbroken, tick, tmp_path):
     data, whole = unbroken("mask=squares")
-    for more, batches in ((["trainer.max_epochs=2"], 6), (["resume=auto"], 12)):
+    for more, batches in ((["trainer.max_epochs=1"], 3), (["resume=auto"], 6)):
         tick(6)
         assert command("train", *arguments(data, tmp_path / "run", *more)).status == 0
         content = torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)
@@ -72,7 +72,7 @@ def test_the_duration_is_counted_over_all_starts_without_a_budget(command, unbro
 
 def test_a_budget_used_up_by_the_last_batch_cuts_nothing_short(command, tiny_data, tick, tmp_path):
     tick(6)
-    outcome = command("train", *arguments(tiny_data, tmp_path / "run", "max_minutes=0.6", "trainer.max_epochs=2"))
+    outcome = command("train", *arguments(tiny_data, tmp_path / "run", "max_minutes=0.3", "trainer.max_epochs=1"))
     assert outcome.status == 0, outcome.err
     assert "used up" not in outcome.out
     status = json.loads((tmp_path / "run/status.json").read_text())
