@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 from conftest import REPOSITORY, TINY
+from omegaconf import OmegaConf
 from PIL import Image
 
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/**/*.md")])
@@ -29,8 +30,11 @@ COMMANDS = [
     if "-m pose_inpaint." in line
 ]
 
+HELP = {path.stem: OmegaConf.load(path).hydra.help.header for path in sorted((REPOSITORY / "conf").glob("*.yaml"))}
+EXAMPLES = [line for text in HELP.values() for line in text.splitlines() if line.startswith("python -m ")]
 
-@pytest.mark.parametrize("line", COMMANDS)
+
+@pytest.mark.parametrize("line", COMMANDS + EXAMPLES)
 def test_commands_compose(command, line):
     words = shlex.split(line)
     assert words[:2] == ["python", "-m"]
@@ -39,6 +43,17 @@ def test_commands_compose(command, line):
     arguments = [re.sub(r"^([^=]+=[^,\[{]+),.*", r"\1", word) for word in arguments]  # sweep: first value
     outcome = command(words[2].removeprefix("pose_inpaint."), *arguments, "--cfg", "job")
     assert outcome.status == 0, outcome.err
+
+
+@pytest.mark.parametrize("name", HELP)
+def test_help_shows_three_examples_and_the_keys_that_people_change(command, name):
+    outcome = command(name, "--help")
+    assert HELP[name].strip() in outcome.out
+    assert sum(line.startswith(f"python -m pose_inpaint.{name}") for line in outcome.out.splitlines()) == 3
+    composed = OmegaConf.load(REPOSITORY / "conf" / f"{name}.yaml")
+    groups = {path.name for path in (REPOSITORY / "conf").iterdir() if path.is_dir()}
+    for key in HELP[name].split("Often changed: ")[1].strip().split(", "):
+        assert key.split(".")[0] in {*composed, *groups}, key
 
 
 def test_the_first_commands_install_and_run():
