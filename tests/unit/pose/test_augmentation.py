@@ -69,3 +69,33 @@ def test_people_are_rotated_and_scaled_but_never_stretched():
         assert lengths[0].item() == pytest.approx(lengths[1].item(), rel=1e-4)
         assert 8 * 0.75 - 1e-3 <= lengths[0].item() <= 8 * 1.25 + 1e-3
         assert (one[seen] * other[seen]).sum().item() == pytest.approx(0, abs=1e-3)
+
+
+def test_turns_sizes_and_shifts_reach_their_limits_on_both_sides():
+    torch.manual_seed(0)
+    joints = torch.zeros(400, 14, 3)
+    joints[..., :2] = 32.0
+    joints[:, [5, 0], 0] = 42.0  # both ankles to the right of the centre, which mirroring turns to the left
+    _, moved = augment(torch.zeros(400, 3, 64, 64), joints)
+    shift = moved[:, 13, :2] - 32  # the head's
+    arm = moved[:, 0, :2] - moved[:, 13, :2]
+    arm[:, 0] = arm[:, 0].abs()
+    turn = torch.rad2deg(torch.atan2(arm[:, 1], arm[:, 0]))
+    size = arm.norm(dim=1) / 10
+    for values, limit in ((shift[:, 0], 6.4), (shift[:, 1], 6.4), (turn, 30.0), (size - 1, 0.25)):
+        assert -limit - 1e-3 <= values.min() < -0.9 * limit
+        assert 0.9 * limit < values.max() <= limit + 1e-3
+        assert values.mean().abs() < 0.15 * limit
+
+
+def test_colours_are_jittered_as_the_joints_are_not():
+    torch.manual_seed(0)
+    images, joints = torch.full((1, 3, 16, 16), 0.4), torch.zeros(1, 14, 3)
+    images[:, 0] = 0.6
+    levels = torch.stack([augment(images, joints)[0].mean((0, 2, 3)) for _ in range(60)])
+    brightness = levels.mean(1) / images.mean()
+    assert 0.69 < brightness.min() < 0.8
+    assert 1.2 < brightness.max() < 1.31
+    saturation = (levels[:, 0] - levels[:, 1]) / (0.2 * brightness)
+    assert saturation.min() < 0.9
+    assert saturation.max() > 1.1
