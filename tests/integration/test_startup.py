@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-from conftest import PATIENCE
+from conftest import PATIENCE, TINY
 
 COMMANDS = (
     "train",
@@ -68,17 +68,11 @@ def test_a_mistyped_key_is_answered_without_them():
     assert "status 2" in out
 
 
-def test_a_command_line_scores(tiny_data, tmp_path):
+def test_a_command_line_trains_and_scores(tiny_data, tmp_path):
     """The true one; elsewhere in these tests processes are forked (tests/forkserver.py)."""
-    data = [
-        "data=chalearn",
-        f"data.root={tiny_data}",
-        "data.size=32",
-        "data.workers=0",
-        f"hydra.run.dir={tmp_path}/run",
-    ]
-    command = [sys.executable, "-m", "pose_inpaint.evaluate", "model=mean", *data]
+    command = [sys.executable, "-m", "pose_inpaint.train", "+experiment=authors2018", *TINY]
+    command += [f"data.root={tiny_data}", f"hydra.run.dir={tmp_path}/run"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert "4 images" in ended.stdout
+    assert "On the 4 images of the test split" in ended.stdout
     assert json.loads((tmp_path / "run/scores.json").read_text())["n"] == 4

@@ -166,12 +166,7 @@ def test_a_run_whose_output_is_gone_saves_too(fork_server, tiny_data, tmp_path, 
     number, status = (signal.SIGHUP, 75) if output == "terminal" else (signal.SIGINT, 130)
     more = ["trainer.enable_progress_bar=true", "schedule.phases.0.epochs=1000"]
     command = ["-m", "pose_inpaint.train", *arguments(tiny_data, tmp_path / "run", *more)]
-    if output == "terminal":  # the true command line
-        process = subprocess.Popen(
-            [sys.executable, *command], stdin=subprocess.DEVNULL, stdout=write, stderr=write, start_new_session=True
-        )
-    else:
-        process = fork_server.start(*command, stdout=write, stderr=write)
+    process = fork_server.start(*command, stdout=write, stderr=write)
     os.close(write)
     try:
         while not (tmp_path / "run/checkpoints/last.ckpt").exists():
@@ -452,8 +447,9 @@ def test_a_reading_process_ends_with_its_parent():
     assert parent.stdout.read() == ""  # closed by the child's end, too
 
 
-def test_readers_that_a_fault_leaves_over_do_not_keep_the_process(tiny_data):
-    code = f"""
+def test_readers_that_a_fault_leaves_over_do_not_keep_the_process(fork_server, tiny_data, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(f"""
 import sys
 from hydra import compose, initialize_config_dir
 from pose_inpaint.build import build_data
@@ -468,8 +464,8 @@ data.inspect("val")
 batches = iter(data.val_dataloader())
 next(batches)
 sys.exit(3)
-"""
-    assert subprocess.run([sys.executable, "-c", code], timeout=PATIENCE, check=False).returncode == 3
+""")
+    assert fork_server.start(program).wait(PATIENCE) == 3
 
 
 def test_weights_of_another_run_begin_a_run_and_are_not_taken_again(command, ask, tiny_run, tiny_checkpoint, tmp_path):
