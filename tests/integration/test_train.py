@@ -229,7 +229,9 @@ def test_the_best_checkpoint_of_a_phase_is_of_a_validated_epoch(command, tiny_da
 def test_photos_that_training_shares_with_another_split_are_said(command, tiny_data, tmp_path, shared):
     for i, split in enumerate(("val", "test")[:shared]):
         shutil.copy(tiny_data / f"train/Y/00{i}.png", tiny_data / split / "Y/003.png")
-    outcome = command("train", *arguments(tiny_data, tmp_path / "run", "trainer.max_epochs=1", "data.size=32"))
+    outcome = command(
+        "train", *arguments(tiny_data, tmp_path / "run", "trainer.max_epochs=1", f"test.enabled={shared == 2}")
+    )
     assert outcome.status == 0, outcome.err  # said, not refused
     (line,) = [line for line in outcome.err.splitlines() if "same photo" in line]
     more = " (and 1 more: python -m pose_inpaint.verify lists them)" if shared == 2 else ""
