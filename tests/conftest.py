@@ -27,13 +27,13 @@ if sys.dont_write_bytecode:
 # No PyTorch: the process that only hands out tests to the workers has no use for it.
 import numpy as np
 import pytest
-import yaml
 from forkserver import ForkServer, TrueCommands
 from hydra._internal import config_loader_impl
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.config_repository import CachingConfigRepository
+from hydra._internal.config_repository import CachingConfigRepository, ConfigRepository
 from hydra._internal.defaults_list import Overrides
 from hydra._internal.hydra import Hydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from PIL import Image
 
@@ -76,8 +76,9 @@ def _own_folders(tmp_path_factory, monkeypatch):
 
 
 REPLACED = (
-    (yaml, "load"), (Hydra, "get_mode"), (config_loader_impl, "create_defaults_list"),
-    (ConfigLoaderImpl, "_compose_config_from_defaults_list"), (CachingConfigRepository, "__init__"),
+    (OverridesParser, "parse_rule"), (ConfigRepository, "load_config"), (CachingConfigRepository, "__init__"),
+    (Hydra, "get_mode"), (config_loader_impl, "create_defaults_list"),
+    (ConfigLoaderImpl, "_compose_config_from_defaults_list"),
 )  # fmt: skip
 HYDRAS = tuple((place, name, getattr(place, name)) for place, name in REPLACED)
 """What `_composed_once` replaces, and as Hydra has it."""
@@ -90,17 +91,30 @@ def _composed_once():
     The first time is for `hydra.mode`, which no file of conf/ sets; tests/contracts/test_configuration.py also compares
     what is composed here with what Hydra composes.
     """
-    parse, find_mode, list_defaults, compose_defaults, _ = (whole for _, _, whole in HYDRAS)
-    parsed, listed, composed = {}, {}, {}
-    packaged = (str(CONF), str(Path(importlib.import_module("hydra").__file__).parent))
+    parse, load, _, find_mode, list_defaults, compose_defaults = (whole for _, _, whole in HYDRAS)
+    results = {}
 
-    def load(stream, Loader):  # noqa: N803
-        name = str(getattr(stream, "name", ""))
-        if not name.startswith(packaged):
-            return parse(stream, Loader)
-        if name not in parsed:
-            parsed[name] = pickle.dumps(parse(stream, Loader))
-        return pickle.loads(parsed[name])
+    def once(key, function, *arguments):
+        """What a function returns, a copy each time."""
+        if key not in results:
+            results[key] = pickle.dumps(function(*arguments))
+        return pickle.loads(results[key])
+
+    def packages(repo):
+        """Where files are read from; None if a test has written some of them."""
+        found = [(source.scheme(), source.path) for source in repo.get_sources()]
+        return None if any(scheme == "file" and path != str(CONF) for scheme, path in found) else tuple(found)
+
+    def parse_rule(self, text, rule_name):
+        return once(("parse", text, rule_name), parse, self, text, rule_name)
+
+    def load_config(self, config_path):
+        key = packages(self)
+        return once((key, config_path), load, self, config_path) if key else load(self, config_path)
+
+    def copy_repository(self, delegate):
+        """Without its sources, such as every configuration that a plugin has registered: only their list may change."""
+        self.delegate, self.cache = copy.copy(delegate), {}
 
     def get_mode(self, config_name, overrides):
         named = [override.partition("=")[2] for override in overrides if override.startswith("hydra.mode")]
@@ -108,10 +122,7 @@ def _composed_once():
             return find_mode(self, config_name, overrides)
         return RunMode[named[-1]] if named else None
 
-    def packages(repo):
-        """Where files are read from; None if a test has written some of them."""
-        found = [(source.scheme(), source.path) for source in repo.get_sources()]
-        return None if any(scheme == "file" and path != str(CONF) for scheme, path in found) else tuple(found)
+    listed = {}
 
     def create_defaults_list(repo, config_name, overrides_list, **more):
         overrides = Overrides(repo, overrides_list)
@@ -125,21 +136,14 @@ def _composed_once():
         return replace(listed[key], config_overrides=overrides.config_overrides, overrides=overrides)
 
     def compose_config(self, defaults, repo):
-        key = (packages(repo), *map(astuple, defaults))
-        if key[0] is None:
-            return compose_defaults(self, defaults, repo)
-        if key not in composed:
-            composed[key] = pickle.dumps(compose_defaults(self, defaults, repo))
-        return pickle.loads(composed[key])
+        key = packages(repo)
+        arguments = (compose_defaults, self, defaults, repo)
+        return once((key, *map(astuple, defaults)), *arguments) if key else compose_defaults(self, defaults, repo)
 
-    def copy_repository(self, delegate):
-        """Without its sources, such as every configuration that a plugin has registered: only their list may change."""
-        self.delegate, self.cache = copy.copy(delegate), {}
-
-    ours = (load, get_mode, create_defaults_list, compose_config, copy_repository)
+    ours = (parse_rule, load_config, copy_repository, get_mode, create_defaults_list, compose_config)
     with pytest.MonkeyPatch.context() as patch:
-        for (place, name), once in zip(REPLACED, ours, strict=True):
-            patch.setattr(place, name, once)
+        for (place, name), own in zip(REPLACED, ours, strict=True):
+            patch.setattr(place, name, own)
         yield
 
 
