@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from pose_inpaint.models.inference import ImageInpainter
 from pose_inpaint.models.layers.push_pull import push_pull
-from pose_inpaint.models.views import SURROUNDINGS, find_views
+from pose_inpaint.models.views import LARGEST, find_views
 from pose_inpaint.types import EMPTY, InpaintingOutput
 
 
@@ -85,7 +85,7 @@ def test_views_fill_each_masked_pixel_once_and_show_its_surroundings(squares, le
         inside[view.crop] = True
         assert inside[view.box].all()
         rows, columns = (cut.stop - cut.start for cut in view.crop)
-        assert max(view.shape) <= max(learned, 1) * SURROUNDINGS  # at most: as many pixels as the holes need at scale 1
+        assert max(view.shape) <= LARGEST * learned
         assert abs(view.shape[0] / rows - view.shape[1] / columns) <= 1 / min(rows, columns)
     assert torch.equal(filled, masked.long())
 
@@ -95,13 +95,13 @@ def test_views_by_hand():
     masked = holes(900, 1000, (10, 70, 20), (40, 100, 10), (30, 500, 30), (400, 300, 400))
     views = list(find_views(masked, 128))
     assert [(view.crop[0].start, view.crop[0].stop, view.crop[1].start, view.crop[1].stop) for view in views] == [
-        (0, 192, 0, 192),
-        (0, 192, 419, 611),
+        (0, 256, 0, 256),
+        (0, 256, 387, 643),
         (300, 900, 200, 800),
     ]
-    assert [view.shape for view in views] == [(128, 128)] * 3
+    assert [view.shape for view in views] == [(256, 256)] * 3
     # Eight pixels at the network's resolution around the holes; a view starts with whole cells of 2 x 2 pixels.
-    assert views[2].box == (slice(362, 838), slice(262, 738))
+    assert views[2].box == (slice(381, 819), slice(281, 719))
     assert views[2].holes.sum() == 400**2
     assert [int(view.holes.sum()) for view in views[:2]] == [20**2 + 10**2, 30**2]
 
@@ -137,7 +137,7 @@ def test_an_enlarged_output_meets_the_known_pixels_without_a_seam():
     pixels = (ramp + 20 * (columns % 2)).round().byte().expand(3, -1, -1)
     masked = holes(256, 256, (64, 64, 128))
     fill = Fill()
-    output = ImageInpainter(fill, 64).composite(pixels, masked)[0].float()
+    output = ImageInpainter(fill, 32).composite(pixels, masked)[0].float()
     assert fill.shapes == [(64, 64)]  # 1.5 times 128 pixels at a third
     border = masked & ~(-F.max_pool2d(-masked[None].float(), 3, 1, 1)[0] > 0)
     assert (output[0] - ramp - 10)[border].abs().max() <= 20
