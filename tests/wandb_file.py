@@ -6,8 +6,6 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from wandb.proto import wandb_internal_pb2
-
 MAGIC = b":W&B"
 FILE_HEADER = 7  # bytes: magic, a number, the format's version
 BLOCK = 32768  # bytes; a piece never crosses a block's end
@@ -16,6 +14,8 @@ WHOLE, LAST = 1, 4  # kinds of pieces that end a record
 
 def read_records(path):
     """Every record of the file, in order."""
+    from wandb.proto import wandb_internal_pb2  # slow to import for those that only collect
+
     data = path.read_bytes()
     assert data.startswith(MAGIC), path
     place, record = FILE_HEADER, b""

@@ -5,8 +5,6 @@ import ast
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf, open_dict
-from wandb.apis.public.sweeps import _validate_config_and_fill_distribution
-from wandb.sdk.launch.sweeps.utils import load_sweep_config
 
 from pose_inpaint.config.command import CONF
 from pose_inpaint.config.schema import TrainSettings
@@ -18,6 +16,8 @@ SOURCE = CONF.parent / "src" / "pose_inpaint"
 
 @pytest.fixture(params=FILES, ids=[path.stem for path in FILES])
 def sweep(request):
+    from wandb.sdk.launch.sweeps.utils import load_sweep_config  # W&B is slow to import for those that only collect
+
     return load_sweep_config(str(request.param))
 
 
@@ -36,6 +36,8 @@ def arguments(sweep, chosen):
 
 
 def test_wandb_accepts_it(sweep):
+    from wandb.apis.public.sweeps import _validate_config_and_fill_distribution
+
     assert set(sweep) <= {"program", "project", "method", "metric", "parameters", "command", "run_cap"}
     assert sweep["method"] in ("grid", "bayes")
     assert _validate_config_and_fill_distribution(sweep)["parameters"] == sweep["parameters"]

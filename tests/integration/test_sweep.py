@@ -10,7 +10,6 @@ import time
 from dataclasses import replace
 
 import cloudpickle
-import optuna
 import pytest
 from conftest import TINY, held_by_another
 from omegaconf import OmegaConf
@@ -62,6 +61,8 @@ def times(folder):
 
 
 def study(folder, name="sweep"):
+    import optuna  # slow to import for those that only collect
+
     return optuna.load_study(study_name=name, storage=f"sqlite:///{folder}/study.db")
 
 

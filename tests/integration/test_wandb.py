@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import wandb
 import yaml
 from conftest import REPOSITORY, TINY, write_tiny
 from PIL import Image
@@ -38,6 +37,8 @@ def train(*arguments):
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A home of an odd name, with data and runs in it."""
+    import wandb  # slow to import for those that only collect
+
     root = tmp_path_factory.mktemp("wandb") / "oddhome8391"
     write_tiny(root / "data")
     with pytest.MonkeyPatch.context() as patch:
@@ -255,6 +256,8 @@ def test_a_run_that_goes_on_in_its_folder_is_the_same_run(place):
 
 @pytest.mark.parametrize("more", [["logger.entity=someone"], []])
 def test_nobody_logged_in_is_said_before_anything_is_done(command, tiny_data, tmp_path, monkeypatch, more):
+    import wandb
+
     for name in ("WANDB_API_KEY", "WANDB_MODE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
