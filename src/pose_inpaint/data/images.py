@@ -4,6 +4,7 @@ import math
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeVar
 
@@ -59,16 +60,21 @@ def list_by_stem(folder: Path) -> dict[str, Path]:
     return {stem(name): path for name, path in list_images(folder, recursive=True).items()}
 
 
-def decode_image(path: Path, convert: Callable[[Image.Image], Converted]) -> Converted:
+def decode_image(path: Path, convert: Callable[[Image.Image], Converted], content: bytes | None = None) -> Converted:
     """Read an image upright, according to its EXIF data, and convert it with a function.
+
+    Args:
+        path: Image file.
+        convert: Function of the upright image.
+        content: Bytes of the file, if they are in memory; `path` is then only its name.
 
     Raises:
         InputError: Missing, empty or damaged file, unknown format, or `convert` refuses its pixels.
     """
     try:
-        if path.stat().st_size == 0:
+        if (path.stat().st_size if content is None else len(content)) == 0:
             raise InputError("empty file (0 bytes); replace or remove it")
-        with Image.open(path) as image:
+        with Image.open(path if content is None else BytesIO(content)) as image:
             image.load()
             return convert(ImageOps.exif_transpose(image))
     except FileNotFoundError as error:
@@ -93,10 +99,15 @@ def open_image(path: Path) -> Image.Image:
     return decode_image(path, to_rgb)
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """Return the height and width of the upright image without decoding it; raise `InputError` if it isn't one."""
+def image_size(path: Path, content: bytes | None = None) -> tuple[int, int]:
+    """Return the height and width of the upright image without decoding it; raise `InputError` if it isn't one.
+
+    Args:
+        path: Image file.
+        content: As in `decode_image`.
+    """
     try:
-        with Image.open(path) as image:
+        with Image.open(path if content is None else BytesIO(content)) as image:
             turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5  # 5 to 8 swap rows and columns
             return image.size if turned else image.size[::-1]
     except (UnidentifiedImageError, *DAMAGED) as error:
@@ -176,12 +187,13 @@ def read_photo(path: Path) -> Photo:
     def convert(image: Image.Image) -> Photo:
         alpha = find_alpha(image)
         opaque = alpha is None or bool((alpha == 255).all())
-        return Photo(to_tensor(to_rgb(image)), None if opaque else torch.from_numpy(alpha), _kept_info(image))
+        return Photo(to_tensor(to_rgb(image)), None if opaque else torch.from_numpy(alpha), kept_info(image))
 
     return decode_image(path, convert)
 
 
-def _kept_info(image: Image.Image) -> dict[str, Any]:
+def kept_info(image: Image.Image) -> dict[str, Any]:
+    """Return the profile, if it is one of RGB, and the resolution of an image, as arguments of Pillow's `save`."""
     info = {}
     profile, dpi = image.info.get("icc_profile"), image.info.get("dpi")
     if profile and profile[16:20] == b"RGB ":  # the output is RGB, whatever the input was
