@@ -9,7 +9,7 @@ import pose_inpaint
 PACKAGE = Path(pose_inpaint.__file__).parent
 ROOMS = (
     "errors", "types", "runtime", "config", "data", "models", "losses", "pose", "metrics", "tracking", "build",
-    "training", "evaluation", "api", "reporting", "multirun",
+    "training", "evaluation", "api", "web", "reporting", "multirun",
 )  # fmt: skip
 """Every room, and module at the root that is no command, in the order in which they may import each other."""
 

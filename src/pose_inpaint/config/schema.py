@@ -250,6 +250,40 @@ class PredictSettings:
 
 
 @dataclass
+class UploadSettings:
+    """`upload` of the demo command: largest photo."""
+
+    megabytes: float
+    megapixels: float
+
+    def __post_init__(self) -> None:
+        for key in ("megabytes", "megapixels"):
+            check_value(f"upload.{key}", getattr(self, key), "must be in (0, 500]", lambda v: 0 < v <= 500)
+
+
+@dataclass
+class DemoSettings:
+    """`conf/demo.yaml`."""
+
+    checkpoint: str
+    host: str
+    port: int
+    queue: int
+    upload: UploadSettings
+    device: str
+    seed: int
+    examples: int
+    pose: PoseSettings
+    beside: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        check_value("port", self.port, "must be in 0..65535, 0 for any that is free", lambda v: 0 <= v <= 65535)
+        check_value("queue", self.queue, "must be in 1..1000", lambda v: 1 <= v <= 1000)
+        check_value("examples", self.examples, "must be in 0..20", lambda v: 0 <= v <= 20)
+
+
+@dataclass
 class IndexSettings:
     """`conf/index.yaml`."""
 

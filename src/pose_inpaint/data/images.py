@@ -4,6 +4,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Literal, TypeVar
 
@@ -76,16 +77,20 @@ def list_by_stem(folder: Path) -> dict[str, Path]:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[Image.Image]:
+def reading(path: Path, content: bytes | None = None) -> Iterator[Image.Image]:
     """Open an image file and turn the errors of reading it into one line.
+
+    Args:
+        path: Image file.
+        content: Bytes of the file, if they are in memory; `path` is then only its name.
 
     Raises:
         InputError: Missing, empty, damaged or huge file, unknown format, or the body of `with` refuses its pixels.
     """
     try:
-        if path.stat().st_size == 0:
+        if (path.stat().st_size if content is None else len(content)) == 0:
             raise InputError("empty file (0 bytes); replace or remove it")
-        with _open(path) as image:
+        with _open(path, content) as image:
             yield image
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
@@ -102,19 +107,24 @@ def reading(path: Path) -> Iterator[Image.Image]:
         raise InputError(f"{path}: damaged or truncated image ({error}); replace or remove it") from error
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path, content: bytes | None) -> Image.Image:
     if path.suffix.lower() in HEIF:
         import_extra("pillow_heif", "HEIC needs pillow-heif", "heif").register_heif_opener()
-    return Image.open(path)
+    return Image.open(path if content is None else BytesIO(content))
 
 
-def decode_image(path: Path, convert: Callable[[Image.Image], Converted]) -> Converted:
+def decode_image(path: Path, convert: Callable[[Image.Image], Converted], content: bytes | None = None) -> Converted:
     """Read an image upright, according to its EXIF data, and convert it with a function.
+
+    Args:
+        path: Image file.
+        convert: Function of the upright image.
+        content: As in `reading`.
 
     Raises:
         InputError: As `reading`, or `convert` refuses its pixels.
     """
-    with reading(path) as image:
+    with reading(path, content) as image:
         image.load()
         return convert(ImageOps.exif_transpose(image))
 
@@ -131,9 +141,14 @@ def open_image(path: Path) -> Image.Image:
     return decode_image(path, to_rgb)
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """Return the height and width of the upright image without decoding it; raise `InputError` if it isn't one."""
-    with reading(path) as image:
+def image_size(path: Path, content: bytes | None = None) -> tuple[int, int]:
+    """Return the height and width of the upright image without decoding it; raise `InputError` if it isn't one.
+
+    Args:
+        path: Image file.
+        content: As in `reading`.
+    """
+    with reading(path, content) as image:
         turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5  # 5 to 8 swap rows and columns
         return image.size if turned else image.size[::-1]
 

@@ -67,7 +67,7 @@ def read_photo(path: Path) -> Photo:
         alpha = find_alpha(upright)
         opaque = alpha is None or bool((alpha == 255).all())
         opacity = None if opaque else torch.from_numpy(alpha)
-        info = {**_kept_info(upright), **({"exif": exif} if exif else {})}
+        info = {**kept_info(upright), **({"exif": exif} if exif else {})}
         return Photo(to_tensor(to_rgb(upright)), opacity, info, tuple(left_out))
 
 
@@ -82,7 +82,8 @@ def _kept_exif(exif: Image.Exif) -> Image.Exif:
     return kept
 
 
-def _kept_info(image: Image.Image) -> dict[str, Any]:
+def kept_info(image: Image.Image) -> dict[str, Any]:
+    """Return the profile, if it is one of RGB, and the resolution of an image, as arguments of Pillow's `save`."""
     info = {}
     profile, dpi = image.info.get("icc_profile"), image.info.get("dpi")
     if profile and profile[16:20] == b"RGB ":  # the output is RGB, whatever the input was

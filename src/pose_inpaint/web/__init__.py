@@ -1,0 +1,1 @@
+"""The demo: a web page on which visitors paint on a photo and have it inpainted."""
