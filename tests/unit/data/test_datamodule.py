@@ -324,3 +324,10 @@ def test_halves_share_the_training_images_and_nothing_else(tmp_path):
     assert not names["A"] & names["B"]
     assert 10 <= len(names["A"]) <= 30
     assert all(len(data.images("val")) == 40 for data in halves.values())
+
+
+def test_a_batch_may_be_as_large_as_the_training_split_but_no_larger(tmp_path):
+    write_split(tmp_path / "train", 5)
+    InpaintingData(Chalearn(str(tmp_path)), MaskData(), 32, 5, 0, 0).check_batch_size()
+    with pytest.raises(InputError, match=r"data\.batch_size=6: only 5 training images; reduce the batch size"):
+        InpaintingData(Chalearn(str(tmp_path)), MaskData(), 32, 6, 0, 0).check_batch_size()

@@ -51,6 +51,13 @@ def test_the_cut_does_not_depend_on_the_unit_of_the_costs(factor):
     np.testing.assert_array_equal(minimum_cut(masked, free, factor * price, factor * down, factor * right), expected)
 
 
+def test_without_free_pixels_the_hole_alone_is_taken():
+    masked = np.zeros((4, 6), bool)
+    masked[1:3, 2:5] = True
+    costs = np.ones((4, 6)), np.ones((3, 6)), np.ones((4, 5))
+    np.testing.assert_array_equal(minimum_cut(masked, np.zeros_like(masked), *costs), masked)
+
+
 def test_the_seam_avoids_pixels_where_the_images_disagree():
     image = np.random.default_rng(0).random((3, 24, 24)) * 0.01
     masked, free = np.zeros((24, 24), bool), np.zeros((24, 24), bool)
