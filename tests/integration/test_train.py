@@ -47,6 +47,9 @@ def test_scores_of_the_test_split(tiny_run):
     scores = json.loads((tiny_run / "scores.json").read_text())
     assert scores["n"] == 4
     assert scores["batchnorm"] == "recalibrated"
+    digests = {entry["split"]: entry["sha256"] for entry in json.loads((tiny_run / "run.json").read_text())["data"]}
+    assert scores["data"]["sha256"] == digests["test"]
+    assert len(set(digests.values())) == 3
     assert scores["checkpoint"]["file"] == "best-adversarial.ckpt"
     assert 0 < scores["scores"]["mse_composite_hole"]["value"] < 1
     assert scores["mean_fill"]["mse_composite_hole"]["value"] > 0
