@@ -1,4 +1,5 @@
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -51,14 +52,24 @@ def test_metadata_are_kept_and_the_orientation_is_applied_once(tmp_path, kind, o
         assert (place[1], [float(value) for value in place[2]]) == ("N", [48.0, 30.0, 15.5])
 
 
+def with_preview(exif, thumbnail):
+    """EXIF bytes whose second directory points to a thumbnail, as cameras write it and Pillow doesn't."""
+    header, tiff = exif.tobytes()[:6], bytearray(exif.tobytes()[6:])
+    order = "<" if tiff[:2] == b"II" else ">"
+    (entries,) = struct.unpack_from(f"{order}H", tiff, 8)
+    struct.pack_into(f"{order}L", tiff, 10 + 12 * entries, len(tiff))
+    data = len(tiff) + 2 + 2 * 12 + 4
+    directory = struct.pack(f"{order}HHHLLHHLLL", 2, 513, 4, 1, data, 514, 4, 1, len(thumbnail), 0)
+    return header + bytes(tiff) + directory + thumbnail
+
+
 def test_a_preview_of_the_original_is_not_kept(tmp_path):
-    thumbnail, photo = io.BytesIO(), io.BytesIO()
+    thumbnail = io.BytesIO()
     Image.new("RGB", (16, 16), "red").save(thumbnail, format="JPEG")
-    exif = camera_exif(1)
-    exif.get_ifd(IFD.IFD1).update({513: 0, 514: len(thumbnail.getvalue())})
-    Image.fromarray(PIXELS).save(photo, format="JPEG", exif=exif.tobytes() + thumbnail.getvalue())
-    (tmp_path / "a.jpg").write_bytes(photo.getvalue())
-    assert thumbnail.getvalue() in photo.getvalue()
+    Image.fromarray(PIXELS).save(tmp_path / "a.jpg", exif=with_preview(camera_exif(1), thumbnail.getvalue()))
+    assert thumbnail.getvalue() in (tmp_path / "a.jpg").read_bytes()
+    with Image.open(tmp_path / "a.jpg") as original:
+        assert original.getexif().get_ifd(IFD.IFD1)[514] == len(thumbnail.getvalue())
     read = read_photo(tmp_path / "a.jpg")
     save_photo(to_image(read.pixels), tmp_path / "out.jpg", **read.info)
     written = (tmp_path / "out.jpg").read_bytes()
