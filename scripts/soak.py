@@ -81,7 +81,7 @@ def soak(
     while count["kills"] < options.kills:
         process = _start(folder, [*command, "resume=auto"], options.output)
         # One kill in four happens while the run is starting, the others during training or scoring.
-        ended = _wait(process, draw.uniform(1, within), None if draw.random() < 0.25 else folder)
+        ended = _wait(process, draw.uniform(min(1, within / 4), within), None if draw.random() < 0.25 else folder)
         if ended:
             count["ended_before_the_kill"] += 1
             if process.returncode != 0:

@@ -45,6 +45,12 @@ def done(fork_server, tmp_path_factory):
     return root
 
 
+@pytest.fixture(autouse=True)
+def _no_curves(monkeypatch):
+    """Drawing curves takes longer than the rest of a report; those of `done` are drawn, in its own process."""
+    monkeypatch.setattr("pose_inpaint.reporting.report.draw_curves", lambda *_: False)
+
+
 @pytest.fixture
 def copy(done, tmp_path):
     """A copy of the finished benchmark's output that a test may change."""

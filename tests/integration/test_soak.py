@@ -12,9 +12,9 @@ from conftest import REPOSITORY, write_split
 def test_killed_runs_end_as_unbroken_ones(fork_server, tmp_path, ranks, kills):
     for place, (split, count) in enumerate({"train": 48, "val": 4, "test": 4}.items()):
         write_split(tmp_path / "people" / split, count, seed=place)
-    command = [REPOSITORY / "scripts/soak.py", tmp_path / "people", tmp_path / "soak", "--batches=4", "--within=4"]
+    command = [REPOSITORY / "scripts/soak.py", tmp_path / "people", tmp_path / "soak", "--batches=4", "--within=1.2"]
     command += [f"--kills={kills}", f"--ranks={ranks}", "data.size=32", "model.width=2"]
-    command += ["checkpoint.every_minutes=0", "schedule.phases.0.epochs=2"]
+    command += ["checkpoint.every_minutes=0", "schedule.phases.0.epochs=2", f"data.workers={ranks - 1}"]
     process = fork_server.start(*command)
     out, err = process.communicate()
     assert process.returncode == 0, err + out

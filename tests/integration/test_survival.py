@@ -211,6 +211,8 @@ def test_scoring_that_was_cut_off_is_made_up_for(command, unbroken, tmp_path, mo
         cut = command("train", *arguments(data, tmp_path / "cut", SCORED))
     assert cut.status == 75
     assert "outside the training" in cut.err
+    (tmp_path / "cut/examples/raw").mkdir(parents=True)
+    (tmp_path / "cut/examples/raw/.000.png.7.part").touch()  # what a killed process leaves
     rest = command("train", *arguments(data, tmp_path / "cut", SCORED, "resume=auto"))
     assert rest.status == 0, rest.err
     assert "only scoring is left" in rest.out

@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ PACKAGES = (
 )  # fmt: skip
 
 
+@cache
 def versions() -> dict[str, str | None]:
     """Return the version of Python and of each package the results depend on, None if not installed."""
     return {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
@@ -34,6 +36,7 @@ def _version(name: str) -> str | None:
         return None
 
 
+@cache  # what this process has imported, whatever is committed while it runs a sweep
 def commit() -> str | None:
     """Return the commit of the code, with "-dirty" if files differ from it; None outside a clone."""
 

@@ -25,7 +25,7 @@ from pose_inpaint.models.pretrained import Pretrained
 from pose_inpaint.models.release import find_release
 from pose_inpaint.runtime.files import remove_parts
 from pose_inpaint.runtime.ranks import this_rank
-from pose_inpaint.tracking.files import CHECKPOINTS, HISTORY, LAST, RUN
+from pose_inpaint.tracking.files import CHECKPOINTS, EXAMPLES, HISTORY, LAST, RUN
 from pose_inpaint.tracking.history import HistoryLogger
 from pose_inpaint.tracking.provenance import describe_run, write_records
 from pose_inpaint.tracking.status import FINISHED, Status, read_status
@@ -254,7 +254,7 @@ def write_training(training: Training, run: dict[str, Any]) -> None:
     for inspection in training.inspections:
         if inspection.split != "train":  # nothing is scored on it
             warn_few(inspection.split, len(training.data.images(inspection.split)))
-    for folder in (training.folder, training.folder / CHECKPOINTS):
+    for folder in (training.folder, training.folder / CHECKPOINTS, *(training.folder / EXAMPLES).glob("*")):
         remove_parts(folder)
     if training.resumption is None or not training.resumption.same_folder:
         (training.folder / HISTORY).unlink(missing_ok=True)
