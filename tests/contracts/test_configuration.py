@@ -86,7 +86,7 @@ def test_no_file_sets_hydras_mode():
 
 
 def test_tests_compose_what_hydra_composes(monkeypatch):
-    one = ["+experiment=authors2018", "sweep=optuna", "data=chalearn", "~logger", "+metric@metric.more=lpips"]
+    one = ["+experiment=authors2018", "sweep=optuna", "data=chalearn", "~augment", "+metric@metric.more=lpips"]
     other = ["+experiment=glcic", "data=chalearn", "hydra/launcher=joblib"]
     calls = [[*one, "data.size=32", "~optim.lr"], [*one, "data.size=64", "+data.root.more=1"], other]
 
