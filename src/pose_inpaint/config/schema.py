@@ -333,6 +333,24 @@ class ReleaseSettings:
 
 
 @dataclass
+class ExportSettings:
+    """`conf/export.yaml`."""
+
+    data: DataSettings
+    mask: dict[str, Any]
+    output: str
+    int8: bool
+    calibration: int
+    seed: int
+    model: Optional[dict[str, Any]] = None
+    checkpoint: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        check_at_least(1, calibration=self.calibration)
+
+
+@dataclass
 class VerifySettings:
     """`conf/verify.yaml`."""
 
