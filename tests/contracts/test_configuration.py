@@ -15,6 +15,7 @@ from pose_inpaint.config import instantiate
 from pose_inpaint.config.command import CONF
 from pose_inpaint.config.schema import (
     BenchmarkSettings,
+    CurvesSettings,
     EvaluateSettings,
     ExportSettings,
     IndexSettings,
@@ -37,7 +38,7 @@ ROOTS = {
     "train": TrainSettings, "evaluate": EvaluateSettings, "predict": PredictSettings, "verify": VerifySettings,
     "report": ReportSettings, "train_pose": TrainPoseSettings, "benchmark": BenchmarkSettings,
     "index": IndexSettings, "release": ReleaseSettings, "weights": WeightsSettings,
-    "export": ExportSettings,
+    "export": ExportSettings, "curves": CurvesSettings,
 }  # fmt: skip
 
 
@@ -70,7 +71,7 @@ def test_every_root_fits_its_schema():
         extra = {
             "predict": ["input=a", "mask.source=black", "output.dir=b"], "report": ["runs=[a]", "output=b"],
             "benchmark": ["output=b"], "index": ["output=b"], "release": ["checkpoint=a", "output=b"],
-            "export": ["output=b"],
+            "export": ["output=b"], "curves": ["runs=[a]", "output=b"],
         }  # fmt: skip
         assert isinstance(settings(root, *extra.get(root, [])), ROOTS[root])
 

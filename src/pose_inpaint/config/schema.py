@@ -169,6 +169,15 @@ class ReportSettings:
 
 
 @dataclass
+class CurvesSettings:
+    """`conf/curves.yaml`."""
+
+    runs: list[str]
+    output: str
+    show: list[str]
+
+
+@dataclass
 class MethodSettings:
     """Entry of `methods`: a model that needs no training, an experiment to train, or a checkpoint."""
 
