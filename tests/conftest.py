@@ -232,6 +232,21 @@ def tiny_index(command, tiny_data, tmp_path):
     return tmp_path / "tiny.scenes"
 
 
+@pytest.fixture
+def tiny_onnx(tmp_path):
+    """An ONNX file with the names of an exported network, whose output is what is known."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    tensor = {name: ["b", channels, "h", "w"] for name, channels in {"known": 3, "mask": 1, "raw": 3}.items()}
+    known, mask, raw = (helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n, shape in tensor.items())
+    graph = helper.make_graph([helper.make_node("Identity", ["known"], ["raw"])], "tiny", [known, mask], [raw])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    helper.set_model_props(model, {"stride": "1", "size": "32"})
+    onnx.save(model, tmp_path / "tiny.onnx")
+    return tmp_path / "tiny.onnx"
+
+
 TINY = (
     "trainer=cpu", "data=chalearn", "data.size=32", "data.batch_size=4", "data.workers=0", "model.width=2",
     "loss.generator.perceptual.weight=0", "trainer.enable_progress_bar=false", "trainer.log_every_n_steps=1",

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import torch
+from lightning.pytorch.loggers import Logger
 from torchmetrics import Metric
 
 from pose_inpaint.config.block_schema import DataSettings, PoseSettings
@@ -55,6 +56,11 @@ def build_data(
         data.half,
         cast("Resizing", data.resize),
     )
+
+
+def build_loggers(blocks: Mapping[str, Any]) -> list[Logger]:
+    """Build the loggers that are written beside `metrics.csv`."""
+    return [build(f"logger.{name}", block) for name, block in blocks.items() if block]
 
 
 def build_metric(name: str, blocks: Mapping[str, Any], **arguments: Any) -> ImageMetric:

@@ -122,8 +122,8 @@ def _train(settings: TrainSettings, composed: DictConfig) -> float:
     from pose_inpaint.evaluation.after_training import prepare_scoring, score_test
     from pose_inpaint.evaluation.wandb_scores import log_scores
     from pose_inpaint.runtime.devices import explained_memory
+    from pose_inpaint.tracking.session import recorded
     from pose_inpaint.tracking.status import recorded_status
-    from pose_inpaint.tracking.wandb_session import recorded
     from pose_inpaint.training.fit import check_finite, fit
     from pose_inpaint.training.setup import describe_training, find_start, prepare, write_training
 

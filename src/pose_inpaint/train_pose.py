@@ -41,7 +41,6 @@ def run(config: DictConfig) -> float:
     from lightning.pytorch.callbacks import ModelCheckpoint
 
     from pose_inpaint import build
-    from pose_inpaint.config import instantiate
     from pose_inpaint.data.inspection import warn_few
     from pose_inpaint.data.joints import JOINTS
     from pose_inpaint.evaluation.pose_accuracy import describe_accuracy, measure_accuracy
@@ -54,7 +53,7 @@ def run(config: DictConfig) -> float:
     from pose_inpaint.tracking.history import HistoryLogger
     from pose_inpaint.tracking.lock import locked
     from pose_inpaint.tracking.provenance import describe_run, write_json, write_records
-    from pose_inpaint.tracking.wandb_session import recorded
+    from pose_inpaint.tracking.session import recorded
     from pose_inpaint.training.callbacks.checkpoints import last_checkpoint
     from pose_inpaint.training.trainer import build_trainer, quieten
 
@@ -87,9 +86,7 @@ def run(config: DictConfig) -> float:
         folder / CHECKPOINTS, "best", monitor="val/pck", mode="max", save_top_k=1, save_on_train_epoch_end=True,
         enable_version_counter=False,
     )  # fmt: skip
-    loggers: list[Any] = [HistoryLogger(folder, resumed_at)]
-    if settings.logger.get("_target_"):
-        loggers.append(instantiate.build("logger", settings.logger))
+    loggers: list[Any] = [HistoryLogger(folder, resumed_at), *build.build_loggers(settings.logger)]
     trainer = build_trainer(
         settings.trainer, settings.run_dir, settings.epochs, [best, last_checkpoint(last.parent)], loggers
     )

@@ -15,7 +15,9 @@ from pose_inpaint.config import instantiate
 from pose_inpaint.config.command import CONF
 from pose_inpaint.config.schema import (
     BenchmarkSettings,
+    CurvesSettings,
     EvaluateSettings,
+    ExportSettings,
     IndexSettings,
     PredictSettings,
     ReleaseSettings,
@@ -36,6 +38,7 @@ ROOTS = {
     "train": TrainSettings, "evaluate": EvaluateSettings, "predict": PredictSettings, "verify": VerifySettings,
     "report": ReportSettings, "train_pose": TrainPoseSettings, "benchmark": BenchmarkSettings,
     "index": IndexSettings, "release": ReleaseSettings, "weights": WeightsSettings,
+    "export": ExportSettings, "curves": CurvesSettings,
 }  # fmt: skip
 
 
@@ -68,6 +71,7 @@ def test_every_root_fits_its_schema():
         extra = {
             "predict": ["input=a", "mask.source=black", "output.dir=b"], "report": ["runs=[a]", "output=b"],
             "benchmark": ["output=b"], "index": ["output=b"], "release": ["checkpoint=a", "output=b"],
+            "export": ["output=b"], "curves": ["runs=[a]", "output=b"],
         }  # fmt: skip
         assert isinstance(settings(root, *extra.get(root, [])), ROOTS[root])
 
@@ -86,7 +90,7 @@ def test_no_file_sets_hydras_mode():
 
 
 def test_tests_compose_what_hydra_composes(monkeypatch):
-    one = ["+experiment=authors2018", "sweep=optuna", "data=chalearn", "~logger", "+metric@metric.more=lpips"]
+    one = ["+experiment=authors2018", "sweep=optuna", "data=chalearn", "~augment", "+metric@metric.more=lpips"]
     other = ["+experiment=glcic", "data=chalearn", "hydra/launcher=joblib"]
     calls = [[*one, "data.size=32", "~optim.lr"], [*one, "data.size=64", "+data.root.more=1"], other]
 
@@ -132,10 +136,11 @@ def test_every_experiment_builds(name, tiny_data):
 
 
 @pytest.mark.parametrize("name", options("model"))
-def test_every_model_is_an_inpainter(name, tiny_index):
+def test_every_model_is_an_inpainter(name, tiny_index, tiny_onnx):
     model = OmegaConf.load(CONF / "model" / f"{name}.yaml")
-    if OmegaConf.is_missing(model, "index"):
-        model.index = str(tiny_index)
+    for key, file in {"index": tiny_index, "file": tiny_onnx}.items():
+        if OmegaConf.is_missing(model, key):
+            model[key] = str(file)
     inpainter = build.build_inpainter(OmegaConf.to_container(model))
     known, mask = torch.rand(2, 3, 16, 32) * 2 - 1, torch.zeros(2, 1, 16, 32)
     mask[..., 4:9, 3:20] = 1

@@ -16,8 +16,8 @@ def test_the_package_is_built_by_hatchling_and_has_a_script_for_each_command():
     assert commands == roots
 
 
-def test_every_extra_is_installed_for_development_but_those_that_download():
-    extras = {name for name in PROJECT["project"]["optional-dependencies"] if name not in ("fid",)}
+def test_every_extra_is_installed_for_development_but_those_that_download_or_hold_others_back():
+    extras = {name for name in PROJECT["project"]["optional-dependencies"] if name not in ("fid", "trackio")}
     packages = {line.split(">")[0].split("<")[0] for line in PROJECT["dependency-groups"]["dev"]}
     for extra in extras:
         for line in PROJECT["project"]["optional-dependencies"][extra]:

@@ -335,8 +335,15 @@ def test_a_finished_training_run_is_reported_as_it_is(command, tiny_run, tmp_pat
     assert "| authors2018 | " in (tmp_path / "report/table.md").read_text()
 
 
+def test_other_loggers_than_wandb_are_refused(command, tmp_path):
+    outcome = command("report", f"runs=[{tmp_path}]", f"output={tmp_path}/report", "logger=[wandb,tensorboard]")
+    assert outcome.status == 2
+    assert "error: logger=tensorboard: a report can be logged to W&B alone; give logger=wandb" in outcome.err
+    assert not (tmp_path / "report").exists()
+
+
 def test_wandb_gets_the_table_and_the_images(command, scored, tmp_path):
-    more = ["logger=wandb", "logger.mode=offline"]
+    more = ["logger=wandb", "logger.wandb.mode=offline"]
     outcome = report(command, scored, tmp_path, "mean", "telea", more=more)
     assert outcome.status == 0, outcome.err
     (run,) = (tmp_path / "report/wandb").glob("offline-run-*")

@@ -370,7 +370,13 @@ def test_a_job_on_several_devices_is_a_command_that_may_be_killed(sweep, tmp_pat
 
 @pytest.mark.slow
 def test_jobs_on_two_processes_leave_nothing_behind(sweep, tmp_path):
-    two = ["trainer.devices=2", "trainer.strategy=ddp", "data.batch_size=2", "logger=wandb", "logger.mode=offline"]
+    two = [
+        "trainer.devices=2",
+        "trainer.strategy=ddp",
+        "data.batch_size=2",
+        "logger=wandb",
+        "logger.wandb.mode=offline",
+    ]
     before = dict(os.environ)
     outcome = sweep("loss.beta=0.01,-1", *two)
     assert outcome.status == 1, outcome.err

@@ -253,20 +253,23 @@ def test_a_setting_without_effect_is_said(command, tiny_data, tmp_path):
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_redirected_output_has_a_line_per_epoch(command, tiny_data, tmp_path, monkeypatch, terminal):
+def test_each_epoch_is_a_line_of_losses_scores_and_time(command, tiny_data, tmp_path, monkeypatch, terminal):
     monkeypatch.setattr(type(sys.stdout), "isatty", lambda _: terminal)
     more = ["test.enabled=false", "trainer.enable_progress_bar=true"]
     outcome = command("train", *arguments(tiny_data, tmp_path / "run", *more))
     assert outcome.status == 0, outcome.err
-    lines = [line for line in outcome.out.splitlines() if re.match(r"epoch \d", line)]
+    lines = re.findall(r"epoch \d of 2 .*? left", re.sub(r"\s+", " ", outcome.out))  # a terminal's width wraps them
     assert ("\r" in outcome.out) == terminal  # a progress bar
-    if terminal:
-        assert not lines
-        return
     assert [line.partition(":")[0] for line in lines] == [
         "epoch 1 of 2 (reconstruction)",
         "epoch 2 of 2 (adversarial)",
     ]
+    assert all(re.search(r"; \d+ s, \d+ s left$", line) for line in lines)
+    losses = [[float(value) for value in re.findall(r"(?:: |, )(?:gen|disc)\w+ ([\d.e-]+)", line)] for line in lines]
+    assert [len(each) for each in losses] == [1, 2]
+    totals = [float(row["train/generator/total"]) for row in rows(tmp_path / "run") if row["train/generator/total"]]
+    means = [sum(totals[first : first + 3]) / 3 for first in (0, 3)]
+    assert [each[0] for each in losses] == pytest.approx(means, rel=1e-3)
     scores = [float(re.search(r"val/mse_composite_hole ([\d.e-]+)", line)[1]) for line in lines]
     logged = [float(row["val/mse_composite_hole"]) for row in rows(tmp_path / "run") if row["val/mse_composite_hole"]]
     assert scores == pytest.approx(logged, rel=1e-3)

@@ -24,7 +24,7 @@ KEY = "0123456789abcdef0123456789abcdef01234567"
 
 def train(*arguments):
     """Trains in this process; returns the exit status."""
-    fixed = ["+experiment=authors2018", "logger=wandb", "logger.mode=offline", *TINY]
+    fixed = ["+experiment=authors2018", "logger=wandb", "logger.wandb.mode=offline", *TINY]
     changed = {argument.partition("=")[0] for argument in arguments}
     sys.argv = ["train", *arguments, *(each for each in fixed if each.partition("=")[0] not in changed)]
     try:
@@ -56,7 +56,7 @@ def place(tmp_path_factory):
 def logged(place):
     """A finished run, and its folder."""
     folder = place / "run"
-    more = [f"name=on-{HOST}", "logger.log_model=true"]
+    more = [f"name=on-{HOST}", "logger.wandb.log_model=true"]
     assert train(f"data.root={place}/data", f"hydra.run.dir={folder}", *more) == 0
     (found,) = offline_runs(folder)
     return found, folder
@@ -245,7 +245,7 @@ def test_checkpoints_stay_here_unless_asked_for(swept):
 
 def test_a_run_that_goes_on_in_its_folder_is_the_same_run(place):
     folder = place / "goes_on"
-    more = [f"data.root={place}/data", f"hydra.run.dir={folder}", "test.enabled=false", "logger.log_code=false"]
+    more = [f"data.root={place}/data", f"hydra.run.dir={folder}", "test.enabled=false", "logger.wandb.log_code=false"]
     assert train(*more, "trainer.max_epochs=1") == 0
     assert train(*more, f"resume={folder}/checkpoints/last.ckpt") == 0
     first, second = sorted(offline_runs(folder), key=lambda run: run.history[0]["batch"])
@@ -254,7 +254,7 @@ def test_a_run_that_goes_on_in_its_folder_is_the_same_run(place):
     assert not [path for path in first.files if path.startswith("recorded")]
 
 
-@pytest.mark.parametrize("more", [["logger.entity=someone"], []])
+@pytest.mark.parametrize("more", [["logger.wandb.entity=someone"], []])
 def test_nobody_logged_in_is_said_before_anything_is_done(command, tiny_data, tmp_path, monkeypatch, more):
     import wandb
 
@@ -276,16 +276,19 @@ def test_nobody_logged_in_is_said_before_anything_is_done(command, tiny_data, tm
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ("logger.mode=ofline", "logger.mode=ofline: not one of online, offline"),
-        ("logger.log_model=best", "logger.log_model=best: not one of false, true, all"),
-        ("logger.project=a/b", "error: logger.project=a/b: Invalid project name 'a/b': cannot contain characters"),
-        ("+logger.settings.consle=off", "logger.settings.consle: Extra inputs are not permitted"),
+        ("logger.wandb.mode=ofline", "logger.wandb.mode=ofline: not one of online, offline"),
+        ("logger.wandb.log_model=best", "logger.wandb.log_model=best: not one of false, true, all"),
+        (
+            "logger.wandb.project=a/b",
+            "error: logger.wandb.project=a/b: Invalid project name 'a/b': cannot contain characters",
+        ),
+        ("+logger.wandb.settings.consle=off", "logger.wandb.settings.consle: Extra inputs are not permitted"),
     ],
 )
 def test_a_choice_there_is_not_is_named(command, tiny_data, tmp_path, more, words):
     arguments = [f"data.root={tiny_data}", f"hydra.run.dir={tmp_path}/run", *TINY, "logger=wandb", more]
-    offline = [] if "mode" in more else ["logger.mode=offline"]
+    offline = [] if "mode" in more else ["logger.wandb.mode=offline"]
     outcome = command("train", "+experiment=authors2018", *arguments, *offline)
-    assert "give logger.mode" not in outcome.err  # advice already taken
+    assert "give logger.wandb.mode" not in outcome.err  # advice already taken
     assert (outcome.status, words in outcome.err) == (2, True)
     assert not (tmp_path / "run").exists()

@@ -1,6 +1,7 @@
 """Entry point of every command: Hydra composes the configuration; an invalid input is one line and an exit status."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -105,13 +106,17 @@ def _expand(argument: str, short: Mapping[str, str]) -> str:
     return f"{short[key]}={value}" if equals and key in short else argument
 
 
+def options_of(group: str) -> list[str]:
+    """Names of the files of a configuration group; none if there is no such group."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml")) if group else []
+
+
 def _check_null_choices(arguments: Iterable[str]) -> None:
     """Refuse `discriminator=null` and the like by key, which Hydra's message does not name."""
     for argument in arguments:
         key, _, value = argument.partition("=")
         if value == "null" and (CONF / key).is_dir():
-            options = ", ".join(sorted(path.stem for path in (CONF / key).glob("*.yaml")))
-            _fail(f"{argument}: null is not an option of {key}; choose one of {options}")
+            _fail(f"{argument}: null is not an option of {key}; choose one of {', '.join(options_of(key))}")
 
 
 def _check_chdir(arguments: Iterable[str]) -> None:
@@ -136,10 +141,15 @@ def one_line(error: Exception) -> str:
         return f"{error.override}: can't be read as KEY=VALUE; write $HOME for ~ and quote other marks: 'KEY=\"VALUE\"'"
     if isinstance(error, MissingConfigException):
         end = lines.index("Config search path:") if "Config search path:" in lines else len(lines)
-        return f"{lines[0]}; choose one of {', '.join(lines[2:end])}" if lines[2:end] else lines[0]
+        options = lines[2:end] or options_of(str(error.missing_cfg_file).rpartition("/")[0])
+        return f"{lines[0].rstrip('.')}; choose one of {', '.join(options)}" if options else lines[0]
     if lines and lines[0].startswith("Ambiguous value for argument"):
         key, _, values = lines[0].split("'", 1)[1].rstrip("'").partition("=")
         return f"{key}={values}: several values; add -m to run each of them, or give a list, '{key}=[{values}]'"
+    overridden = re.match(r"Could not override '((\w+)\.(\w+)\.[^']*)'", lines[0] if lines else "")
+    if overridden and (CONF / overridden[2] / f"{overridden[3]}.yaml").is_file():
+        key, group, option = overridden.groups()
+        return f"{key}: {group}={option} is not chosen, whose setting it is; add {group}={option}"
     cause = error.__cause__
     if isinstance(error, OmegaConfBaseException) or cause is None:
         return "; ".join(lines[:2])

@@ -10,9 +10,11 @@ from hydra.errors import HydraException
 
 from pose_inpaint.errors import InputError
 
+LOGGER = ("project", "entity", "group", "name", "job_type", "mode", "log_model", "log_code", "save_dir", "settings")
 RENAMED = {
     "critic": "discriminator",
     "guard.critic_loss": "discriminator_loss",
+    **{f"logger.{key}": f"wandb.{key}" for key in LOGGER},
     "loss.discriminator.picture": "image",
     "loss.generator.*.picture": "image",
     "optim.critic_optimizer": "discriminator_optimizer",

@@ -48,7 +48,6 @@ class TrainSettings:
     schedule: ScheduleSettings
     optim: OptimSettings
     trainer: dict[str, Any]
-    logger: dict[str, Any]
     metric: dict[str, Any]
     ema: EmaSettings
     batchnorm: BatchnormSettings
@@ -60,6 +59,7 @@ class TrainSettings:
     sweep: SweepSettings
     guard: GuardSettings
     augment: dict[str, Any]
+    logger: dict[str, Any] = field(default_factory=dict)
     max_minutes: Optional[float] = None
     discriminator: Optional[dict[str, Any]] = None
     resume: Optional[str] = None
@@ -92,11 +92,11 @@ class TrainPoseSettings:
     data: DataSettings
     mask: dict[str, Any]
     trainer: dict[str, Any]
-    logger: dict[str, Any]
     network: HourglassSettings
     epochs: int
     lr: float
     weight_decay: float
+    logger: dict[str, Any] = field(default_factory=dict)
     resume: Optional[str] = None
 
     def __post_init__(self) -> None:
@@ -150,17 +150,31 @@ class ReportSettings:
     seed: int
     mask_ratio_edges: list[float]
     images: str
-    logger: dict[str, Any]
+    logger: dict[str, Any] = field(default_factory=dict)
     scores: Optional[list[str]] = None
     intervals: str = "full"
     names: Optional[dict[str, str]] = None
 
     def __post_init__(self) -> None:
+        for name in self.logger:
+            if name not in ("csv", "wandb"):
+                raise InputError(
+                    f"logger={name}: a report can be logged to W&B alone; give logger=wandb, or logger=csv for none"
+                )
         check_seed(self.seed)
         check_one_of("images", self.images, ("raw", "composite"))
         check_one_of("intervals", self.intervals, ("full", "half", "none"))
         for name, printed in (self.names or {}).items():
             check_value(f"names.{name}", printed, "must have a letter", lambda v: bool(v.strip()))
+
+
+@dataclass
+class CurvesSettings:
+    """`conf/curves.yaml`."""
+
+    runs: list[str]
+    output: str
+    show: list[str]
 
 
 @dataclass
@@ -325,6 +339,24 @@ class ReleaseSettings:
 
     def __post_init__(self) -> None:
         check_one_of("precision", self.precision, ("fp16", "fp32"))
+
+
+@dataclass
+class ExportSettings:
+    """`conf/export.yaml`."""
+
+    data: DataSettings
+    mask: dict[str, Any]
+    output: str
+    int8: bool
+    calibration: int
+    seed: int
+    model: Optional[dict[str, Any]] = None
+    checkpoint: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+        check_at_least(1, calibration=self.calibration)
 
 
 @dataclass

@@ -59,7 +59,7 @@ def _switched_off(config: DictConfig) -> Iterator[tuple[str, str]]:
     def get(key: str) -> Any:
         return OmegaConf.select(config, key)
 
-    for block in ("augment", "discriminator", "logger"):
+    for block in ("augment", "discriminator"):
         if not get(f"{block}._target_"):
             yield f"{block}.", f"{block} is switched off"
     begun: list[Any] = []

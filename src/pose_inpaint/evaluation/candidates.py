@@ -72,7 +72,7 @@ def build_image_inpainter(
     """Build the method that `checkpoint` or `model` selects, for images of any size; raise as `choose_inpainter`."""
     inpainter, read = choose_inpainter(model, checkpoint, device)
     trained = read or getattr(inpainter, "release", None)
-    data = trained.config["data"] if trained else {}
+    data: Mapping[str, Any] = trained.config["data"] if trained else {"size": getattr(inpainter, "learned", None)}
     inpainter = build.build_postprocess(postprocess, inpainter)
     return ImageInpainter(inpainter, data.get("size"), device, data.get("resize", "antialias"))
 
@@ -88,7 +88,7 @@ def choose_inpainter(
     if (model is None) == (checkpoint is None):
         raise InputError(
             "give either checkpoint=PATH or model=pretrained|push_pull|mean|telea|navier_stokes|patchmatch|"
-            "scene_completion|black" + (", not both" if model else "")
+            "scene_completion|black|onnx" + (", not both" if model else "")
         )
     if checkpoint is not None:
         read = read_checkpoint(checkpoint)

@@ -1,4 +1,4 @@
-"""Log test scores to W&B: numbers, a table with the mean fill, and curves over the mask ratio."""
+"""Log test scores: numbers, and to W&B a table with the mean fill, and curves over the mask ratio."""
 
 import math
 from collections.abc import Iterable
@@ -9,6 +9,7 @@ from lightning.pytorch.loggers import Logger
 from pose_inpaint.evaluation.scores_file import ScoresFile
 from pose_inpaint.metrics.bootstrap import Estimate
 from pose_inpaint.metrics.score_names import ScoreName, label
+from pose_inpaint.tracking.run_logger import BatchLogger
 from pose_inpaint.tracking.wandb_logger import RunLogger
 
 TABLE = ("score", "image", "region", "value", "low", "high", "n", "mean fill", "mean fill low", "mean fill high")
@@ -16,8 +17,10 @@ CURVE = ("mask ratio (%)", "value", "low", "high", "n", "group")
 
 
 def log_scores(loggers: Iterable[Logger], file: ScoresFile) -> None:
-    """Log the scores to the W&B loggers among `loggers`."""
+    """Log the scores to all loggers but the history of the training."""
     for logger in loggers:
+        if isinstance(logger, BatchLogger):
+            logger.log_metrics(numbers(file))
         if isinstance(logger, RunLogger):
             import wandb
 

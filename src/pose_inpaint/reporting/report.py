@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.loggers import WandbLogger
 from omegaconf import DictConfig
 
-from pose_inpaint.config import instantiate
+from pose_inpaint.build import build_loggers
 from pose_inpaint.config.schema import ReportSettings
 from pose_inpaint.config.settings import plain_config, read_settings
 from pose_inpaint.data.contact_sheet import draw_contact_sheet
@@ -25,7 +25,7 @@ from pose_inpaint.reporting.paired_differences import best_method, compare
 from pose_inpaint.reporting.tables import Comparison, describe, write_csv, write_differences, write_markdown
 from pose_inpaint.tracking.files import CONTACT_SHEET, DIFFERENCES, EXAMPLES
 from pose_inpaint.tracking.lock import locked
-from pose_inpaint.tracking.wandb_session import recorded
+from pose_inpaint.tracking.session import recorded
 
 HEADLINE = (
     "mse_composite_whole", "mse_composite_hole", "psnr_composite_whole", "dssim_composite_whole",
@@ -144,14 +144,11 @@ def draw_examples(found: Comparison, image: str, path: Path) -> bool:
 
 def _send(settings: ReportSettings, plain: dict[str, object], found: Comparison, drawn: list[Path]) -> None:
     """Log the tables and images to W&B if `logger` is set."""
-    if not settings.logger.get("_target_"):
-        return
-    logger = instantiate.build("logger", settings.logger)
-    if not isinstance(logger, WandbLogger):
-        raise InputError("logger: a report can only be logged to W&B; give logger=wandb, or logger=csv for files only")
-    with recorded([logger], plain):
-        rows = [[name, *found.marked(index, "{}")] for index, name in enumerate(found.names)]
-        logger.log_table("table", columns=["method", *map(label, found.scores)], data=rows)
-        costs = [[name, *format_cost(run.file.cost)] for name, run in zip(found.names, found.runs, strict=True)]
-        logger.log_table("cost", columns=["method", *COST.values()], data=costs)
-        logger.log_image("report", [str(path) for path in drawn], caption=[describe(found)[0]] * len(drawn))
+    for logger in build_loggers(settings.logger):
+        assert isinstance(logger, WandbLogger)  # the schema refuses others
+        with recorded([logger], plain):
+            rows = [[name, *found.marked(index, "{}")] for index, name in enumerate(found.names)]
+            logger.log_table("table", columns=["method", *map(label, found.scores)], data=rows)
+            costs = [[name, *format_cost(run.file.cost)] for name, run in zip(found.names, found.runs, strict=True)]
+            logger.log_table("cost", columns=["method", *COST.values()], data=costs)
+            logger.log_image("report", [str(path) for path in drawn], caption=[describe(found)[0]] * len(drawn))

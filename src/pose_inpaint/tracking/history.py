@@ -5,14 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from pose_inpaint.runtime.files import written_whole
 from pose_inpaint.tracking.files import HISTORY
+from pose_inpaint.tracking.run_logger import FolderLogger
 
 
-class HistoryLogger(Logger):
+class HistoryLogger(FolderLogger):
     """Append what is logged to `metrics.csv`, one row per call.
 
     Lightning's `CSVLogger` removes the file of an earlier start and empties it while it adds a column.
@@ -34,22 +34,9 @@ class HistoryLogger(Logger):
             _write(self.path, self.columns, [row for row in whole if int(row["step"] or resumed_at) < resumed_at])
 
     @property
-    def name(self) -> str:
-        """Empty: the file lies in the folder itself."""
-        return ""
-
-    @property
-    def version(self) -> str:
-        """Empty: resumed runs go on in the same file."""
-        return ""
-
-    @property
     def save_dir(self) -> str:
         """Folder of the run."""
         return str(self.path.parent)
-
-    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
-        """Do nothing: `config.yaml` has the settings."""
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:

@@ -55,9 +55,9 @@ class RunLogger(WandbLogger):
         settings: dict[str, Any] | None = None,
     ) -> None:
         if mode is not None:
-            check_choice("logger.mode", mode, Mode)
+            check_choice("logger.wandb.mode", mode, Mode)
         if log_model not in (True, False, "all"):
-            raise InputError(f"logger.log_model={log_model}: not one of false, true, all")
+            raise InputError(f"logger.wandb.log_model={log_model}: not one of false, true, all")
         check_settings(settings or {}, project)
         check_login(entity, mode)
         super().__init__(
@@ -132,9 +132,10 @@ def check_login(entity: str | None, mode: str | None) -> None:
     except wandb.errors.Error:
         logged_in = False
     if not logged_in:
-        key = "logger=wandb" if entity is None else f"logger.entity={entity}"
+        key = "logger=wandb" if entity is None else f"logger.wandb.entity={entity}"
         raise InputError(
-            f"{key}: not logged in to W&B; run `wandb login` first, set WANDB_API_KEY, or give logger.mode=offline"
+            f"{key}: not logged in to W&B; run `wandb login` first, set WANDB_API_KEY, or give "
+            "logger.wandb.mode=offline"
         )
 
 
@@ -145,12 +146,12 @@ def check_settings(settings: dict[str, Any], project: str) -> None:
     try:
         wandb.Settings(project=project)
     except (wandb.errors.Error, ValueError) as error:
-        raise InputError(f"logger.project={project}: {first_line(error)}") from error
+        raise InputError(f"logger.wandb.project={project}: {first_line(error)}") from error
     try:
         wandb.Settings(**settings)
     except ValueError as error:
         _, key, reason, *_ = str(error).splitlines()  # a heading, then each key and the reason on lines of their own
-        raise InputError(f"logger.settings.{key}: {reason.strip()}; see wandb.Settings for valid ones") from error
+        raise InputError(f"logger.wandb.settings.{key}: {reason.strip()}; see wandb.Settings for valid ones") from error
 
 
 def _kept_id(folder: Path) -> str | None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pose_inpaint.config.instantiate import load_network
 from pose_inpaint.errors import InputError
-from pose_inpaint.models.release import WEIGHTS, Release, is_release, read_release
+from pose_inpaint.models.release import WEIGHTS, Release, find_release, is_release, read_release
 from pose_inpaint.runtime.hashing import file_digest
 from pose_inpaint.runtime.torch_file import read_whole
 from pose_inpaint.training.lightning_module import CHECKPOINT_FORMAT, InpaintingModule
@@ -52,11 +52,12 @@ class Checkpoint:
 
 
 def read_checkpoint(path: str | Path, key: str = "checkpoint") -> Checkpoint:
-    """Read a checkpoint, or the folder of a release, which the setting `key` names, without running code from it.
+    """Read a checkpoint or a release, which the setting `key` names, without running code from it.
 
     Raises:
         InputError: There is no such file, or it was not written by this version of the package.
     """
+    path = find_release(path)
     if is_release(path):
         return _of_release(read_release(path, key))
     path = Path(path)

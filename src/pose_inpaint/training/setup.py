@@ -11,8 +11,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
 
-from pose_inpaint.build import build_data
-from pose_inpaint.config import instantiate
+from pose_inpaint.build import build_data, build_loggers
 from pose_inpaint.config.block_schema import AUTO, EACH_PHASE, TRAINING
 from pose_inpaint.config.differences import check_same_settings
 from pose_inpaint.config.schema import TrainSettings
@@ -199,15 +198,13 @@ def make_trainer(
         CollapseGuard(**vars(settings.guard)),
         ProgressKeeper(folder / CHECKPOINTS / LAST, settings.checkpoint.every_minutes),
     ]
-    if not sys.stdout.isatty():
-        callbacks.append(EpochLines())
+    callbacks.append(EpochLines(settings.max_minutes))
     callbacks.append(TrainingClock() if settings.max_minutes is None else TimeBudget(settings.max_minutes))
     callbacks += [BestOfPhase(folder / CHECKPOINTS, phase, settings.checkpoint.monitor) for phase in phases]
     callbacks.append(last_checkpoint(folder / CHECKPOINTS))
     own = resumption is not None and resumption.same_folder and this_rank() == 0  # one rank writes
     loggers: list[Logger] = [HistoryLogger(folder, resumption.checkpoint.batches_seen if own and resumption else None)]
-    if settings.logger.get("_target_"):
-        loggers.append(instantiate.build("logger", settings.logger))
+    loggers += build_loggers(settings.logger)
     return build_trainer(settings.trainer, settings.run_dir, module.schedule.epochs, callbacks, loggers)
 
 

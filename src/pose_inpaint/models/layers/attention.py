@@ -47,7 +47,7 @@ def contextual_attention(
         patches = F.unfold(small, PATCH, padding=PATCH // 2)
         # Only the keys are normalised, as in the authors' code: queries with larger features get sharper weights.
         scores = patches.transpose(1, 2) @ (patches / patches.norm(dim=1, keepdim=True).clamp(min=1e-4))
-        scores = propagate(scores.view(batch, *size, *size)).reshape(batch, size.numel(), size.numel())
+        scores = propagate(scores.view(batch, *size, *size)).flatten(3).flatten(1, 2)
         weights = masked_softmax(scores * SOFTMAX_SCALE, available_places(mask))
         pasted = F.unfold(features, **patch_of) @ weights.transpose(1, 2)
         # Folding ones counts how many patches overlap at each position.
@@ -80,7 +80,7 @@ def available_places(mask: Float[Tensor, "b 1 h w"]) -> Bool[Tensor, "b n"]:
     # masked features as known ones where holes are scattered.
     places = F.max_pool2d(mask, RATE)
     whole = F.max_pool2d(places, PATCH, stride=1, padding=PATCH // 2).flatten(1) == 0
-    return torch.where(whole.any(1, keepdim=True), whole, places.flatten(1) == 0)
+    return whole | (~whole.any(1, keepdim=True) & (places.flatten(1) == 0))
 
 
 def masked_softmax(scores: Float[Tensor, "b m n"], available: Bool[Tensor, "b n"]) -> Float[Tensor, "b m n"]:

@@ -15,7 +15,8 @@ def mirror_pad(images: Float[Tensor, "b c h w"], margin: int) -> Float[Tensor, "
     for axis in (-2, -1):
         length = images.shape[axis]
         # The padded axis repeats with period 2 * length: the image, then its reflection.
-        index = torch.arange(-margin, length + margin, device=images.device) % (2 * length)
+        index = torch.arange(-margin, length + margin, device=images.device)
+        index = index % torch.full_like(index, 2 * length)  # a tensor, since ONNX takes no number that is a size here
         images = images.index_select(axis, torch.minimum(index, 2 * length - 1 - index))
     return images
 

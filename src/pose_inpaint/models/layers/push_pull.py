@@ -1,11 +1,24 @@
 """Push-pull interpolation of the known pixels: a pyramid of averages without a parameter."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from pose_inpaint.config.block_schema import LARGEST_SIDE
+
 SATURATION = 4.0
 """One known pixel of a 2x2 block counts as a whole known block: without this, holes drift to the mean of the image."""
+
+
+def halvings(height: int, width: int) -> int:
+    """How often an image is halved until one pixel is left.
+
+    A compiled or exported graph, which is to hold for every size, halves as often as the largest image needs. That
+    changes nothing: a single pixel stays as it is.
+    """
+    longest = LARGEST_SIDE if torch.compiler.is_compiling() else max(height, width)
+    return (longest - 1).bit_length()
 
 
 def push_pull(known: Float[Tensor, "b c h w"], mask: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b c h w"]:
@@ -24,7 +37,7 @@ def push_pull(known: Float[Tensor, "b c h w"], mask: Float[Tensor, "b 1 h w"]) -
     """
     weight = 1 - mask
     levels = [(known * weight, weight)]  # values are multiplied by their weights
-    while max(weight.shape[-2:]) > 1:
+    for _ in range(halvings(*known.shape[-2:])):
         value, weight = (F.avg_pool2d(each, 2, ceil_mode=True) for each in levels[-1])
         saturated = (weight * SATURATION).clamp(max=1)
         value, weight = value * (saturated / weight.clamp(min=1e-6)), saturated

@@ -23,7 +23,8 @@ Init = Literal["authors2018", "xavier"]
 def same_padding(length: int, kernel: int, stride: int, dilation: int = 1) -> tuple[int, int]:
     """Number of padding pixels before and after an axis of `length` pixels."""
     covered = (kernel - 1) * dilation + 1
-    total = max((-(-length // stride) - 1) * stride + covered - length, 0)
+    # Without a stride, the length doesn't matter; an exported graph is simpler for knowing it.
+    total = covered - 1 if stride == 1 else max((-(-length // stride) - 1) * stride + covered - length, 0)
     return total // 2, total - total // 2
 
 

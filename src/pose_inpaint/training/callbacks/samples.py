@@ -10,11 +10,12 @@ from torch import Tensor
 from pose_inpaint.data.contact_sheet import COLUMNS, draw_contact_sheet, panels
 from pose_inpaint.data.images import save_image
 from pose_inpaint.tracking.files import SAMPLES
+from pose_inpaint.tracking.run_logger import BatchLogger
 from pose_inpaint.types import Batch, Inpainter
 
 
 class SampleSheet(Callback):
-    """Inpaints `batch`, writes `samples.png` (input, raw, composite, original), and sends it to a W&B logger.
+    """Inpaints `batch`, writes `samples.png` (input, raw, composite, original), and sends it to loggers of images.
 
     Args:
         folder: Folder of the run.
@@ -44,6 +45,6 @@ class SampleSheet(Callback):
         sheet = draw_contact_sheet(rows, columns)
         save_image(sheet, self.folder / SAMPLES)
         for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
+            if isinstance(logger, WandbLogger | BatchLogger):
                 names = ", ".join(self.batch.names)
                 logger.log_image("samples", [sheet], caption=[f"epoch {trainer.current_epoch}: {names}"])

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pose_inpaint.models.layers.push_pull import push_pull
+from pose_inpaint.models.layers.push_pull import halvings, push_pull
 
 
 def filled_by_loops(values, weights):
@@ -78,3 +78,21 @@ def test_gradients_reach_the_known_pixels():
     push_pull(known, mask)[..., 4, 4].sum().backward()
     assert known.grad[mask == 0].sum().item() == pytest.approx(1, abs=1e-5)
     assert (known.grad[mask > 0] == 0).all()
+
+
+def test_images_are_halved_until_one_pixel_is_left():
+    sizes = {(1, 1): 0, (2, 1): 1, (3, 2): 2, (64, 65): 7, (16384, 5): 14}
+    assert {size: halvings(*size) for size in sizes} == sizes
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 2**31))
+def test_a_graph_for_any_size_gives_the_same(height, width, seed):
+    generator = torch.Generator().manual_seed(seed)
+    known = torch.rand(2, 3, height, width, generator=generator) * 2 - 1
+    mask = (torch.rand(2, 1, height, width, generator=generator) < 0.9).float()
+    expected = push_pull(known, mask)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.compiler, "is_compiling", lambda: True)
+        assert halvings(height, width) == 14
+        torch.testing.assert_close(push_pull(known, mask), expected, atol=1e-6, rtol=0)
