@@ -198,6 +198,7 @@ class BenchmarkSettings:
     methods: dict[str, Optional[MethodSettings]]
     output: str
     seed: int
+    seeds: list[int]
     device: str
     train: list[str]
     evaluate: list[str]
@@ -205,7 +206,10 @@ class BenchmarkSettings:
     redo: list[str]
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
+        for seed in (self.seed, *self.seeds):
+            check_seed(seed)
+        if len(set(self.seeds)) < len(self.seeds):
+            raise InputError(f"seeds={self.seeds}: give each seed once")
 
 
 @dataclass

@@ -1,9 +1,9 @@
 """Plan of a benchmark: every command, composed and checked before the first one runs."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from hydra import compose
@@ -73,6 +73,7 @@ def make_plans(settings: BenchmarkSettings, config: DictConfig) -> list[Plan]:
     methods = {name: method for name, method in settings.methods.items() if method is not None}
     if not methods:
         raise InputError("methods: none to score; give +experiment=slides_methods, or +methods.NAME={model: telea}")
+    methods = dict(_by_seeds(methods, settings.seeds))
     unknown = [name for name in settings.redo if name not in methods]
     if unknown:
         raise InputError(f"redo=[{','.join(unknown)}]: no such method; there are {', '.join(methods)}")
@@ -82,6 +83,16 @@ def make_plans(settings: BenchmarkSettings, config: DictConfig) -> list[Plan]:
     # Trained methods are scored by `evaluate` like the others, not at the end of their training.
     learning = [*shared(config, TRAINED_ON), seed, "test.enabled=false", *settings.train]
     return [_make_plan(name, method, scoring, learning) for name, method in methods.items()]
+
+
+def _by_seeds(methods: Mapping[str, MethodSettings], seeds: list[int]) -> Iterator[tuple[str, MethodSettings]]:
+    """Repeat each method that is trained once per seed; scoring keeps the benchmark's seed."""
+    for name, method in methods.items():
+        if method.experiment is None or not seeds:
+            yield name, method
+        else:
+            for seed in seeds:
+                yield f"{name}_seed{seed}", replace(method, overrides=[*method.overrides, f"seed={seed}"])
 
 
 def _make_plan(name: str, method: MethodSettings, scoring: list[str], learning: list[str]) -> Plan:
