@@ -15,6 +15,7 @@ from pose_inpaint.config import instantiate
 from pose_inpaint.config.command import CONF
 from pose_inpaint.config.schema import (
     BenchmarkSettings,
+    DemoSettings,
     EvaluateSettings,
     IndexSettings,
     PredictSettings,
@@ -35,7 +36,7 @@ from pose_inpaint.types import InpaintingOutput
 ROOTS = {
     "train": TrainSettings, "evaluate": EvaluateSettings, "predict": PredictSettings, "verify": VerifySettings,
     "report": ReportSettings, "train_pose": TrainPoseSettings, "benchmark": BenchmarkSettings,
-    "index": IndexSettings, "release": ReleaseSettings, "weights": WeightsSettings,
+    "index": IndexSettings, "release": ReleaseSettings, "weights": WeightsSettings, "demo": DemoSettings,
 }  # fmt: skip
 
 

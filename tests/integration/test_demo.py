@@ -146,15 +146,20 @@ HOLE[10:30, 20:50] = True
 
 def test_twenty_visitors_at_once_are_served_in_turn_and_see_their_own_photos(page):
     colours = [(10 * i, 250 - 10 * i, (70 * i) % 256) for i in range(VISITORS)]
-    start = threading.Barrier(VISITORS)
+    together = threading.Barrier(VISITORS, timeout=PATIENCE)  # each step is over for all before the next
     page.inpainter.calls = 0
 
     def visit(i):
         visitor = Visitor(page, f"twenty{i}")
         photo = visitor.upload("me.png", encoded(Image.new("RGB", (64, 48), colours[i])))
-        start.wait()
-        assert "error" not in visitor.event("load", photo)
-        return visitor.inpaint(HOLE, seed=i)
+        together.wait()
+        loaded = visitor.event("load", photo)
+        painted = visitor.paint(HOLE)
+        together.wait()
+        inpainted = visitor.event("inpaint", None, None, painted, i, 1, False)
+        together.wait()
+        assert "error" not in {**loaded, **inpainted}
+        return visitor.event("show_answer", None)
 
     with ThreadPoolExecutor(VISITORS) as pool:
         answers = list(pool.map(visit, range(VISITORS)))
