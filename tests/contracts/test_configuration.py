@@ -16,6 +16,7 @@ from pose_inpaint.config.command import CONF
 from pose_inpaint.config.schema import (
     BenchmarkSettings,
     CurvesSettings,
+    DemoSettings,
     EvaluateSettings,
     ExportSettings,
     IndexSettings,
@@ -37,7 +38,7 @@ from pose_inpaint.types import InpaintingOutput
 ROOTS = {
     "train": TrainSettings, "evaluate": EvaluateSettings, "predict": PredictSettings, "verify": VerifySettings,
     "report": ReportSettings, "train_pose": TrainPoseSettings, "benchmark": BenchmarkSettings,
-    "index": IndexSettings, "release": ReleaseSettings, "weights": WeightsSettings,
+    "index": IndexSettings, "release": ReleaseSettings, "weights": WeightsSettings, "demo": DemoSettings,
     "export": ExportSettings, "curves": CurvesSettings,
 }  # fmt: skip
 

@@ -4,6 +4,7 @@ import base64
 import http.client
 import json
 import re
+import shutil
 import signal
 import socket
 import sys
@@ -15,12 +16,14 @@ from io import BytesIO
 
 import numpy as np
 import pytest
+from conftest import PATIENCE
 from PIL import Image
 
 from pose_inpaint.api import Model
 from pose_inpaint.config.schema import DemoSettings, PoseSettings, UploadSettings
 from pose_inpaint.models.classical.push_pull import PushPullFill
 from pose_inpaint.models.inference import ImageInpainter
+from pose_inpaint.web.photos import PAINT
 from pose_inpaint.web.restorer import Restorer
 
 VISITORS = 20
@@ -143,15 +146,20 @@ HOLE[10:30, 20:50] = True
 
 def test_twenty_visitors_at_once_are_served_in_turn_and_see_their_own_photos(page):
     colours = [(10 * i, 250 - 10 * i, (70 * i) % 256) for i in range(VISITORS)]
-    start = threading.Barrier(VISITORS)
+    together = threading.Barrier(VISITORS, timeout=PATIENCE)  # each step is over for all before the next
     page.inpainter.calls = 0
 
     def visit(i):
         visitor = Visitor(page, f"twenty{i}")
         photo = visitor.upload("me.png", encoded(Image.new("RGB", (64, 48), colours[i])))
-        start.wait()
-        assert "error" not in visitor.event("load", photo)
-        return visitor.inpaint(HOLE, seed=i)
+        together.wait()
+        loaded = visitor.event("load", photo)
+        painted = visitor.paint(HOLE)
+        together.wait()
+        inpainted = visitor.event("inpaint", None, None, painted, i, 1, False)
+        together.wait()
+        assert "error" not in {**loaded, **inpainted}
+        return visitor.event("show_answer", None)
 
     with ThreadPoolExecutor(VISITORS) as pool:
         answers = list(pool.map(visit, range(VISITORS)))
@@ -212,11 +220,9 @@ def test_a_photo_that_cant_be_used_is_one_message_and_changes_nothing(page, name
     assert "error" not in visitor.inpaint(HOLE)  # the example, with which the page begins
 
 
-@pytest.mark.parametrize(
-    ("opacity", "says"), [(~(HOLE | True), "Nothing is painted."), (HOLE | True, "Everything is painted.")]
-)
-def test_nothing_or_everything_painted_is_one_message(page, opacity, says):
-    assert Visitor(page, says[:4]).inpaint(opacity)["error"].startswith(says)
+@pytest.mark.parametrize(("filled", "says"), [(False, "Nothing is painted."), (True, "Everything is painted.")])
+def test_nothing_or_everything_painted_is_one_message(page, filled, says):
+    assert Visitor(page, says[:4]).inpaint(np.full_like(HOLE, filled))["error"].startswith(says)
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_read(page):
@@ -265,6 +271,94 @@ def test_the_page_reports_nothing_and_begins_with_examples(page):
     (gallery,) = (each for each in page.config["components"] if each["type"] == "gallery")
     (url,) = (each["image"]["url"] for each in gallery["props"]["value"])
     assert np.abs(decoded(base64.b64decode(url.partition("base64,")[2])) - (0, 0, 128)).max() <= 3
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A browser."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="the browser test needs pip install playwright")
+    found = [path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))]
+    if not found:
+        pytest.skip("the browser test needs Chromium or Chrome on the PATH")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=found[0], args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1200, 390])
+def test_a_photo_is_loaded_painted_and_inpainted_in_a_browser(page, chromium, tmp_path, width):
+    coarse = np.random.default_rng(4).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    coarse[..., 0] //= 3  # unlike the paint
+    photo = Image.fromarray(coarse).resize((300, 200), Image.Resampling.BICUBIC)
+    photo.save(tmp_path / "me.png")
+    (tmp_path / "note.png").write_text("hello")
+    view = chromium.new_page(viewport={"width": width, "height": 800})
+    view.set_default_timeout(1000 * PATIENCE)
+    asked = []
+    view.on("request", lambda request: asked.append(request.url))
+    view.goto(f"http://127.0.0.1:{page.port}/")
+    view.wait_for_selector("canvas")
+
+    def load(name):
+        view.locator("input[type=file]").first.set_input_files(tmp_path / name)
+
+    load("note.png")
+    view.get_by_text("note.png is not an image that can be read").wait_for()
+    view.get_by_text("Click to Upload").wait_for()
+    load("me.png")
+    canvas = view.locator("canvas").first
+
+    def middle():
+        pixels = decoded(canvas.screenshot())
+        row, column = pixels.shape[0] // 2, pixels.shape[1] // 2
+        return pixels[row - 20 : row + 20, column - 20 : column + 20]
+
+    def wait(seen):
+        while not seen():  # nothing on the page says when the editor has drawn
+            view.wait_for_timeout(200)
+
+    wait(lambda: middle().std() > 30)  # the photo in place of the plain example
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    row, column = box["y"] + box["height"] / 2, box["x"] + box["width"] / 2
+    view.mouse.move(column, row)
+    view.mouse.down()
+    view.mouse.move(column + 20, row + 10, steps=3)
+    view.mouse.up()
+    view.get_by_role("button", name="Inpaint", exact=True).press("Enter")
+    view.wait_for_selector(".downloads a")
+    link = view.locator(".downloads a").get_attribute("href")
+    painted = view.get_by_alt_text("Painted", exact=True).get_attribute("src")
+    painted = decoded(base64.b64decode(painted.partition("base64,")[2]))
+    painted = np.abs(painted - PAINT[:3]).max(2) < 60  # JPEG
+    assert 20 < painted.sum() < 20000
+    changed = (decoded(page.get(f"/{link}")[1]) != np.array(photo)).any(2)
+    assert (changed & painted).sum() > 0.8 * painted.sum()
+    rows, columns = painted.nonzero()
+    changed[rows.min() - 3 : rows.max() + 4, columns.min() - 3 : columns.max() + 4] = False
+    assert not changed.any()
+    assert view.evaluate("document.documentElement.scrollWidth") <= width
+
+    wait(lambda: middle()[..., 0].mean() > 150)
+    view.get_by_label("Clear canvas").press("Enter")  # which would leave the editor without a photo
+    wait(lambda: middle().std() > 30 and middle()[..., 0].mean() < 100)
+    view.get_by_role("button", name="Inpaint", exact=True).press("Enter")
+    view.get_by_text("Nothing is painted").wait_for()
+    view.get_by_role("button", name="Squares, instead").press("Enter")
+    view.get_by_role("button", name="Place a square").press("Enter")
+    wait(lambda: middle()[..., 0].mean() > 150)
+    view.get_by_role("button", name="Inpaint", exact=True).press("Enter")
+    wait(lambda: view.locator(".downloads a").get_attribute("href") != link)
+    new = view.locator(".downloads a").get_attribute("href")
+    changed = (decoded(page.get(f"/{new}")[1]) != np.array(photo)).any(2)
+    assert changed[75:125, 125:175].mean() > 0.95
+    changed[75:125, 125:175] = False
+    assert not changed.any()
+    assert {url.split("/")[2] for url in asked if url.startswith("http")} == {f"127.0.0.1:{page.port}"}
+    assert files(page.folder) == []
+    view.close()
 
 
 @pytest.mark.parametrize(

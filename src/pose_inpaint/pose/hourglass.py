@@ -68,6 +68,10 @@ class HourglassEstimator:
         min_confidence: Minimum mean confidence of the joints for a person to count as found, in (0, 1).
         device: Device to compute on.
 
+    Attributes:
+        learned: Side in pixels of the square images that it was trained on, or None if unknown. It sees images as they
+            are, so it finds little in those of another size.
+
     Raises:
         InputError: The weights can't be loaded, or an argument is out of range.
     """
@@ -84,6 +88,7 @@ class HourglassEstimator:
         self.network = found.network().to(device)
         self.device, self.min_confidence = torch.device(device), min_confidence
         self.name = f"{found.name} ({min_confidence:g})"
+        self.learned: int | None = found.config.get("data", {}).get("size")
 
     def __call__(self, images: Float[Tensor, "b 3 h w"], near: Poses | None = None) -> Poses:
         """Estimate the poses of a batch on the whole images; `near` is ignored."""

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from pose_inpaint.api import Model, load
-from pose_inpaint.data.images import to_image, to_tensor
+from pose_inpaint.data.images import resize, to_image, to_tensor
 from pose_inpaint.data.joints import JOINTS
 from pose_inpaint.data.masks import shrink
 from pose_inpaint.errors import InputError
@@ -93,13 +93,23 @@ class Restorer:
             shown[caption] = other(small, masked, seed=seed)
             seconds[caption] = time.perf_counter() - started
         if pose and self.estimator is not None:
-            shown[POSE] = self._draw_pose(to_shown(outputs[0]), self.estimator)
+            first = to_shown(outputs[0])
+            joints = find_pose(first, self.estimator)
+            shown[POSE] = first if joints is None else draw_pose(first, joints)
         return Restored(outputs, shown, seconds)
 
-    @staticmethod
-    def _draw_pose(image: Image.Image, estimator: PoseEstimator) -> Image.Image:
-        poses = estimator(to_tensor(image)[None].float() / 255)
-        return draw_pose(image, poses.joints[0]) if poses.found[0] else image
+
+def find_pose(image: Image.Image, estimator: PoseEstimator) -> Float[Tensor, "14 3"] | None:
+    """Find a pose in an image, at the size that the estimator learned if it has one; None if there is nobody.
+
+    Returns:
+        x and y in pixels of the image and confidence of each of `JOINTS`, (14, 3).
+    """
+    side = getattr(estimator, "learned", None)
+    width, height = image.size if side is None else (side, side)
+    poses = estimator(resize(to_tensor(image), height, width)[None].float() / 255)
+    scale = torch.tensor([image.width / width, image.height / height, 1])
+    return poses.joints[0] * scale if poses.found[0] else None
 
 
 def load_models(checkpoint: str, beside: str | None, device: str) -> tuple[Model, dict[str, Model]]:

@@ -149,6 +149,7 @@ def test_a_name_belongs_to_one_file_of_weights(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", [name for name, folder in PACKAGED.items() if folder.is_dir()])
 def test_weights_in_the_package(name):
     estimator = HourglassEstimator(name)
+    assert estimator.learned == 128
     assert estimator.name.startswith(f"hourglass {name} ")
     assert sum(parameter.numel() for parameter in estimator.network.parameters()) == 421_356
     assert (PACKAGED[name] / "model.safetensors").stat().st_size < 1e6

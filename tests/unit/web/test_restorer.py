@@ -11,7 +11,7 @@ from pose_inpaint.models.inference import ImageInpainter
 from pose_inpaint.pose.estimator import Poses
 from pose_inpaint.types import InpaintingOutput
 from pose_inpaint.web.photos import PAINT
-from pose_inpaint.web.restorer import Restorer, draw_pose, load_models
+from pose_inpaint.web.restorer import Restorer, draw_pose, find_pose, load_models
 
 PIXELS = np.random.default_rng(5).integers(60, 256, (20, 30, 3), dtype=np.uint8)
 PHOTO = Image.fromarray(PIXELS)
@@ -111,6 +111,14 @@ def test_the_pose_is_drawn_on_the_first_output(found):
     assert (estimator.images[0][0].mul(255).round().byte().permute(1, 2, 0).numpy() == first).all()
     assert (np.array(restored.shown["Pose"]) != first).any() == found
     assert "Pose" not in Restorer(model(), {}, estimator)(PHOTO, PAINTED).shown
+
+
+def test_an_estimator_sees_the_size_that_it_learned():
+    estimator = Estimator(True)
+    estimator.learned = 10
+    joints = find_pose(PHOTO, estimator)  # of 30 x 20 pixels
+    assert estimator.images[0].shape == (1, 3, 10, 10)
+    assert joints[0].tolist() == [5 * 3, 10 * 2, 1]
 
 
 def test_a_limb_is_a_line_between_found_joints():
