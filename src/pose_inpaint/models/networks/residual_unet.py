@@ -6,7 +6,7 @@ levels for an image-wide field (Vaswani et al. 2017), sub-pixel convolution at b
 layer starts at zero, so that an untrained network scores exactly as its fill does.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
@@ -39,12 +39,20 @@ class ChannelNorm(nn.Module):
         return normalised.permute(0, 3, 1, 2)
 
 
+NORMALIZATIONS: dict[str, Callable[[int], nn.Module]] = {
+    "layer": ChannelNorm,
+    "batch": nn.BatchNorm2d,
+    "none": lambda _: nn.Identity(),
+}
+"""Normalisations of the residual blocks, by their names in the configuration."""
+
+
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions around a SiLU, added to their input; the second starts at zero."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, normalization: str = "layer") -> None:
         super().__init__()
-        self.norm = ChannelNorm(channels)
+        self.norm = NORMALIZATIONS[normalization](channels)
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
         nn.init.zeros_(self.conv2.weight)
@@ -83,31 +91,46 @@ class Generator(nn.Module):
 
     The fill and the mask are folded by a pixel unshuffle of 2 into half the resolution, where the first of four levels
     works; each further level halves the resolution again. It has 3,680,908 parameters by default (0.44 million at width
-    11, 7.0 million at width 44). It normalises without batch statistics.
+    11, 7.0 million at width 44). By default it
+    normalises without batch statistics.
 
     Args:
         width: Number of channels of the first level; the levels have `LEVELS` times as many.
         depths: Number of residual blocks of each level; the decoder's levels have as many as the encoder's.
+        prefill: Whether the network sees and corrects the push-pull fill; otherwise it starts from mid-grey holes.
+        attention: Whether the coarser levels end in self-attention.
+        normalization: One of `NORMALIZATIONS`, of the residual blocks; "batch" uses batch statistics.
 
     Raises:
-        InputError: `width` or a depth is not positive, or there are not four depths.
+        InputError: `width` or a depth is not positive, there are not four depths, or the normalisation is unknown.
     """
 
     stride = 16
     """Required divisor of the input's sides, in pixels."""
 
-    def __init__(self, width: int = 32, depths: Sequence[int] = (2, 3, 3, 2)) -> None:
+    def __init__(
+        self,
+        width: int = 32,
+        depths: Sequence[int] = (2, 3, 3, 2),
+        *,
+        prefill: bool = True,
+        attention: bool = True,
+        normalization: str = "layer",
+    ) -> None:
         super().__init__()
         if width < 1:
             raise InputError(f"model.width={width}: must be at least 1")
         if len(depths) != len(LEVELS) or min(depths) < 1:
             raise InputError(f"model.depths={list(depths)}: give {len(LEVELS)} numbers of blocks of at least 1")
+        if normalization not in NORMALIZATIONS:
+            raise InputError(f"model.normalization={normalization}: must be one of {', '.join(NORMALIZATIONS)}")
+        self.prefill = prefill
         channels = [factor * width for factor in LEVELS]
         self.first = nn.Conv2d(4 * (3 + 1), width, 3, padding=1)
         self.encoder = nn.ModuleList(
             nn.Sequential(
-                *(ResidualBlock(c) for _ in range(depth)),
-                *([SelfAttention(c, factor)] if factor in ATTENDING else []),
+                *(ResidualBlock(c, normalization) for _ in range(depth)),
+                *([SelfAttention(c, factor)] if attention and factor in ATTENDING else []),
             )
             for c, depth, factor in zip(channels, depths, LEVELS, strict=True)
         )
@@ -115,7 +138,7 @@ class Generator(nn.Module):
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairwise(channels))
         self.join = nn.ModuleList(nn.Conv2d(2 * c, c, 1) for c in channels[:-1])
         self.decoder = nn.ModuleList(
-            nn.Sequential(*(ResidualBlock(c) for _ in range(depth)))
+            nn.Sequential(*(ResidualBlock(c, normalization) for _ in range(depth)))
             for c, depth in zip(channels[:-1], depths[:-1], strict=True)
         )
         self.last = nn.Conv2d(width, 4 * 3, 3, padding=1)
@@ -136,7 +159,8 @@ class Generator(nn.Module):
             InputError: A side of the images is not a multiple of 16.
         """
         check_sides(known, self.stride)
-        fill = torch.where(mask > 0, push_pull(known, mask), known)
+        inside = push_pull(known, mask) if self.prefill else torch.zeros_like(known)
+        fill = torch.where(mask > 0, inside, known)
         folded = F.pixel_unshuffle(torch.cat([fill, mask], dim=1), 2)
         features = self.first(folded.contiguous(memory_format=torch.channels_last))
         skips = []

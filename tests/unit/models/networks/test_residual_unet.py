@@ -5,7 +5,7 @@ import torch
 
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.layers.push_pull import push_pull
-from pose_inpaint.models.networks.residual_unet import ChannelNorm, Generator, SelfAttention
+from pose_inpaint.models.networks.residual_unet import ChannelNorm, Generator, ResidualBlock, SelfAttention
 from pose_inpaint.types import EMPTY
 
 
@@ -37,6 +37,26 @@ def test_untrained_it_is_its_fill():
     known, mask = images()
     expected = torch.where(mask > 0, push_pull(known, mask), known)
     torch.testing.assert_close(Generator(4).eval()(known, mask).raw[:, 0], expected.clamp(-1, 1))
+
+
+def test_without_the_fill_it_starts_from_grey_holes():
+    known, mask = images()
+    raw = Generator(4, prefill=False).eval()(known, mask).raw[:, 0]
+    torch.testing.assert_close(raw, torch.where(mask > 0, 0, known))
+
+
+def test_attention_and_normalization_are_options():
+    plain = {name for name, _ in Generator(4).named_modules()}
+    assert any(isinstance(module, SelfAttention) for module in Generator(4).modules())
+    without = [type(module) for module in Generator(4, attention=False, normalization="none").modules()]
+    assert SelfAttention not in without
+    assert ChannelNorm not in without
+    batch = Generator(4, attention=False, normalization="batch")
+    blocks = sum(isinstance(module, ResidualBlock) for module in batch.modules())
+    assert sum(isinstance(module, torch.nn.BatchNorm2d) for module in batch.modules()) == blocks
+    assert {name for name, _ in batch.named_modules() if name.endswith(".norm")} <= plain
+    with pytest.raises(InputError, match=r"model.normalization=group: must be one of layer, batch, none"):
+        Generator(4, normalization="group")
 
 
 def test_its_size():
