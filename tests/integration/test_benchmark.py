@@ -244,6 +244,8 @@ def test_a_checkpoint_is_known_by_its_digest(command, done, tiny_checkpoint, tmp
         (["report=['names={maen: Mean}']"], ["report: names: no run is called maen; there are mean"]),
         (["report=['intervals=both']"], ["report: intervals=both: not one of full, half, none"]),
         (["redo=[tealea]"], ["redo=[tealea]", "mean, wide, net"]),
+        (["seeds=[3,3]"], ["seeds=[3, 3]: give each seed once"]),
+        (["seeds=[3,-1]"], ["seed=-1"]),
         (["data.root=/no/such"], ["data.root=/no/such"]),
         (["metric=[beauty]"], ["metric/beauty"]),
         (["methods.mean=null", "methods.wide=null", "methods.net=null"], ["methods: none to score"]),
@@ -295,3 +297,15 @@ def test_trainings_get_data_and_masks_and_scorings_scores_too(command, done, tmp
     assert {"mask=squares", "mask.count=[2,3]", "seed=7"} <= set(train) & set(evaluate)
     assert {"~metric.ssim", "examples=3", "name=net"} <= set(evaluate) - set(train)
     assert {"trainer=cpu", "test.enabled=false"} <= set(train) - set(evaluate)
+
+
+def test_experiments_are_trained_once_per_seed_and_scored_alike(command, done, tmp_path, started):
+    command("benchmark", *arguments(done, tmp_path / "out", "methods.wide=null", "seeds=[7,8]"))
+    last = [{a.split("=")[0]: a.split("=")[1] for a in each if a.startswith(("seed=", "hydra"))} for each in started]
+    assert [(each["hydra.run.dir"].removeprefix(f"{tmp_path}/out/"), each["seed"]) for each in last] == [
+        ("mean/evaluate", "2018"),
+        ("net_seed7/train", "7"),
+        ("net_seed7/evaluate", "2018"),
+        ("net_seed8/train", "8"),
+        ("net_seed8/evaluate", "2018"),
+    ]

@@ -22,6 +22,7 @@ from pose_inpaint.reporting.groups import GroupScore, score_groups, write_groups
 from pose_inpaint.reporting.latex import write_latex, write_latex_cost
 from pose_inpaint.reporting.names import print_names
 from pose_inpaint.reporting.paired_differences import best_method, compare
+from pose_inpaint.reporting.seeds import write_seeds
 from pose_inpaint.reporting.tables import Comparison, describe, write_csv, write_differences, write_markdown
 from pose_inpaint.tracking.files import CONTACT_SHEET, DIFFERENCES, EXAMPLES
 from pose_inpaint.tracking.lock import locked
@@ -35,7 +36,7 @@ HEADLINE = (
 )  # fmt: skip
 
 ALWAYS = (DIFFERENCES, "table.md", "table.csv", "table.tex")
-SOMETIMES = ("cost.tex", "groups.md", "groups.csv", CONTACT_SHEET, "curves.png", "curves.pdf")
+SOMETIMES = ("cost.tex", "groups.md", "groups.csv", "seeds.md", CONTACT_SHEET, "curves.png", "curves.pdf")
 """Files of a report: those that every one has, and those that depend on what the runs have."""
 
 
@@ -69,6 +70,7 @@ def report(config: DictConfig) -> None:
         if groups:
             write_groups_markdown(comparison, groups, folder / "groups.md")
             write_groups_csv(comparison, groups, folder / "groups.csv")
+        write_seeds(comparison, folder / "seeds.md", settings.seed)
         print((folder / "table.md").read_text(encoding="utf-8"))
         drawn = draw(comparison, groups, settings.images, folder, faults)
         _send(settings, plain_config(config), comparison, drawn)

@@ -30,7 +30,7 @@ WRITERS = {
 
 WRITTEN = (
     CONFIG, RUN, HISTORY, SAMPLES, SCORES_CSV, CONTACT_SHEET, EXAMPLES, "table.md", "table.csv", "table.tex",
-    "cost.tex", "groups.md", "groups.csv", "curves.png", "curves.pdf",
+    "cost.tex", "groups.md", "groups.csv", "seeds.md", "curves.png", "curves.pdf",
 )  # fmt: skip
 """What these commands write besides."""
 
