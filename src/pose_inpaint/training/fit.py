@@ -27,7 +27,7 @@ def fit(training: Training) -> BestOfPhase:
         with _released_loaders(trainer):
             trainer.fit(training.module, training.data, ckpt_path=checkpoint, weights_only=True)
     except RuntimeError as error:
-        if "DataLoader worker" in str(error):
+        if is_killed_reader(error):
             raise InputError(
                 f"data.workers: a process that reads images was killed ({str(error).splitlines()[-1].strip()}); if "
                 "memory ran out, use fewer; continue with resume=auto"
@@ -38,6 +38,11 @@ def fit(training: Training) -> BestOfPhase:
         raise
     kept = [callback for callback in trainer.callbacks if isinstance(callback, BestOfPhase)]  # type: ignore[attr-defined]
     return next((callback for callback in reversed(kept) if callback.scores), kept[-1])
+
+
+def is_killed_reader(error: RuntimeError) -> bool:
+    """Whether PyTorch says that a loader's process ended, rather than passing on an error raised in it."""
+    return "DataLoader worker (pid" in str(error)
 
 
 @contextmanager
