@@ -1,9 +1,11 @@
 """Configurations compared key by key."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from hydra.utils import get_object
 
 from pose_inpaint.errors import InputError
 
@@ -19,6 +21,19 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         elif value is not None:
             leaves[f"{prefix}{key}"] = value
     return leaves
+
+
+def with_defaults(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the default arguments of each `_target_`, so that an argument that came later is no difference."""
+    whole = {key: with_defaults(value) if isinstance(value, dict) else value for key, value in settings.items()}
+    if not isinstance(target := whole.get("_target_"), str):
+        return whole
+    try:
+        parameters = inspect.signature(get_object(target)).parameters.values()
+    except (ImportError, ValueError):  # no such object, or one without a signature: compared as it is
+        return whole
+    defaults = {each.name: each.default for each in parameters if each.default is not each.empty}
+    return {name: list(d) if isinstance(d, tuple) else d for name, d in defaults.items()} | whole
 
 
 def differing_keys(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -47,7 +62,7 @@ def check_same_settings(
         blocks: Keys of blocks or single values that must be the same.
         free: Full keys within the blocks that may differ.
     """
-    old, new = flat(before), flat(now)
+    old, new = (flat(with_defaults(settings)) for settings in (before, now))
     keys = [key for key in differing_keys(old, new) if key not in free]
     keys = [key for key in keys if any(f"{key}.".startswith(f"{block}.") for block in blocks)]
     if keys:
