@@ -207,3 +207,16 @@ def test_the_size_of_the_training_is_the_default_and_another_is_said(
     assert OmegaConf.load(tmp_path / "ev" / "config.yaml").data.size == size
     said = "data.size=48: the network was trained at 32, its size by default\n"
     assert outcome.err == (said if size == 48 else "")
+
+
+def test_the_cost_of_a_mirror_average_is_that_of_both_passes(command, tiny_data, tmp_path):
+    def cost(*more):
+        folder = tmp_path / f"{len(more)}"
+        arguments = ["model=pretrained", "data=chalearn", f"data.root={tiny_data}", "data.size=32", "data.workers=0"]
+        outcome = command("evaluate", *arguments, f"hydra.run.dir={folder}", "metric=[distortion]", *more)
+        assert outcome.status == 0, outcome.err
+        return json.loads((folder / "scores.json").read_text())["cost"]
+
+    alone, averaged = cost(), cost("postprocess=mirror")
+    assert averaged["parameters"] == alone["parameters"] == 3_680_908
+    assert averaged["gflop"] == 2 * alone["gflop"] > 0

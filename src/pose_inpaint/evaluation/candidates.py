@@ -36,11 +36,14 @@ class Method:
 def choose_method(settings: EvaluateSettings, device: torch.device) -> Method:
     """Build the method that `checkpoint` or `model` selects; raise `InputError` as `choose_inpainter` does."""
     inpainter, checkpoint = choose_inpainter(settings.model, settings.checkpoint, device)
-    inpaint = inpaint_fn(build.build_postprocess(settings.postprocess, inpainter), device, settings.seed)
+    processed = build.build_postprocess(settings.postprocess, inpainter)
+    inpaint = inpaint_fn(processed, device, settings.seed)
+    # A postprocess that is a module runs the network itself, maybe several times, which its cost has to show.
+    network = next((each for each in (processed, inpainter) if isinstance(each, nn.Module)), None)
+    network = network if isinstance(inpainter, nn.Module) else None
     if checkpoint is None:
         chosen = HydraConfig.get().runtime.choices.get("model") or "method"
         fields: dict[str, Any] = {"model": settings.model, "postprocess": settings.postprocess}
-        network = inpainter if isinstance(inpainter, nn.Module) else None
         size = None
         if isinstance(inpainter, Pretrained):
             release = inpainter.release
@@ -53,7 +56,6 @@ def choose_method(settings: EvaluateSettings, device: torch.device) -> Method:
         "checkpoint": CheckpointRecord(checkpoint.path.name, checkpoint.sha256(), checkpoint.phase),
         "batchnorm": checkpoint.batchnorm,
     }
-    network = inpainter if isinstance(inpainter, nn.Module) else None
     name = settings.name or f"{checkpoint.config['name']}, {checkpoint.phase}"
     return Method(name, inpaint, origin, network, checkpoint.config["data"]["size"])
 

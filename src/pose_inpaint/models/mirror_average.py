@@ -4,12 +4,12 @@ import dataclasses
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from pose_inpaint.types import Inpainter, InpaintingOutput
 
 
-class MirrorAverage:
+class MirrorAverage(nn.Module):
     """Inpaint each image and its mirror image, and average both outputs, the latter mirrored back.
 
     A network that isn't the same for left and right makes two errors, which partly cancel in the mean. It takes twice
@@ -20,10 +20,11 @@ class MirrorAverage:
     """
 
     def __init__(self, inpainter: Inpainter) -> None:
+        super().__init__()
         self.inpainter = inpainter
         self.stride: int = getattr(inpainter, "stride", 1)
 
-    def __call__(
+    def forward(
         self,
         known: Float[Tensor, "b 3 h w"],
         mask: Float[Tensor, "b 1 h w"],
