@@ -138,7 +138,9 @@ def one_line(error: Exception) -> str:
     """Shorten an error of Hydra's to its first lines, which name key and value."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if isinstance(error, OverrideParseException):
-        return f"{error.override}: can't be read as KEY=VALUE; write $HOME for ~ and quote other marks: 'KEY=\"VALUE\"'"
+        is_list = error.override.partition("=")[2].startswith("[")
+        quoted = 'each entry: \'KEY=["VALUE","VALUE"]\'' if is_list else "other marks: 'KEY=\"VALUE\"'"
+        return f"{error.override}: can't be read as KEY=VALUE; write $HOME for ~ and quote {quoted}"
     if isinstance(error, MissingConfigException):
         end = lines.index("Config search path:") if "Config search path:" in lines else len(lines)
         options = lines[2:end] or options_of(str(error.missing_cfg_file).rpartition("/")[0])
