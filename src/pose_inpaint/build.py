@@ -55,6 +55,7 @@ def build_data(
         augmentation,
         data.half,
         cast("Resizing", data.resize),
+        data.packed,
     )
 
 

@@ -21,7 +21,7 @@ SAME = (
     "trainer.max_epochs", "trainer.limit_train_batches",  # lengths of the one-cycle schedule
 )  # fmt: skip
 """Keys that a resumed training must have in common with its checkpoint."""
-FREE = ("data.root", "data.source.root", "data.source.extra", "data.workers")
+FREE = ("data.root", "data.source.root", "data.source.extra", "data.workers", "data.packed")
 """Keys among them that may differ: a data folder may move."""
 
 

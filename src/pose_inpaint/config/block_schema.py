@@ -98,6 +98,7 @@ class DataSettings:
     names: str = "*"
     half: Optional[str] = None
     resize: str = "antialias"
+    packed: bool = True
 
     def __post_init__(self) -> None:
         check_one_of("data.resize", self.resize, ("antialias", "opencv"))

@@ -42,6 +42,7 @@ class InpaintingData(LightningDataModule):
         augmentation: Random change of training images, or None.
         half: "A" or "B": a half of the training images, split by a digest of their names; None uses both.
         resizing: Method of `resize`.
+        packed: Whether to decode training and validation images once, into a file in the user's cache.
     """
 
     def __init__(
@@ -57,12 +58,13 @@ class InpaintingData(LightningDataModule):
         augmentation: Augmentation | None = None,
         half: str | None = None,
         resizing: Resizing = "antialias",
+        packed: bool = True,
     ) -> None:
         super().__init__()
         self.source, self.masks, self.size = source, masks, size
         self.batch_size, self.workers, self.seed, self.limit, self.names = batch_size, workers, seed, limit, names
         self.augmentation, self.half, self.resizing = augmentation, half, resizing
-        self._images: dict[str, ImageDataset] = {}
+        self.packed, self._images, self._packed = packed, dict[str, ImageDataset](), set[str]()
         self._start = {"epoch": 0, "batches": 0}
 
     def inspect(self, *splits: str) -> list[Inspection]:
@@ -104,8 +106,9 @@ class InpaintingData(LightningDataModule):
         """Training images, reshuffled each epoch; an incomplete last batch is dropped for the sake of batch norm."""
         self.check_batch_size()
         start = (self._start["epoch"], self._start["batches"] * self.batch_size)
-        sampler = EpochSampler(self.images("train"), *self._ranks(), self.seed, start)
-        return self._loader(self.images("train"), sampler=sampler, drop_last=True)
+        images = self._fast_images("train")
+        sampler = EpochSampler(images, *self._ranks(), self.seed, start)
+        return self._loader(images, sampler=sampler, drop_last=True, every_epoch=True)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Validation images in the order of their names, divided among the ranks, of which each needs one."""
@@ -113,7 +116,8 @@ class InpaintingData(LightningDataModule):
         ranks, rank = self._ranks()
         if len(images) < ranks:
             raise InputError(f"trainer.devices: {ranks} devices, but only {len(images)} validation images; use fewer")
-        return self._loader(images, sampler=PartSampler(images, ranks, rank))
+        images = self._fast_images("val")
+        return self._loader(images, sampler=PartSampler(images, ranks, rank), every_epoch=True)
 
     def test_dataloader(self) -> DataLoader[Batch]:
         """Test images in the order of their names."""
@@ -147,19 +151,35 @@ class InpaintingData(LightningDataModule):
         """Fixed sample of training images, spread over the split, to recalibrate batch-norm statistics."""
         images = self.images("train")
         count = min(len(images) // self.batch_size, batches) * self.batch_size
-        return self._loader(Subset(images, torch.linspace(0, len(images) - 1, count).long().tolist()))
+        chosen = Subset(images, torch.linspace(0, len(images) - 1, count).long().tolist())
+        return self._loader(chosen, workers=self.workers if images.packed is None else 0)  # sooner read than forked
+
+    def _fast_images(self, split: str) -> ImageDataset:
+        """Return the images of a split that is read in every epoch, decoded once if `packed`."""
+        images = self.images(split)
+        if self.packed and split not in self._packed:
+            self._packed.add(split)  # also if it fails, so that it isn't tried and reported again
+            images.pack(split)
+        return images
 
     def _loader(
-        self, images: ImageDataset | Subset[Batch], sampler: Sampler[Any] | None = None, *, drop_last: bool = False
+        self,
+        images: ImageDataset | Subset[Batch],
+        sampler: Sampler[Any] | None = None,
+        *,
+        drop_last: bool = False,
+        every_epoch: bool = False,
+        workers: int | None = None,
     ) -> DataLoader[Batch]:
+        workers = self.workers if workers is None else workers
         end_readers_at_exit()
         return DataLoader(
             images,
             batch_size=self.batch_size,
             sampler=sampler,
             drop_last=drop_last,
-            num_workers=self.workers,
-            persistent_workers=False,
+            num_workers=workers,
+            persistent_workers=every_epoch and workers > 0,  # the epoch comes with each index, so they need no news
             pin_memory=torch.cuda.is_available(),
             collate_fn=collate,
             worker_init_fn=follow_parent,

@@ -6,7 +6,12 @@ from pathlib import Path
 
 def digest(*parts: object) -> int:
     """First 64 bits of a SHA-256 over the parts; the same on every machine and in every run, unlike `hash`."""
-    return int.from_bytes(hashlib.sha256("\0".join(map(str, parts)).encode()).digest()[:8], "big")
+    return int(text_digest(*parts)[:16], 16)
+
+
+def text_digest(*parts: object) -> str:
+    """SHA-256 over the parts, in hexadecimal."""
+    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
 
 
 def file_digest(path: Path) -> str:

@@ -19,8 +19,8 @@ SAME = (
 )  # fmt: skip
 PRECISIONS = {"64": "64-true", "32": "32-true", "16": "16-mixed", "bf16": "bf16-mixed"}  # as Lightning takes them
 FREE = (
-    *INITIAL, "data.workers", "data.batch_size", "data.root", "data.source.root", "data.source.extra",
-    "data.source.cache", "mask.root",
+    *INITIAL, "data.workers", "data.packed", "data.batch_size", "data.root", "data.source.root",
+    "data.source.extra", "data.source.cache", "mask.root",
 )  # fmt: skip
 """Keys that may change: initial weights are replaced by the checkpoint's, a data folder may move, and the batch size is
 compared as a total over all devices."""

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pose_inpaint.data.images import resize
-from pose_inpaint.data.maskdata import Block
-from pose_inpaint.data.masks import MaskData, MaskFolder, Squares, grow, read_mask, shrink
+from pose_inpaint.data.maskdata import Block, draw_blocks
+from pose_inpaint.data.masks import MaskData, MaskFolder, Squares, grow, read_mask, shrink, shrink_blocks
 from pose_inpaint.data.records import Record
 from pose_inpaint.errors import InputError
 from pose_inpaint.runtime.hashing import digest
@@ -58,6 +58,21 @@ def test_squares_keep_to_their_count_and_sides(masks, key, size):
         assert max(1, int(masks.side[0] * size)) <= side <= max(1, int(masks.side[1] * size))
         assert 0 <= row <= size - side
         assert 0 <= column <= size - side
+
+
+@settings(max_examples=60, deadline=None)
+@given(masks=squares(), key=st.tuples(st.integers(), names), size=st.integers(4, 70))
+def test_squares_that_exceed_max_share_are_left_out_as_they_are_drawn(masks, key, size):
+    draw = np.random.Generator(np.random.PCG64(digest(*key)))
+    shortest = max(1, int(masks.side[0] * size))
+    expected = []
+    for _ in range(draw.integers(*masks.count, endpoint=True)):
+        side = draw.integers(shortest, max(shortest, int(masks.side[1] * size)), endpoint=True)
+        row, column = (draw.integers(0, size - side, endpoint=True) for _ in range(2))
+        candidate = [*expected, Block(row, column, side)]
+        if not expected or draw_blocks(candidate, size, size).float().mean() <= masks.max_share:
+            expected = candidate
+    assert masks.blocks(key, size) == expected
 
 
 def test_every_count_is_drawn():
@@ -192,6 +207,18 @@ def test_masked_pixels_never_leak_into_known_ones(height, width, size, position)
     other = torch.where(masked, 100 * torch.rand(3, height, width), image)
     known = ~shrink(masked, size, size).expand(3, -1, -1)
     assert torch.equal(resize(image, size, size)[known], resize(other, size, size)[known])
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), height=st.integers(1, 90), width=st.integers(1, 90), size=st.integers(1, 90))
+def test_blocks_are_shrunk_as_their_mask_is(data, height, width, size):
+    blocks = []
+    for _ in range(data.draw(st.integers(1, 4))):
+        side = data.draw(st.integers(1, min(height, width)))
+        corner = [data.draw(st.integers(0, length - side)) for length in (height, width)]
+        blocks.append(Block(*corner, side))
+    whole = shrink(draw_blocks(blocks, height, width), size, size)
+    assert torch.equal(shrink_blocks(blocks, (height, width), size), whole)
 
 
 def test_shrinking_leaves_pixels_far_from_holes_known():
