@@ -389,7 +389,7 @@ def test_a_data_folder_that_vanishes_ends_the_run_by_name(command, ask, tiny_dat
             tiny_data.rename(tmp_path / "gone")
         whole(self, trainer, module, batch, batch_idx)
 
-    more = ["checkpoint.every_minutes=0"]
+    more = ["checkpoint.every_minutes=0", "data.packed=false"]
     for workers in (0, 1):
         with monkeypatch.context() as patch:
             patch.setattr(ProgressKeeper, "on_train_batch_start", vanish)
