@@ -407,17 +407,17 @@ def test_a_data_folder_that_vanishes_ends_the_run_by_name(command, ask, tiny_dat
 
 
 def test_a_reading_process_that_is_killed_ends_the_run_with_a_line(command, tiny_data, tmp_path, monkeypatch):
-    whole = ImageDataset.__getitem__
+    whole = ImageDataset.__getitems__
 
-    def die(self, key):
+    def die(self, keys):
         """Within a batch, so that it is missed: a reader that has handed on all of its epoch may end as it likes."""
-        if multiprocessing.parent_process() is not None and isinstance(key, tuple) and key[0] == 1:
+        if multiprocessing.parent_process() is not None and isinstance(keys[0], tuple) and keys[0][0] == 1:
             os.kill(os.getpid(), signal.SIGKILL)
-        return whole(self, key)
+        return whole(self, keys)
 
     more = ["data.workers=1", "checkpoint.every_minutes=0"]
     with monkeypatch.context() as patch:
-        patch.setattr(ImageDataset, "__getitem__", die)
+        patch.setattr(ImageDataset, "__getitems__", die)
         outcome = command("train", *arguments(tiny_data, tmp_path / "run", *more))
     assert outcome.status == 2
     assert outcome.err.splitlines()[-1].startswith("error: data.workers: a process that reads images was killed")

@@ -39,12 +39,7 @@ def decode(record: Record, size: int, resizing: Resizing = "antialias") -> Decod
 
 
 def read_record(
-    record: Record,
-    masks: Masks,
-    size: int,
-    epoch: int | None = None,
-    resizing: Resizing = "antialias",
-    decoded: Decoded | None = None,
+    record: Record, masks: Masks, size: int, epoch: int | None = None, resizing: Resizing = "antialias"
 ) -> Batch:
     """Read one image as a batch of one, at the network's resolution; raise `InputError` if a file can't be used.
 
@@ -54,17 +49,42 @@ def read_record(
         size: Side in pixels.
         epoch: Epoch of training for masks that vary, or None.
         resizing: Method of `resize`.
-        decoded: What `decode` returns for the record, if it is known.
     """
-    pixels, shape = decode(record, size, resizing) if decoded is None else decoded
-    masked = masks.mask(record, shape, size, epoch)
+    pixels, shape = decode(record, size, resizing)
+    return to_batch([record], pixels[None], [shape], masks, epoch)
+
+
+def to_batch(
+    records: Sequence[Record],
+    pixels: UInt8[Tensor, "b 3 s s"],
+    shapes: Sequence[tuple[int, int]],
+    masks: Masks,
+    epoch: int | None,
+) -> Batch:
+    """Make a batch of decoded images: draw their masks, and scale their joints.
+
+    Args:
+        records: Images.
+        pixels: What `decode` returns for each.
+        shapes: Height and width of each in its file, in pixels.
+        masks: Source of the masks.
+        epoch: Epoch of training for masks that vary, or None.
+
+    Raises:
+        InputError: An image has no usable mask.
+    """
+    size = pixels.shape[-1]
+    each = zip(records, shapes, strict=True)
+    mask = torch.stack([masks.mask(record, shape, size, epoch) for record, shape in each])[:, None]
     target = to_signed(pixels)
-    if record.original is None:
-        target = torch.where(masked, torch.full_like(target, torch.nan), target)
-    pose = None
-    if record.joints is not None:
-        pose = torch.tensor(record.joints)[None] * torch.tensor([size / shape[1], size / shape[0], 1.0])
-    return Batch(target[None], masked[None, None].float(), (record.name,), pose)
+    blind = torch.tensor([record.original is None for record in records])
+    if blind.any():
+        target = target.masked_fill(mask & blind.view(-1, 1, 1, 1), torch.nan)
+    joints, pose = [record.joints for record in records if record.joints is not None], None
+    if len(joints) == len(records):
+        scales = torch.tensor([[size / width, size / height, 1.0] for height, width in shapes])
+        pose = torch.tensor(joints) * scales[:, None]
+    return Batch(target, mask.float(), tuple(record.name for record in records), pose)
 
 
 def _join(original: UInt8[Tensor, "3 h w"], masked: UInt8[Tensor, "3 h w"], record: Record) -> UInt8[Tensor, "3 h w"]:
@@ -81,6 +101,8 @@ def _join(original: UInt8[Tensor, "3 h w"], masked: UInt8[Tensor, "3 h w"], reco
 
 def collate(batches: Sequence[Batch]) -> Batch:
     """Concatenate batches; drop the poses unless every batch has them."""
+    if len(batches) == 1:
+        return batches[0]
     poses = [batch.pose for batch in batches if batch.pose is not None]
     return Batch(
         target=torch.cat([batch.target for batch in batches]),
@@ -88,6 +110,19 @@ def collate(batches: Sequence[Batch]) -> Batch:
         names=tuple(name for batch in batches for name in batch.names),
         pose=torch.cat(poses) if len(poses) == len(batches) else None,
     )
+
+
+def split(batch: Batch) -> list[Batch]:
+    """Divide a batch into batches of one; the inverse of `collate`."""
+    return [
+        Batch(
+            batch.target[i : i + 1],
+            batch.mask[i : i + 1],
+            (name,),
+            None if batch.pose is None else batch.pose[i : i + 1],
+        )
+        for i, name in enumerate(batch.names)
+    ]
 
 
 class ImageDataset(Dataset[Batch]):
@@ -121,7 +156,18 @@ class ImageDataset(Dataset[Batch]):
         return len(self.records)
 
     def __getitem__(self, key: int | tuple[int, int]) -> Batch:
-        epoch, index = (None, key) if isinstance(key, int) else key
-        decoded = self.packed[index] if self.packed is not None else None
-        batch = read_record(self.records[index], self.masks, self.size, epoch, self.resizing, decoded)
-        return batch if epoch is None or self.augmentation is None else self.augmentation(batch, epoch)
+        (batch,) = self.__getitems__([key])
+        return batch
+
+    def __getitems__(self, keys: Sequence[int | tuple[int, int]]) -> list[Batch]:
+        """Read images of the same epoch at once, which PyTorch's loader asks for; packed ones come as one batch."""
+        epoch = None if isinstance(keys[0], int) else keys[0][0]
+        indices = [key if isinstance(key, int) else key[1] for key in keys]
+        records = [self.records[index] for index in indices]
+        if self.packed is not None:
+            batches = [to_batch(records, *self.packed.read(indices), self.masks, epoch)]
+        else:
+            batches = [read_record(record, self.masks, self.size, epoch, self.resizing) for record in records]
+        if epoch is None or self.augmentation is None:
+            return batches
+        return [self.augmentation(image, epoch) for batch in batches for image in split(batch)]

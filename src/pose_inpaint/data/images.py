@@ -230,7 +230,7 @@ def to_image(image: UInt8[Tensor, "3 h w"]) -> Image.Image:
 
 def to_signed(image: UInt8[Tensor, "... 3 h w"]) -> Float[Tensor, "... 3 h w"]:
     """Scale 0..255 to [-1, 1]."""
-    return image.float() / 127.5 - 1
+    return image.to(torch.float32, copy=True).div_(127.5).sub_(1)  # in place: new memory costs more than arithmetic
 
 
 def to_bytes(image: Float[Tensor, "... 3 h w"]) -> UInt8[Tensor, "... 3 h w"]:

@@ -152,10 +152,14 @@ class Squares:
         if epoch is None and self.evaluate_on == "maskdata" and record.blocks is not None:
             return MaskData().mask(record, shape, size, epoch)
         key = (self.seed, record.name, epoch) if self.varies and epoch is not None else (self.seed, record.name)
-        return draw_blocks(self.blocks(key, size), size, size)
+        return torch.from_numpy(self._draw(key, size)[1])
 
     def blocks(self, key: tuple[object, ...], size: int) -> list[Block]:
         """Draw the squares for a key in an image of `size` x `size` pixels: at least one, within `max_share`."""
+        return self._draw(key, size)[0]
+
+    def _draw(self, key: tuple[object, ...], size: int) -> tuple[list[Block], Bool[np.ndarray, "s s"]]:
+        """Draw the squares, and the mask that they make."""
         draw = np.random.Generator(np.random.PCG64(digest(*key)))
         shortest = max(1, int(self.side[0] * size))
         longest = max(shortest, int(self.side[1] * size))
@@ -164,7 +168,8 @@ class Squares:
         blocks: list[Block] = []
         for _ in range(int(draw.integers(*self.count, endpoint=True))):
             side = int(draw.integers(shortest, longest, endpoint=True))
-            row, column = (int(draw.integers(0, size - side, endpoint=True)) for _ in range(2))
+            row = int(draw.integers(0, size - side, endpoint=True))
+            column = int(draw.integers(0, size - side, endpoint=True))
             square = masked[row : row + side, column : column + side]
             before = square.copy()
             square[:] = True
@@ -172,7 +177,7 @@ class Squares:
                 blocks.append(Block(row, column, side))
             else:
                 square[:] = before
-        return blocks
+        return blocks, masked
 
 
 class MaskFolder:

@@ -36,7 +36,7 @@ Decoded = tuple[UInt8[Tensor, "3 s s"], tuple[int, int]]
 
 
 class PackedImages:
-    """Decoded images by index, read from a file that each process maps into memory.
+    """Decoded images, read by index from a file that each process maps into memory.
 
     Args:
         path: File that `pack` wrote; its stem is the key.
@@ -72,9 +72,11 @@ class PackedImages:
         self.path, self.count, self.size = state
         self._map()
 
-    def __getitem__(self, index: int) -> Decoded:
-        row = self._rows[index]
-        return torch.from_numpy(np.array(row["pixels"])), (int(row["height"]), int(row["width"]))
+    def read(self, indices: Sequence[int]) -> tuple[UInt8[Tensor, "b 3 s s"], list[tuple[int, int]]]:
+        """Copy some images, and the height and width of their files in pixels."""
+        rows = self._rows[list(indices)]
+        shapes = zip(rows["height"].tolist(), rows["width"].tolist(), strict=True)
+        return torch.from_numpy(rows["pixels"]), list(shapes)
 
 
 def _layout(size: int) -> np.dtype:

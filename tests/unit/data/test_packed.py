@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch.multiprocessing.reductions import shared_cache
 
-from pose_inpaint.data import dataset, packed
+from pose_inpaint.data import datamodule, dataset, packed
 from pose_inpaint.data.augmentation import Standard
 from pose_inpaint.data.datamodule import InpaintingData
 from pose_inpaint.data.dataset import ImageDataset
@@ -240,8 +240,9 @@ def test_reading_processes_get_the_path_and_not_the_pixels(tiny_data, decoded):
     images = data(tiny_data, size=48)._fast_images("train")
     sent = pickle.dumps(images.packed)
     assert len(sent) < 1000
-    assert torch.equal(pickle.loads(sent)[3][0], images.packed[3][0])
-    assert pickle.loads(sent)[3][1] == (48, 40)
+    (pixels, shapes), (expected, _) = (each.read([3, 1]) for each in (pickle.loads(sent), images.packed))
+    assert torch.equal(pixels, expected)
+    assert shapes == [(48, 40)] * 2
 
 
 def test_calibration_reads_packed_images_without_processes(tiny_data, decoded):
@@ -258,18 +259,17 @@ def test_calibration_reads_packed_images_without_processes(tiny_data, decoded):
 def test_reading_processes_stay_over_epochs_with_flat_memory(tiny_data, decoded, monkeypatch, is_packed, request):
     plain = data(tiny_data, is_packed=is_packed)
     expected = epochs(plain, 10)
-    whole = ImageDataset.__getitem__
 
     def count_objects():
         shared_cache.free_dead_references()  # of tensors that were sent, which PyTorch does after every 128
         gc.collect()
         return len(gc.get_objects())
 
-    def report(self, key):
-        batch = whole(self, key)
-        return replace(batch, names=(f"{batch.names[0]} {os.getpid()} {count_objects()}",))
+    def report(batches):
+        batch = dataset.collate(batches)
+        return replace(batch, names=tuple(f"{name} {os.getpid()} {count_objects()}" for name in batch.names))
 
-    monkeypatch.setattr(ImageDataset, "__getitem__", report)
+    monkeypatch.setattr(datamodule, "collate", report)
     module = data(tiny_data, is_packed=is_packed, workers=2)
     train, val = module.train_dataloader(), module.val_dataloader()
     ours, theirs = [], {}
