@@ -109,13 +109,9 @@ def pack(
         return PackedImages(path, len(records), size)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # filelock 4 closes its descriptor in forked children, so that readers don't keep the lock.
+        # The lock's file stays: a process that waits for it, and one that made another, would both hold a lock.
         with FileLock(path.with_suffix(".lock"), fallback_to_soft=False):
-            try:
-                return _open_or_build(path, records, size, decode, split)
-            finally:
-                with suppress(OSError):
-                    path.with_suffix(".lock").unlink()
+            return _open_or_build(path, records, size, decode, split)
     except (OSError, NotImplementedError) as error:
         _warn(f"{folder}: can't be written ({getattr(error, 'strerror', None) or error})", split)
         return None
