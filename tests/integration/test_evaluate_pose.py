@@ -2,9 +2,12 @@
 
 import csv
 import json
+from collections import Counter
 
 import pytest
 from conftest import add_joints
+
+from pose_inpaint.pose.hourglass import HourglassEstimator
 
 
 def evaluate(command, data, tmp_path, *more, run="run"):
@@ -20,7 +23,8 @@ HOURGLASS = ("pose=hourglass", "pose.estimator.min_confidence=0.001")
 
 
 def test_poses_are_scored_with_floor_and_ceiling(command, tiny_data, tiny_pose, tmp_path):
-    outcome = evaluate(command, tiny_data, tmp_path, "model=mean", *HOURGLASS, f"pose.weights={tiny_pose}")
+    more = ["model=mean", *HOURGLASS, f"pose.weights={tiny_pose}", "pose.bounds=true"]
+    outcome = evaluate(command, tiny_data, tmp_path, *more)
     assert outcome.status == 0, outcome.err
     scores = found(tmp_path)
     assert scores["pose"]["estimator"].startswith("hourglass ")
@@ -43,6 +47,31 @@ def test_poses_are_scored_with_floor_and_ceiling(command, tiny_data, tiny_pose, 
     assert mean == pytest.approx(scores["scores"]["wnjd_composite_whole"]["value"], rel=1e-6)
 
 
+def test_bounds_that_are_not_asked_for_come_from_the_cache_alone(command, tiny_data, tiny_pose, tmp_path, monkeypatch):
+    monkeypatch.setenv("POSE_INPAINT_CACHE", str(tmp_path / "cache"))
+    estimated = Counter()
+    estimate = HourglassEstimator.__call__
+
+    def counting(self, images, near=None):
+        estimated["images"] += len(images)
+        return estimate(self, images, near)
+
+    monkeypatch.setattr(HourglassEstimator, "__call__", counting)
+    more = [*HOURGLASS, f"pose.weights={tiny_pose}"]
+    first = evaluate(command, tiny_data, tmp_path, "model=mean", *more, run="first")
+    images = found(tmp_path, "first")["n"]
+    assert "Floor and ceiling of WNJD are left out; pose.bounds=true scores them" in first.out
+    assert "floor" not in found(tmp_path, "first")["pose"]
+    assert estimated["images"] == 2 * images  # originals and composites
+    evaluate(command, tiny_data, tmp_path, "model=mean", *more, "pose.bounds=true", run="asked")
+    assert estimated["images"] == (2 + 3) * images  # composites, re-saved originals and masked images
+    evaluate(command, tiny_data, tmp_path, "model=black", *more, run="again")
+    assert estimated["images"] == (5 + 1) * images
+    assert found(tmp_path, "again")["pose"] == found(tmp_path, "asked")["pose"]
+    evaluate(command, tiny_data, tmp_path, "model=black", *more, "data.limit=2", run="others")
+    assert "floor" not in found(tmp_path, "others")["pose"]
+
+
 def test_the_original_as_its_own_prediction_has_a_wnjd_of_0(command, tiny_data, tiny_pose, tmp_path):
     more = [f"predictions={tiny_data}/test/Y", *HOURGLASS, f"pose.weights={tiny_pose}"]
     assert evaluate(command, tiny_data, tmp_path, *more).status == 0
@@ -52,7 +81,8 @@ def test_the_original_as_its_own_prediction_has_a_wnjd_of_0(command, tiny_data, 
 
 
 def test_black_squares_are_their_own_ceiling(command, tiny_data, tiny_pose, tmp_path):
-    assert evaluate(command, tiny_data, tmp_path, "model=black", *HOURGLASS, f"pose.weights={tiny_pose}").status == 0
+    more = ["model=black", *HOURGLASS, f"pose.weights={tiny_pose}", "pose.bounds=true"]
+    assert evaluate(command, tiny_data, tmp_path, *more).status == 0
     scores = found(tmp_path)
     ceiling = scores["pose"]["ceiling"]["scores"]["wnjd_raw_whole"]
     assert scores["scores"]["wnjd_composite_whole"] == pytest.approx(ceiling)
@@ -68,7 +98,7 @@ def test_joints_are_chosen(command, tiny_data, tiny_pose, tmp_path, joints, regi
 
 def test_annotated_joints_are_a_reference(command, tiny_data, tiny_pose, tmp_path):
     add_joints(tiny_data)
-    more = ["model=mean", *HOURGLASS, f"pose.weights={tiny_pose}", "pose.reference=annotated"]
+    more = ["model=mean", *HOURGLASS, f"pose.weights={tiny_pose}", "pose.reference=annotated", "pose.bounds=true"]
     assert evaluate(command, tiny_data, tmp_path, *more).status == 0
     assert found(tmp_path)["pose"]["floor"]["scores"]["wnjd_raw_whole"]["value"] > 0
 
@@ -81,6 +111,7 @@ def test_annotated_joints_are_a_reference(command, tiny_data, tiny_pose, tmp_pat
         (["pose=blazepose", "pose.model_dir=/nowhere"], "pose.model_dir: no such file: /nowhere/pose_detection.tflite"),
         (["pose=openpose"], "blazepose, hourglass, keypoint_rcnn, none"),
         (["pose.joints=most"], "pose.joints=most: not one of all, masked, both"),
+        (["pose.bounds=cached"], "pose.bounds=cached: must be auto, true or false"),
         (["pose.resave_quality=0"], "pose.resave_quality=0: must be in 1..100"),
         (["examples=-1"], "examples=-1"),
         (["metric=[distortion,beauty]"], "metric/beauty"),

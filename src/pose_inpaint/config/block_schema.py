@@ -318,7 +318,7 @@ class PoseSettings:
     reference: str
     joints: str
     images: list[str]
-    bounds: bool
+    bounds: Any  # auto, true or false
     resave_quality: int
     scores: dict[str, Any]
     estimator: Optional[dict[str, Any]] = None
@@ -327,4 +327,6 @@ class PoseSettings:
 
     def __post_init__(self) -> None:
         check_one_of("pose.joints", self.joints, tuple(JOINTS))
+        must = "must be auto, true or false"
+        check_value("pose.bounds", self.bounds, must, lambda v: isinstance(v, bool) or v == "auto")
         check_value("pose.resave_quality", self.resave_quality, "must be in 1..100", lambda v: 1 <= v <= 100)

@@ -1,7 +1,7 @@
 """Score one method on one split and write the results, for `evaluate` and the end of `train`."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,14 @@ from torchmetrics import Metric
 from pose_inpaint.config.block_schema import JOINTS
 from pose_inpaint.config.schema import EvaluateSettings
 from pose_inpaint.data.datamodule import InpaintingData
+from pose_inpaint.data.dataset import ImageDataset
 from pose_inpaint.data.inspection import Inspection
-from pose_inpaint.data.records import Record
 from pose_inpaint.evaluation.candidates import Method
 from pose_inpaint.evaluation.checks import find_originals
 from pose_inpaint.evaluation.cost import describe_cost
 from pose_inpaint.evaluation.evaluator import score, timed
 from pose_inpaint.evaluation.examples import draw_ranked, write_examples
-from pose_inpaint.evaluation.pose_bounds import score_bounds
+from pose_inpaint.evaluation.pose_bounds import find_bounds
 from pose_inpaint.evaluation.scores_file import Bound, Dataset, PoseRecord, ScoresFile
 from pose_inpaint.metrics.bootstrap import Estimate
 from pose_inpaint.pose.comparison import PoseJudge
@@ -54,6 +54,7 @@ def evaluate(
         InputError: An image has no original, or a score can't be computed.
     """
     images, batches = data.images(settings.split), data.split_dataloader(settings.split)
+    annotation = None if judge is None else _joints_digest(judge, images)
     seconds: dict[str, float] = {}
     if judge is not None:
         with timed(seconds, "poses of originals"):
@@ -61,9 +62,11 @@ def evaluate(
     scores = score(method.inpaint, batches, metrics, device, seed=settings.seed, title=f"Scoring {settings.split}")
     seconds |= scores.seconds
     bounds: dict[str, Bound] = {}
-    if judge is not None and settings.pose.bounds:
+    if judge is not None:
+        identity = [inspection.digest, scores.masks_sha256, *scores.names, settings.data.size, annotation]
+        joints = JOINTS[settings.pose.joints]
         with timed(seconds, "pose bounds"):
-            bounds = score_bounds(judge, settings.pose, JOINTS[settings.pose.joints], batches, settings.seed)
+            bounds = find_bounds(judge, settings.pose, joints, batches, settings.seed, identity)
     folder = Path(settings.run_dir)
     root = settings.data.root
     file = ScoresFile(
@@ -73,7 +76,9 @@ def evaluate(
         seed=settings.seed,
         metric=settings.metric,
         mean_fill=mean_fill,
-        pose=None if judge is None else _describe_poses(judge, images.records, bounds),
+        pose=None if judge is None else PoseRecord(
+            judge.estimator.name, judge.kind, joints_sha256=annotation, **bounds
+        ),
         seconds=seconds,
         cost=describe_cost(
             scores.meter, method.network, settings.data.size, settings.data.batch_size,
@@ -92,11 +97,8 @@ def evaluate(
     return file
 
 
-def _describe_poses(judge: PoseJudge, records: Sequence[Record], bounds: Mapping[str, Bound]) -> PoseRecord:
-    digest = joints_digest(records) if judge.kind == "annotated" else None
-    return PoseRecord(judge.estimator.name, judge.kind, joints_sha256=digest, **bounds)
-
-
-def joints_digest(records: Sequence[Record]) -> str:
-    """SHA-256 of the images' annotated joints."""
-    return hashlib.sha256(repr([(record.name, record.joints) for record in records]).encode()).hexdigest()
+def _joints_digest(judge: PoseJudge, images: ImageDataset) -> str | None:
+    """SHA-256 of the images' annotated joints, if poses are compared with them."""
+    if judge.kind != "annotated":
+        return None
+    return hashlib.sha256(repr([(record.name, record.joints) for record in images.records]).encode()).hexdigest()

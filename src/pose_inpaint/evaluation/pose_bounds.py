@@ -1,7 +1,11 @@
 """Floor and ceiling of the pose scores: the same estimator and images, without inpainting."""
 
+import hashlib
 import io
+import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 
 import torch
 from jaxtyping import Float
@@ -14,7 +18,45 @@ from pose_inpaint.data.images import to_bytes, to_image, to_signed, to_tensor
 from pose_inpaint.evaluation.evaluator import score
 from pose_inpaint.evaluation.scores_file import Bound
 from pose_inpaint.pose.comparison import PoseJudge
+from pose_inpaint.runtime.cache import cache_folder
+from pose_inpaint.tracking.provenance import write_json
 from pose_inpaint.types import Batch, InpaintingOutput
+
+CACHE_VERSION = 1  # raised when bounds would be scored differently
+
+
+def find_bounds(
+    judge: PoseJudge,
+    pose: PoseSettings,
+    regions: Sequence[str],
+    batches: Iterable[Batch],
+    seed: int,
+    scored: Sequence[object],
+) -> dict[str, Bound]:
+    """Take the bounds from the cache, or score them if `pose.bounds` is true; empty if they were left out.
+
+    Args:
+        judge: Comparison of poses.
+        pose: Settings of the poses.
+        regions: Joints that count.
+        batches: Images with their originals.
+        seed: Random seed of the intervals.
+        scored: What identifies images, masks and annotated joints.
+    """
+    if pose.bounds is False:
+        return {}
+    quality, seeded = pose.resave_quality, [seed, CACHE_VERSION]
+    settings = [judge.estimator.name, judge.kind, list(pose.scores.items()), list(regions), quality, *scored, *seeded]
+    file = cache_folder() / "pose_bounds" / f"{hashlib.sha256(repr(settings).encode()).hexdigest()}.json"
+    with suppress(OSError, ValueError, TypeError, AttributeError):  # missing or damaged
+        return {which: Bound(**bound) for which, bound in json.loads(file.read_text(encoding="utf-8")).items()}
+    if pose.bounds == "auto":
+        return {}
+    bounds = score_bounds(judge, pose, regions, batches, seed)
+    with suppress(OSError):  # an unwritable cache only costs time
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(file, {which: asdict(bound) for which, bound in bounds.items()})
+    return bounds
 
 
 def score_bounds(

@@ -5,8 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pose_inpaint.metrics.bootstrap import ratio
-from pose_inpaint.metrics.per_image import ImageMetric, region_weights
-from pose_inpaint.models.layers.structural_similarity import WINDOW, structural_similarity
+from pose_inpaint.metrics.per_image import ImageMetric
+from pose_inpaint.models.layers.structural_similarity import WINDOW, moments, structural_similarity
 
 SMALLEST_MSE = 1e-10  # smaller errors count as this one, 100 dB
 
@@ -23,7 +23,7 @@ class MSE(ImageMetric):
         self, prediction: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "n 1 h w"]
     ) -> Float[Tensor, "n 3"]:
         """Mean squared error per image and region."""
-        return mean_over((prediction - target).square().mean(1), region_weights(mask))
+        return mean_over((prediction - target).square().mean(1), self.region_weights(mask))
 
 
 def to_decibels(mse: Float[Tensor, " ..."]) -> Float[Tensor, " ..."]:
@@ -54,7 +54,7 @@ class PooledPSNR(ImageMetric):
         self, prediction: Float[Tensor, "n 3 h w"], target: Float[Tensor, "n 3 h w"], mask: Float[Tensor, "n 1 h w"]
     ) -> Float[Tensor, "n 3 2"]:
         """Sum of squared errors and number of values per image and region."""
-        weights = region_weights(mask)
+        weights = self.region_weights(mask)
         squared = ((prediction - target).square().sum(1, keepdim=True) * weights).sum((2, 3))
         return torch.stack([squared, weights.sum((2, 3)) * prediction.shape[1]], dim=2)
 
@@ -79,9 +79,11 @@ class SSIM(ImageMetric):
     ) -> Float[Tensor, "n 3"]:
         """Structural similarity per image and region."""
         # One image at a time, so that the five moments fit into the processor's cache.
-        maps = [structural_similarity(p, t).mean(0) for p, t in zip(prediction, target, strict=True)]
+        of_targets = self.once("moments", lambda: [moments(t) for t in target])
+        triples = zip(prediction, target, of_targets, strict=True)
+        maps = [structural_similarity(p, t, of_target).mean(0) for p, t, of_target in triples]
         border = WINDOW // 2
-        return mean_over(torch.stack(maps), region_weights(mask)[..., border:-border, border:-border])
+        return mean_over(torch.stack(maps), self.region_weights(mask)[..., border:-border, border:-border])
 
 
 class DSSIM(SSIM):

@@ -1,8 +1,8 @@
 """Base class of metrics that store a value per image, so that any group of images can be scored from one pass."""
 
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import get_args
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, TypeVar, cast, get_args
 
 import torch
 from jaxtyping import Float
@@ -13,6 +13,7 @@ from torchmetrics.utilities import dim_zero_cat
 from pose_inpaint.metrics.bootstrap import Estimate, estimate, ratio
 from pose_inpaint.types import Batch, ImageKind, InpaintingOutput, Region, check_choice, region_weight
 
+Shared = TypeVar("Shared")
 REGIONS: tuple[Region, ...] = get_args(Region)
 
 
@@ -38,6 +39,7 @@ class ImageMetric(Metric):
         check_choice("metric: image", image, ImageKind)
         check_choice("metric: region", region, Region)
         self.image, self.region = image, region
+        self.shared: dict[Hashable, Any] | None = None
         self.add_state("values", default=[], dist_reduce_fx="cat")
 
     @property
@@ -68,14 +70,26 @@ class ImageMetric(Metric):
         valid = ~values.isnan() if values.ndim == 1 else ~values.isnan().any(1)
         return estimate(self.terms(values[valid]), self.finish, seed)
 
+    def once(self, key: Hashable, compute: Callable[[], Shared]) -> Shared:
+        """Compute what depends on the batch and its output alone, once for all metrics of a collection."""
+        if self.shared is None:
+            return compute()
+        if key not in self.shared:
+            self.shared[key] = compute()
+        value: Shared = self.shared[key]
+        return value
+
+    def region_weights(self, mask: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 3 h w"]:
+        """Weights of the regions whole, hole and known: 1 for pixels inside, 0 elsewhere."""
+        return self.once("regions", lambda: torch.cat([region_weight(mask, region) for region in REGIONS], dim=1))
+
     def update(self, batch: Batch, output: InpaintingOutput) -> None:
         """Add a batch."""
-        prediction = output.image(self.image, batch)
-        samples = prediction.shape[1]
+        samples = output.raw.shape[1]
         measured = self.measure(
-            to_unit(prediction.flatten(0, 1)),
-            to_unit(batch.target.repeat_interleave(samples, dim=0)),
-            to_double(batch.mask.repeat_interleave(samples, dim=0)),
+            self.once(self.image, lambda: to_unit(output.image(self.image, batch).flatten(0, 1))),
+            self.once("target", lambda: to_unit(batch.target.repeat_interleave(samples, dim=0))),
+            self.once("mask", lambda: to_double(batch.mask.repeat_interleave(samples, dim=0))),
         )
         self.values.append(measured.reshape(-1, samples, *measured.shape[1:]).mean(1))
 
@@ -99,9 +113,20 @@ def to_double(values: Float[Tensor, " ..."]) -> Float[Tensor, " ..."]:
     return values.cpu().double() if values.device.type == "mps" else values.double()
 
 
-def region_weights(mask: Float[Tensor, "n 1 h w"]) -> Float[Tensor, "n 3 h w"]:
-    """Weights of the regions whole, hole and known: 1 for pixels inside, 0 elsewhere."""
-    return torch.cat([region_weight(mask, region) for region in REGIONS], dim=1)
+class Collection(MetricCollection):
+    """Metrics that share what they compute from a batch, as long as `update` takes."""
+
+    def update(self, batch: Batch, output: InpaintingOutput) -> None:  # type: ignore[override]
+        """Add a batch."""
+        members = [cast("ImageMetric", metric) for metric in self.children()]
+        shared: dict[Hashable, Any] = {}
+        try:
+            for metric in members:
+                metric.shared = shared
+            super().update(batch, output)
+        finally:
+            for metric in members:
+                metric.shared = None
 
 
 def collect(metrics: Mapping[str, ImageMetric]) -> MetricCollection:
@@ -109,4 +134,4 @@ def collect(metrics: Mapping[str, ImageMetric]) -> MetricCollection:
     groups = defaultdict(list)
     for name, metric in metrics.items():
         groups[type(metric).measure, metric.image, metric.measured_by].append(name)
-    return MetricCollection(dict(metrics), compute_groups=list(groups.values()))
+    return Collection(dict(metrics), compute_groups=list(groups.values()))

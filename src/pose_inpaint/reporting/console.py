@@ -6,6 +6,7 @@ from pose_inpaint.evaluation.scores_file import PoseRecord, ScoresFile
 from pose_inpaint.metrics.bootstrap import Estimate
 from pose_inpaint.metrics.score_names import POSE_REGIONS, WNJD_IN_WORDS, ScoreName
 
+NO_BOUNDS = "Floor and ceiling of WNJD are left out; pose.bounds=true scores them, in twice the time of the poses."
 LABEL = 28  # width of the first column, in characters
 
 
@@ -22,7 +23,7 @@ def score_table(file: ScoresFile, rank_by: str, estimator: str | None) -> str:
         lines.append(f"{name!s:<{LABEL}}{name.format(file.of_sets[str(name)]):>10}   of the set as a whole")
     if estimator is not None:
         lines.append(f"\nPoses: {estimator}\n{WNJD_IN_WORDS}")
-        lines += describe_bounds(file.pose)
+        lines += describe_bounds(file.pose) or [NO_BOUNDS]
     for name in map(ScoreName.parse, [rank_by, *(n for n in file.scores if n.startswith("wnjd_"))]):
         for title, groups_of in (("mask ratio", file.by_mask_ratio), ("source", file.by_source)):
             if len(groups_of) > 1 or title == "mask ratio":

@@ -149,3 +149,14 @@ def test_mean_fill_by_hand():
     mask = torch.tensor([0.0, 0, 1, 1]).view(1, 1, 2, 2)
     assert MeanFill()(known, mask).raw[0, 0, 0].flatten().tolist() == [0, 0.5, 0.25, 0.25]
     assert MeanFill()(known, torch.ones_like(mask)).raw.eq(0).all()
+
+
+def test_each_image_is_inpainted_once(batches):
+    seen = []
+
+    def inpaint(batch):
+        seen.extend(batch.names)
+        return black(batch)
+
+    take(batches, inpaint)
+    assert seen == ["a", "b", "c", "d"]

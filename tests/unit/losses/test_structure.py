@@ -45,6 +45,17 @@ def test_structural_error_of_the_original_is_0_and_has_a_gradient_elsewhere():
     assert (raw.grad[0, 0] * batch.mask[0]).abs().sum() > 0
 
 
+def test_scoring_in_inference_mode_leaves_the_loss_trainable():
+    batch, output = sample(25, 21)  # of a size that no other test has
+    with torch.inference_mode():
+        before = StructuralError(1.0, "raw")(batch, output, None)
+    raw = output.raw.clone().requires_grad_()
+    after = StructuralError(1.0, "raw")(batch, InpaintingOutput(raw=raw), None)
+    after.backward()
+    assert after.item() == before.item()
+    assert raw.grad.abs().sum() > 0
+
+
 def test_mixed_precision_computes_it_in_full():
     batch, output = sample()
     full = StructuralError(1.0)(batch, output, None)

@@ -50,6 +50,12 @@ def test_each_resample_is_as_large_as_the_set():
     assert (draw_counts(7, 0, 50).sum(1) == 7).all()
 
 
+def test_drawing_in_parts_draws_the_same_as_at_once():
+    at_once = np.random.default_rng(9).integers(0, 13, (600, 13))
+    counts = [[int((resample == image).sum()) for image in range(13)] for resample in at_once]
+    assert draw_counts(13, 9, 600).tolist() == counts
+
+
 def test_missing_values_are_excluded_and_not_counted():
     result = estimate_mean(torch.tensor([1.0, math.nan, 3.0]), 0)
     assert (result["value"], result["n"]) == (2, 2)

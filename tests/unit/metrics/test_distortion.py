@@ -1,4 +1,6 @@
+import itertools
 import math
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from pose_inpaint.data.dataset import collate, read_record
 from pose_inpaint.data.masks import MaskData
 from pose_inpaint.data.sources import Chalearn
 from pose_inpaint.errors import InputError
-from pose_inpaint.metrics import DSSIM, MSE, PSNR, SSIM, PooledPSNR
+from pose_inpaint.metrics import DSSIM, MSE, PSNR, SSIM, PooledPSNR, distortion, per_image
 from pose_inpaint.metrics.per_image import collect
 from pose_inpaint.types import Batch, InpaintingOutput
 
@@ -156,6 +158,46 @@ def test_collected_metrics_score_as_single_ones(by_hand):
         alone = MSE(*kind)
         alone.update(*by_hand)
         assert result[name].item() == pytest.approx(alone.compute().item()), name
+
+
+def test_collected_metrics_measure_each_image_once_and_an_original_for_all(monkeypatch):
+    torch.manual_seed(0)
+    target = torch.rand(3, 3, 24, 20) * 2 - 1
+    mask = torch.zeros(3, 1, 24, 20)
+    mask[:, :, 4:15, 3:12] = 1
+    batch = Batch(target, mask, ("a", "b", "c"))
+    output = InpaintingOutput(torch.rand(3, 1, 3, 24, 20) * 2 - 1)
+    kinds = {kind.__name__: kind for kind in (MSE, PSNR, PooledPSNR, SSIM, DSSIM)}
+    names = list(itertools.product(kinds, ("raw", "composite"), ("whole", "hole", "known")))
+    alone = {name: kinds[name[0]](*name[1:]) for name in names}
+    for metric in alone.values():
+        metric.update(batch, output)
+    together = {name: kinds[name[0]](*name[1:]) for name in names}
+    counted = {
+        (module, name): Mock(wraps=getattr(module, name))
+        for module, name in ((distortion, "structural_similarity"), (distortion, "moments"), (per_image, "to_unit"))
+    }
+    for (module, name), function in counted.items():
+        monkeypatch.setattr(module, name, function)
+    collection = collect({"_".join(name): metric for name, metric in together.items()})
+    for _ in range(2):
+        collection.update(batch, output)
+    images, batches = 2 * len(target), 2
+    assert {name: function.call_count for (_, name), function in counted.items()} == {
+        "structural_similarity": 2 * images,  # raw and composite
+        "moments": images,
+        "to_unit": 3 * batches,  # these and the original
+    }
+    for name in names:
+        metric = collection["_".join(name)]
+        assert torch.equal(metric.per_image()[:3], alone[name].per_image()), name
+        assert torch.equal(metric.per_image()[3:], alone[name].per_image()), name
+
+
+def test_a_collection_keeps_nothing_of_a_batch(by_hand):
+    metric = MSE("raw")
+    collect({"mse": metric}).update(*by_hand)
+    assert metric.shared is None
 
 
 def test_ssim_rejects_images_smaller_than_the_window():

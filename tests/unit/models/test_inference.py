@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from pose_inpaint.models.inference import ImageInpainter
 from pose_inpaint.models.layers.push_pull import push_pull
+from pose_inpaint.models.pretrained import Pretrained
 from pose_inpaint.models.views import LARGEST, find_views
 from pose_inpaint.types import EMPTY, InpaintingOutput
 
@@ -160,3 +161,35 @@ def test_methods_without_a_learned_scale_see_the_whole_image():
     fill = Fill()
     ImageInpainter(fill).composite(torch.zeros(3, 100, 140, dtype=torch.uint8), holes(100, 140, (3, 3, 4)))
     assert fill.shapes == [(100, 140)]
+
+
+def test_images_of_one_size_go_through_the_network_together_and_come_out_as_alone():
+    network = Pretrained()
+    images = ImageInpainter(network, 128)
+    rng = np.random.default_rng(0)
+    sizes = [(48, 64), (48, 64), (40, 40), (48, 64)]
+    photos = [torch.from_numpy(rng.integers(0, 256, (3, *size), dtype=np.uint8)) for size in sizes]
+    pairs = [(photo, holes(*photo.shape[1:], (5 + i, 9, 12))) for i, photo in enumerate(photos)]
+    alone = [images.composite(*pair) for pair in pairs]
+    passes = []
+    network.register_forward_pre_hook(lambda _, inputs: passes.append(tuple(inputs[0].shape)))
+    together = images.many(pairs)
+    assert sorted(passes) == [(1, 3, 48, 48), (3, 3, 48, 64)]
+    for one, other in zip(alone, together, strict=True):
+        assert (one.int() - other.int()).abs().max() <= 1
+        assert not torch.equal(one[0], photos[0])
+
+
+def test_an_output_that_is_not_finite_fails_alone():
+    class Broken(Fill):
+        def __call__(self, known, mask, **options):
+            raw = super().__call__(known, mask, **options).raw.clone()
+            raw[known[:, :1].amax((1, 2, 3)) > 0.9] = torch.nan
+            return InpaintingOutput(raw)
+
+    dark = torch.full((3, 20, 20), 40, dtype=torch.uint8)
+    bright = torch.full((3, 20, 20), 255, dtype=torch.uint8)
+    masked = holes(20, 20, (4, 4, 6))
+    first, second, third = ImageInpainter(Broken(), 16).many([(dark, masked), (bright, masked), (dark, masked)])
+    assert "NaN or infinite" in str(second)
+    assert torch.equal(first, third)
