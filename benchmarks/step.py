@@ -200,11 +200,12 @@ def least_work(module: InpaintingModule, batch: Batch) -> dict[str, int]:
         discriminator.requires_grad_(True)
     for name in phase.terms:
         if name in terms and isinstance(terms[name], Perceptual):
-            features = terms[name].features
             compared = images.clone().requires_grad_()
             with torch.no_grad():
-                work["VGG16, originals"] = _flop(lambda: features(images))
-            work["VGG16, outputs"] = _flop(lambda: sum(each.mean() for each in features(compared)).backward())
+                work["VGG16, originals"] = _flop(lambda term=terms[name]: term.features(images))
+            work["VGG16, outputs"] = _flop(
+                lambda term=terms[name], images=compared: sum(each.mean() for each in term.features(images)).backward()
+            )
     module.zero_grad()
     return work
 

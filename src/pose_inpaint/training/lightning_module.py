@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -186,7 +187,7 @@ class InpaintingModule(LightningModule):
         Lightning's `self.log` costs milliseconds per batch, also of batches that it doesn't log.
         """
         bar = self.trainer.progress_bar_callback
-        if bar is not None and bar.is_enabled:
+        if isinstance(bar, TQDMProgressBar) and bar.is_enabled:
             for side in SIDES:
                 if (total := values.get(f"train/{side}/total")) is not None:
                     self.log(side, total, prog_bar=True, logger=False)
