@@ -30,7 +30,8 @@ def run(config: DictConfig) -> None:
     """
     from pose_inpaint.multirun.benchmark.plan import make_plans
     from pose_inpaint.multirun.benchmark.preflight import check_plans
-    from pose_inpaint.multirun.benchmark.stages import complete_method
+    from pose_inpaint.multirun.benchmark.stages import IMPORTED, complete_method
+    from pose_inpaint.runtime.fork_server import warm_starts
     from pose_inpaint.runtime.signals import BY_CTRL_C, ending_by_exception
     from pose_inpaint.tracking.lock import locked
     from pose_inpaint.training.trainer import quieten
@@ -43,10 +44,10 @@ def run(config: DictConfig) -> None:
     reporting = compose_report(settings, [plan.name for plan in plans])
     errors = {}
     try:
-        with locked(output, "output"), ending_by_exception():
+        with locked(output, "output"), ending_by_exception(), warm_starts(IMPORTED, warm=settings.warm) as start:
             for i, plan in enumerate(plans, 1):
                 label = f"[{i}/{len(plans)}] {plan.name}"
-                error = complete_method(plan, output, label, redo=plan.name in settings.redo)
+                error = complete_method(plan, output, label, start, redo=plan.name in settings.redo)
                 if error is not None:
                     errors[plan.name] = error
     except KeyboardInterrupt:

@@ -96,7 +96,8 @@ class InpaintingOutput:
 
     def composite(self, batch: Batch) -> Float[Tensor, "b s 3 h w"]:
         """Combine `raw` inside the holes with the known pixels elsewhere."""
-        return torch.where(batch.mask[:, None] > 0, self.raw, batch.known[:, None])
+        # Outside the holes the original is the known image: no need to build that again.
+        return torch.where(batch.mask[:, None] > 0, self.raw, batch.target[:, None])
 
     def image(self, which: ImageKind, batch: Batch) -> Float[Tensor, "b s 3 h w"]:
         """Return the raw, composite or coarse image by name.

@@ -62,7 +62,7 @@ def copy(done, tmp_path):
 def started(monkeypatch):
     """Commands that would have been started; none runs."""
     commands = []
-    monkeypatch.setattr(benchmark_stages, "run_child", lambda command, log: commands.append(command) or 0)
+    monkeypatch.setattr(benchmark_stages, "run_child", lambda command, log, start: commands.append(command) or 0)
     return commands
 
 
@@ -117,7 +117,7 @@ def test_a_second_benchmark_in_the_same_folder_is_refused(command, done, tmp_pat
 
 
 def test_methods_that_failed_are_left_out_of_the_names_to_print(command, copy, done, monkeypatch):
-    monkeypatch.setattr(benchmark_stages, "run_child", lambda command, log: log.write_text("no") and 2)
+    monkeypatch.setattr(benchmark_stages, "run_child", lambda command, log, start: log.write_text("no") and 2)
     names = "report=['names={mean: Mean fill, bad: Bad}','scores=[mse_composite_hole]']"
     outcome = command("benchmark", *arguments(done, copy, BAD, names))
     assert outcome.status == 1
@@ -126,7 +126,7 @@ def test_methods_that_failed_are_left_out_of_the_names_to_print(command, copy, d
 
 
 def test_a_failed_method_is_tried_again_and_its_last_words_are_shown(command, copy, done, monkeypatch):
-    def fail(command, log):
+    def fail(command, log, start):
         log.write_text("long ago\nerror: no memory\n")
         return 2
 
@@ -281,7 +281,7 @@ def test_other_commands_refuse_a_benchmarks_experiment(command, tmp_path):
 
 
 def test_ctrl_c_exits_with_130(command, done, tmp_path, monkeypatch):
-    def interrupt(command, log):
+    def interrupt(command, log, start):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(benchmark_stages, "run_child", interrupt)

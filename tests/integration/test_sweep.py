@@ -66,10 +66,17 @@ def study(folder, name="sweep"):
     return optuna.load_study(study_name=name, storage=f"sqlite:///{folder}/study.db")
 
 
-def test_a_grid_gives_each_job_its_values_a_folder_and_a_line(sweep, tmp_path):
+def test_a_grid_gives_each_job_its_values_a_folder_and_a_line(sweep, tmp_path, monkeypatch):
+    started, start = [], subprocess.Popen.__init__
+    monkeypatch.setattr(
+        subprocess.Popen,
+        "__init__",
+        lambda self, args, *rest, **more: started.append(args[0]) or start(self, args, *rest, **more),
+    )
     outcome = sweep("loss.beta=0.01,0.1", "data.batch_size=4,6", "optimized_metric=psnr_composite_whole")
     assert outcome.status == 0, outcome.err
     assert "4 of 4 jobs finished" in outcome.out
+    assert set(started) <= {"git"}  # jobs run in the sweep's own process, which has imported PyTorch
     found = statuses(tmp_path / "sweep")
     configs = [OmegaConf.load(tmp_path / "sweep" / name / "config.yaml") for name in found]
     pairs = {(config.loss.beta, config.data.batch_size) for config in configs}

@@ -204,6 +204,7 @@ class BenchmarkSettings:
     evaluate: list[str]
     report: list[str]
     redo: list[str]
+    warm: bool
 
     def __post_init__(self) -> None:
         for seed in (self.seed, *self.seeds):

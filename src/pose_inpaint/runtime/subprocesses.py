@@ -4,9 +4,10 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from pose_inpaint.runtime.workers import end_with_launcher
 
@@ -14,34 +15,61 @@ GRACE = 20.0  # seconds for a command to exit after SIGTERM
 SAID = 12  # log lines to show of a failed command
 
 
-def run_child(command: Sequence[str], log: Path, grace: float = GRACE) -> int:
+class Process(Protocol):
+    """What is used here of `subprocess.Popen`, for a process that leads its own session."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Exit status, or None while the process runs."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Exit status, once the process has ended."""
+        ...
+
+    def terminate(self) -> None:
+        """Stop the process."""
+        ...
+
+
+Start = Callable[[Sequence[str], int, Mapping[str, str]], Process]
+"""Starts a command with the file that its output goes to and its environment, as the leader of a session."""
+
+
+def start_cold(command: Sequence[str], output: int, environment: Mapping[str, str]) -> Process:
+    """Start a command as a new process."""
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        start_new_session=True,  # so that the command's own children can be stopped with it
+        preexec_fn=end_with_launcher if os.name == "posix" else None,
+    )
+
+
+def run_child(command: Sequence[str], log: Path, grace: float = GRACE, start: Start = start_cold) -> int:
     """Run a command and return its exit status (negative: the signal that killed it).
 
     Args:
         command: Program and arguments.
         log: File to append its output and errors to.
         grace: Seconds for the command to exit after SIGTERM if this process is interrupted.
+        start: Function that starts the command.
     """
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}  # keeps stdout and stderr in order in the log
     environment.pop("HYDRA_FULL_ERROR", None)  # set by run_command; it would turn error messages into tracebacks
     with log.open("ab") as file:
-        # A new session, so that the command's own children can be stopped with it.
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-            preexec_fn=end_with_launcher if os.name == "posix" else None,
-        )
+        process = start(command, file.fileno(), environment)
         try:
             return process.wait()
         finally:
             _stop(process, grace)
 
 
-def _stop(process: subprocess.Popen[bytes], grace: float) -> None:
+def _stop(process: Process, grace: float) -> None:
     """Stop a command and its children: SIGTERM to the session first, SIGKILL after the grace period."""
     try:
         if process.poll() is None:
@@ -52,7 +80,7 @@ def _stop(process: subprocess.Popen[bytes], grace: float) -> None:
         kill_group(process)
 
 
-def signal_group(process: subprocess.Popen[bytes], number: int) -> None:
+def signal_group(process: Process, number: int) -> None:
     """Send a signal to a process that leads its own session, and to its children."""
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError, PermissionError):  # no process left (PermissionError on macOS: only zombies)
@@ -61,7 +89,7 @@ def signal_group(process: subprocess.Popen[bytes], number: int) -> None:
         process.terminate()
 
 
-def kill_group(process: subprocess.Popen[bytes]) -> None:
+def kill_group(process: Process) -> None:
     """Kill a process that leads its own session, and its children."""
     signal_group(process, getattr(signal, "SIGKILL", signal.SIGTERM))
     process.wait()

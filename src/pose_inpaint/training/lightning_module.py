@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
+from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -89,6 +90,7 @@ class InpaintingModule(LightningModule):
         self.batches_seen: Tensor
         # A buffer, so that it is in the checkpoint: Lightning's global_step counts every optimizer's steps.
         self.register_buffer("batches_seen", torch.zeros((), dtype=torch.long))
+        self._batches = 0  # the same while training, but read without waiting for the device
         self._recalibrated_at: int | None = None
         self._random_states: list[dict[str, Any]] = []
 
@@ -153,11 +155,8 @@ class InpaintingModule(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         """Step each network that the phase trains, in its order; return the logged values by name."""
         logged: dict[str, Tensor] = {}
-        if self.trainer._results is not None:
-            # Otherwise Lightning would log the last values of a network that does not step on this batch.
-            self.trainer._results.reset(fx="training_step")
         phase = self.phase
-        generates = phase.generator_steps(int(self.batches_seen))
+        generates = phase.generator_steps(self._batches)
         discriminates = phase.discriminator and not (phase.own_batch and generates)
         with torch.set_grad_enabled(generates):
             output: InpaintingOutput = self.generator(batch.known, batch.mask)
@@ -177,25 +176,31 @@ class InpaintingModule(LightningModule):
                     judged = self.generator(batch.known, batch.mask)
             logged |= self._step_discriminator(batch, batch_idx, judged)
         self.batches_seen += 1
-        marks = {"batch": self.batches_seen.float(), "phase": torch.tensor(float(self.schedule.phases.index(phase)))}
-        self.log_dict(marks)
-        self._log_beyond_interval({**logged, **marks}, batch_idx, generates=generates)
+        self._batches += 1
+        self._log_batch(logged, batch_idx, generates=generates)
         return logged
 
-    def _log_beyond_interval(self, values: Mapping[str, Tensor], batch_idx: int, *, generates: bool) -> None:
-        """Log each network's first step in a phase and the last batch of an epoch, whatever the interval.
+    def _log_batch(self, values: Mapping[str, Tensor], batch_idx: int, *, generates: bool) -> None:
+        """Log the values of every `trainer.log_every_n_steps`-th batch, and of those that a short run would lack.
 
-        Otherwise a training, or a phase, shorter than `trainer.log_every_n_steps` would leave no losses.
+        These are each network's first step in a phase and the last batch of an epoch. Written to the loggers here:
+        Lightning's `self.log` costs milliseconds per batch, also of batches that it doesn't log.
         """
+        bar = self.trainer.progress_bar_callback
+        if isinstance(bar, TQDMProgressBar) and bar.is_enabled:
+            for side in SIDES:
+                if (total := values.get(f"train/{side}/total")) is not None:
+                    self.log(side, total, prog_bar=True, logger=False)
         interval, batches = self.trainer.log_every_n_steps, int(self.trainer.num_training_batches)  # type: ignore[attr-defined]
-        if not interval or int(self.batches_seen) % interval == 0 or self.trainer.should_stop:
-            return  # 0 logs nothing; in the other cases Lightning logs this batch
+        if not interval:
+            return
         since = (self.current_epoch - self.schedule.first_epoch(self.phase.name)) * batches + batch_idx
         first = since == 0 or (generates and since < self.phase.discriminator_steps)
-        if first or batch_idx + 1 == batches:
-            row = {**{name: float(value) for name, value in values.items()}, "epoch": float(self.current_epoch)}
+        if first or batch_idx + 1 == batches or self._batches % interval == 0 or self.trainer.should_stop:
+            row = {name: float(value) for name, value in values.items()}
+            row |= {"batch": float(self._batches), "phase": float(self.schedule.phases.index(self.phase))}
             for logger in self.loggers:
-                logger.log_metrics(row, step=int(self.batches_seen) - 1)
+                logger.log_metrics({**row, "epoch": float(self.current_epoch)}, step=self._batches - 1)
                 logger.save()
 
     def _step_discriminator(self, batch: Batch, batch_idx: int, judged: InpaintingOutput) -> dict[str, Tensor]:
@@ -217,9 +222,6 @@ class InpaintingModule(LightningModule):
         # Computed here and not by the caller: the loss must see the toggled parameters, and the discriminator after
         # its own step. A graph built before that step would hold weights that were then changed in place.
         values = loss()
-        if not all_finite(values):
-            folder = self.trainer.default_root_dir
-            report_nonfinite(batch, values, SIDES[which], folder, int(self.batches_seen), self.global_rank)
         optimizer.zero_grad()
         self.manual_backward(values["total"])
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
@@ -227,13 +229,14 @@ class InpaintingModule(LightningModule):
         if self.clip_norm is not None:
             nn.utils.clip_grads_with_norm_(parameters, self.clip_norm, norm)
         rate = torch.tensor(self._set_learning_rate(which, optimizer, batch_idx))
+        # Checked only now: looking waits for the device, which has the backward pass to do meanwhile.
+        if not all_finite(values):
+            folder = self.trainer.default_root_dir
+            report_nonfinite(batch, values, SIDES[which], folder, self._batches, self.global_rank)
         optimizer.step()
         self.untoggle_optimizer(optimizer)
         shown = {**values, "gradient_norm": norm, "lr": rate}  # the norm before clipping
-        logged = {f"train/{SIDES[which]}/{name}": value.detach() for name, value in shown.items()}
-        self.log_dict(logged)
-        self.log(SIDES[which], values["total"].detach(), prog_bar=True, logger=False)
-        return logged
+        return {f"train/{SIDES[which]}/{name}": value.detach() for name, value in shown.items()}
 
     def on_fit_start(self) -> None:
         """Check that all ranks have the same settings."""
@@ -242,6 +245,7 @@ class InpaintingModule(LightningModule):
 
     def on_train_start(self) -> None:
         """Restore the checkpoint's random state, last of all, or give each rank of a new run its own seed."""
+        self._batches = int(self.batches_seen)
         if len(self._random_states) == self.trainer.world_size:
             restore_random_state(self._random_states[self.global_rank])
         elif self.global_rank > 0:

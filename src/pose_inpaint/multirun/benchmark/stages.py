@@ -12,14 +12,17 @@ from pose_inpaint.config.settings import planned_epochs
 from pose_inpaint.errors import InputError
 from pose_inpaint.multirun.benchmark.plan import Plan
 from pose_inpaint.multirun.benchmark.record import stages_done, write_record
-from pose_inpaint.runtime.subprocesses import describe_status, last_lines, run_child
+from pose_inpaint.runtime.subprocesses import Start, describe_status, last_lines, run_child
 from pose_inpaint.tracking.files import CHECKPOINTS, LAST, LOG
 from pose_inpaint.training.checkpoint import read_checkpoint
 
 DOING = {"train": "training", "evaluate": "scoring"}
+ROOMS = ("data", "models", "losses", "pose", "metrics", "tracking", "training", "evaluation")
+IMPORTED = (*(f"pose_inpaint.{room}.*" for room in ROOMS), "torch.distributed", "torch._dynamo")
+"""What stages import sooner or later; the last, at an optimizer's first step."""
 
 
-def complete_method(plan: Plan, output: Path, label: str, *, redo: bool) -> str | None:
+def complete_method(plan: Plan, output: Path, label: str, start: Start, *, redo: bool) -> str | None:
     """Run the missing stages of a method, all with `redo`; return a description of the failure, or None on success."""
     folder = output / plan.name
     if redo and folder.exists():
@@ -34,7 +37,7 @@ def complete_method(plan: Plan, output: Path, label: str, *, redo: bool) -> str 
     for stage in plan.stages:
         if stage in done:
             continue
-        status = _run_stage(plan, stage, folder, label)
+        status = _run_stage(plan, stage, folder, label, start)
         if status != 0:
             return f"{DOING[stage]}, {describe_status(status)}; see {folder / LOG}"
         done.append(stage)
@@ -42,7 +45,7 @@ def complete_method(plan: Plan, output: Path, label: str, *, redo: bool) -> str 
     return None
 
 
-def _run_stage(plan: Plan, stage: str, folder: Path, label: str) -> int:
+def _run_stage(plan: Plan, stage: str, folder: Path, label: str, start: Start) -> int:
     """Run one command, print it, its duration and, on failure, its last lines; return its exit status."""
     into = folder / stage
     if stage == "evaluate":
@@ -56,14 +59,14 @@ def _run_stage(plan: Plan, stage: str, folder: Path, label: str) -> int:
         arguments = [*(plan.train.arguments if plan.train else []), *resuming]
     command = [sys.executable, "-m", f"pose_inpaint.{stage}", *arguments, f"hydra.run.dir={as_value(str(into))}"]
     log = folder / LOG
-    start = log.stat().st_size if log.exists() else 0
+    size = log.stat().st_size if log.exists() else 0
     _say(f"{label}: {DOING[stage]}\n{shlex.join(command)}")
     began = time.monotonic()
-    status = run_child(command, log)
+    status = run_child(command, log, start=start)
     took = timedelta(seconds=round(time.monotonic() - began))
     _say(f"{label}: {DOING[stage]} {'failed' if status else 'done'} after {took}")
     if status != 0:
-        for line in last_lines(log, start):
+        for line in last_lines(log, size):
             print(f"  {line}", file=sys.stderr, flush=True)
     return status
 
