@@ -75,6 +75,7 @@ def counts_of(phase):
 
 RECONSTRUCTION = {"generator": 1, "vgg16": 2, "backward": 1, "looks": 1}
 ADVERSARIAL = {"generator": 1, "discriminator": 3, "vgg16": 2, "backward": 2, "looks": 2}
+LOGGED = {**ADVERSARIAL, "looks": 2 + 6 + 6}  # losses, gradient norm and learning rate of each network
 DISCRIMINATOR = {"generator": 1, "discriminator": 2, "backward": 1, "looks": 1}
 
 
@@ -86,8 +87,8 @@ DISCRIMINATOR = {"generator": 1, "discriminator": 2, "backward": 1, "looks": 1}
         ({"discriminator": True, "fresh_output": True}, [{**ADVERSARIAL, "generator": 2}] * 3),
         ({"discriminator": True, "discriminator_first": True}, [ADVERSARIAL] * 3),
         ({"discriminator": True, "generator": False}, [DISCRIMINATOR] * 3),
-        # The generator steps on the second and the fourth of five batches.
-        ({"discriminator": True, "discriminator_steps": 2}, [ADVERSARIAL, DISCRIMINATOR, ADVERSARIAL]),
+        # The generator steps on the second and the fourth of five batches; its first step is logged.
+        ({"discriminator": True, "discriminator_steps": 2}, [LOGGED, DISCRIMINATOR, ADVERSARIAL]),
     ],
 )
 def test_passes_of_a_step(options, expected):
