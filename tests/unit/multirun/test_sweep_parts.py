@@ -73,6 +73,15 @@ def test_tables_rank_by_direction_and_put_failures_last(tmp_path):
     assert (tmp_path / "sweep.csv").read_text().splitlines()[2] == "b,failed,2,,,no | yes"
 
 
+@pytest.mark.parametrize(("value", "swept"), [(1.0, ["a"]), (1.0, []), (None, ["a"])])
+def test_the_table_shows_the_chart_exactly_where_there_is_one(tmp_path, value, swept):
+    state = "failed" if value is None else "finished"
+    jobs = [Job(tmp_path / "x", Status(state, ["a=1"], "m", value), {}, {})]
+    write_summary(tmp_path, SweepRecord(["a=1"], swept, "mse_raw_hole", "minimize", 1), jobs)
+    shown = "](sweep.png)" in (tmp_path / "sweep.md").read_text()
+    assert shown == (tmp_path / "sweep.png").exists() == (value is not None and bool(swept))
+
+
 def test_jobs_of_equal_value_are_ties_in_table_and_chart(tmp_path, monkeypatch):
     values = [0.07531, 0.07531 + 8e-9, 0.07533, None]
     jobs = [Job(tmp_path / str(i), Status("finished", ["a=1"], "m", value), {}, {}) for i, value in enumerate(values)]

@@ -32,15 +32,20 @@ SIXTY = "_a_method_with_sixty_characters_of_$x$_and_$_in_it_and_no_sp"
 
 
 @pytest.mark.parametrize(
-    ("name", "count", "scores"), [("m", 1, 1), (SIXTY, 1, 1), (SIXTY, 4, 2), ("W w " * 30, 2, 1), ("m", 11, 4)]
-)
-def test_names_of_any_length_stand_within_the_figure(tmp_path, monkeypatch, name, count, scores):
+    ("name", "count", "scores", "grid"),
+    [
+        ("m", 1, 1, (1, 1)), (SIXTY, 1, 1, (1, 1)), (SIXTY, 4, 2, (1, 2)), ("W w " * 30, 2, 1, (1, 1)),
+        ("m", 11, 4, (2, 2)),
+    ],
+)  # fmt: skip
+def test_names_of_any_length_stand_within_the_figure(tmp_path, monkeypatch, name, count, scores, grid):
     figures = []
     monkeypatch.setattr(Figure, "savefig", lambda self, part, **_: figures.append(self) or part.touch())
     names = [f"{name}{index}" for index in range(count)]
     groups = [point(i, score) for i in range(count) for score in [f"{m}_raw_whole" for m in "abcd"[:scores]]]
     draw_curves(names, groups, [tmp_path / "curves.png"])
     (figure,) = figures
+    assert figure.axes[0].get_gridspec().get_geometry() == grid
     figure.draw_without_rendering()
     (legend,) = figure.legends
     box = legend.get_window_extent()

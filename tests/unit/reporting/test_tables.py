@@ -69,6 +69,13 @@ def test_differences_have_digits_that_tell_them_from_zero(tmp_path):
     assert (tmp_path / "table.md").read_text().endswith("| b | 0.00003 [0.00002, 0.00004] |\n")
 
 
+def test_a_method_alone_has_no_table_of_differences(tmp_path):
+    for runs in ([Run("a")], [Run("a"), Run("b")]):
+        found = Comparison(runs, "ab"[: len(runs)], ["mse_raw_whole"], [], {"mse_raw_whole": None})
+        write_markdown(found, tmp_path / "t")
+        assert ("Differences to a" in (tmp_path / "t").read_text()) == (len(runs) > 1)
+
+
 @pytest.mark.parametrize(
     ("intervals", "cell", "words"),
     [
