@@ -200,7 +200,7 @@ class InpaintingModule(LightningModule):
             row = {name: float(value) for name, value in values.items()}
             row |= {"batch": float(self._batches), "phase": float(self.schedule.phases.index(self.phase))}
             for logger in self.loggers:
-                logger.log_metrics({**row, "epoch": float(self.current_epoch)}, step=self._batches - 1)
+                logger.log_metrics({**row, "epoch": self.current_epoch}, step=self._batches - 1)
                 logger.save()
 
     def _step_discriminator(self, batch: Batch, batch_idx: int, judged: InpaintingOutput) -> dict[str, Tensor]:
