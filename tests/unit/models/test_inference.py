@@ -157,6 +157,24 @@ def test_a_seam_fades_the_output_into_the_known_pixels():
     assert recorder.mask.sum() == 13  # the method inpaints the seam as well
 
 
+class Flat:
+    """Inpainter that gives one level everywhere."""
+
+    stride = 1
+
+    def __init__(self, level):
+        self.level = level
+
+    def __call__(self, known, mask, *, samples=1, generator=None):
+        return InpaintingOutput(torch.full_like(known, self.level)[:, None])
+
+
+def test_an_enlarged_output_is_cut_to_the_range_before_it_fades():
+    pixels = torch.zeros(3, 64, 64, dtype=torch.uint8)
+    output = ImageInpainter(Flat(100.0), 8).composite(pixels, holes(64, 64, (16, 16, 32)), feather=2)[0]
+    assert output[:, 15:17, 32].amax(0).tolist() == [170, 255]  # white, of weight 2/3 and 1 over black
+
+
 def test_methods_without_a_learned_scale_see_the_whole_image():
     fill = Fill()
     ImageInpainter(fill).composite(torch.zeros(3, 100, 140, dtype=torch.uint8), holes(100, 140, (3, 3, 4)))

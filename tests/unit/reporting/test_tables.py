@@ -76,6 +76,16 @@ def test_a_method_alone_has_no_table_of_differences(tmp_path):
         assert ("Differences to a" in (tmp_path / "t").read_text()) == (len(runs) > 1)
 
 
+def test_the_words_say_whose_joints_and_of_how_many_people():
+    runs = [Run("a"), Run("b")]
+    runs[1].estimator, runs[1].file = "hourglass_a, original reference", File()
+    runs[1].file.scores = {"wnjd_raw_person": {"n": 2}, "mse_raw_whole": {"n": 3}}
+    for score, named in {"wnjd_raw_person": True, "mse_raw_whole": False}.items():
+        lines = describe(Comparison(runs, "ab", [score], [], {score: None}))
+        words = " Joints: hourglass_a, original reference; 2 images whose original shows a person."
+        assert any(line.endswith(words) for line in lines) == named
+
+
 @pytest.mark.parametrize(
     ("intervals", "cell", "words"),
     [
