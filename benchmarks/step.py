@@ -2,7 +2,7 @@
 
     python benchmarks/step.py                       # U-Net of width 16 in both phases, residual U-Net; 3 minutes
     python benchmarks/step.py --width 64 --runs 3   # the paper's U-Net
-    python benchmarks/step.py --device cuda --width 64 --precision bf16 --vgg16 --compile
+    python benchmarks/step.py --device cuda --width 64 --precision bf16 --vgg16
 
 Prints a Markdown table, then the least work of a step and the share of the machine's own matrix rate that it reaches.
 """
