@@ -1,7 +1,7 @@
 """LightningDataModule for any source of images."""
 
 import fnmatch
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from lightning.pytorch import LightningDataModule
@@ -101,6 +101,13 @@ class InpaintingData(LightningDataModule):
         if images < self.batch_size:
             available = f"{images} training images" + (f" for each of {ranks} devices" if ranks > 1 else "")
             raise InputError(f"data.batch_size={self.batch_size}: only {available}; reduce the batch size")
+
+    def count_batches(self, split: Literal["train", "val"]) -> int:
+        """Number of batches that the split's loader gives this rank in a whole epoch; nothing is read."""
+        images, ranks, rank = self.images(split), *self._ranks()
+        if split == "train":
+            return len(EpochSampler(images, ranks, rank, self.seed)) // self.batch_size
+        return -(-len(PartSampler(images, ranks, rank)) // self.batch_size)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Training images, reshuffled each epoch; an incomplete last batch is dropped for the sake of batch norm."""

@@ -21,7 +21,6 @@ from pose_inpaint.data.dataset import collate
 from pose_inpaint.data.inspection import Inspection, find_shared, warn_few
 from pose_inpaint.errors import InputError
 from pose_inpaint.models.pretrained import Pretrained
-from pose_inpaint.models.release import find_release
 from pose_inpaint.runtime.files import remove_parts
 from pose_inpaint.runtime.ranks import this_rank
 from pose_inpaint.tracking.files import CHECKPOINTS, EXAMPLES, HISTORY, LAST, RUN
@@ -102,7 +101,7 @@ def prepare(settings: TrainSettings, plain: dict[str, Any], resumption: Resumpti
     data = build_data(settings.data, settings.mask, settings.seed, settings.augment)
     module = build_module(settings, data, plain)
     if resumption is None and settings.init_from is not None:
-        checkpoint = read_checkpoint(find_release(settings.init_from), "init_from")
+        checkpoint = read_checkpoint(settings.init_from, "init_from")
         check_same_settings(checkpoint.config, plain, f"init_from={settings.init_from}", ["model"], INITIAL)
         load_weights(module, checkpoint)
     splits = ["train", "val", *(["test"] if settings.test.enabled and data.source.has("test") else [])]
@@ -112,7 +111,7 @@ def prepare(settings: TrainSettings, plain: dict[str, Any], resumption: Resumpti
         more = f" (and {len(shared) - 1} more: python -m pose_inpaint.verify lists them)" if shared[1:] else ""
         print(f"warning: {shared[0]}{more}", file=sys.stderr)
     data.check_batch_size()
-    _check_warmup(settings, len(data.train_dataloader()))
+    _check_warmup(settings, data.count_batches("train"))
     _check_validation(settings, module, data)
     trainer = make_trainer(settings, module, data, folder, resumption)
     check_local_patches(module, data)
@@ -161,7 +160,7 @@ def _check_warmup(settings: TrainSettings, batches: int) -> None:
 def _check_validation(settings: TrainSettings, module: InpaintingModule, data: InpaintingData) -> None:
     """Raise `InputError` unless every phase is validated, on at least one batch, for its best checkpoint."""
     share = settings.trainer.get("limit_val_batches")
-    batches = len(data.val_dataloader())
+    batches = data.count_batches("val")
     if isinstance(share, float) and share * batches < 1:
         raise InputError(f"trainer.limit_val_batches={share:g}: less than one of {batches} batches; give 1 or more")
     every, end = settings.trainer.get("check_val_every_n_epoch") or 1, planned_epochs(settings)
@@ -197,11 +196,11 @@ def make_trainer(
         SampleSheet(folder, samples, beside),
         CollapseGuard(**vars(settings.guard)),
         ProgressKeeper(folder / CHECKPOINTS / LAST, settings.checkpoint.every_minutes),
+        EpochLines(settings.max_minutes),
+        TrainingClock() if settings.max_minutes is None else TimeBudget(settings.max_minutes),
+        *(BestOfPhase(folder / CHECKPOINTS, phase, settings.checkpoint.monitor) for phase in phases),
+        last_checkpoint(folder / CHECKPOINTS),
     ]
-    callbacks.append(EpochLines(settings.max_minutes))
-    callbacks.append(TrainingClock() if settings.max_minutes is None else TimeBudget(settings.max_minutes))
-    callbacks += [BestOfPhase(folder / CHECKPOINTS, phase, settings.checkpoint.monitor) for phase in phases]
-    callbacks.append(last_checkpoint(folder / CHECKPOINTS))
     own = resumption is not None and resumption.same_folder and this_rank() == 0  # one rank writes
     loggers: list[Logger] = [HistoryLogger(folder, resumption.checkpoint.batches_seen if own and resumption else None)]
     loggers += build_loggers(settings.logger)

@@ -81,6 +81,15 @@ def test_each_file_is_decoded_once_for_all_epochs_and_runs(tiny_data, decoded):
     assert decoded == {"train": 12, "val": 4}
 
 
+@pytest.mark.parametrize(("ranks", "limit"), [(1, None), (1, 7), (2, None), (2, 9), (3, None)])
+def test_batches_are_counted_as_the_loaders_have_them_without_decoding(tiny_data, decoded, tmp_path, ranks, limit):
+    module = data(tiny_data, limit=limit)
+    module.trainer = SimpleNamespace(world_size=ranks, global_rank=ranks - 1)
+    counted = [module.count_batches(split) for split in ("train", "val")]
+    assert (decoded, files(tmp_path)) == ({}, [])
+    assert counted == [len(module.train_dataloader()), len(module.val_dataloader())]
+
+
 @pytest.mark.parametrize(
     "more",
     [
