@@ -31,6 +31,7 @@ class Method:
     origin: dict[str, Any]  # fields of `ScoresFile` that identify the method
     network: nn.Module | None = None  # network that inpaints, or None
     size: int | None = None  # side in pixels of the images that it was trained on
+    inpainter: Inpainter | None = None  # the network with its postprocess, which may run it several times
 
 
 def choose_method(settings: EvaluateSettings, device: torch.device) -> Method:
@@ -38,9 +39,7 @@ def choose_method(settings: EvaluateSettings, device: torch.device) -> Method:
     inpainter, checkpoint = choose_inpainter(settings.model, settings.checkpoint, device)
     processed = build.build_postprocess(settings.postprocess, inpainter)
     inpaint = inpaint_fn(processed, device, settings.seed)
-    # A postprocess that is a module runs the network itself, maybe several times, which its cost has to show.
-    network = next((each for each in (processed, inpainter) if isinstance(each, nn.Module)), None)
-    network = network if isinstance(inpainter, nn.Module) else None
+    network = inpainter if isinstance(inpainter, nn.Module) else None
     if checkpoint is None:
         chosen = HydraConfig.get().runtime.choices.get("model") or "method"
         fields: dict[str, Any] = {"model": settings.model, "postprocess": settings.postprocess}
@@ -49,7 +48,7 @@ def choose_method(settings: EvaluateSettings, device: torch.device) -> Method:
             release = inpainter.release
             size = release.config["data"]["size"]
             fields["checkpoint"] = CheckpointRecord(release.folder.name, release.sha256, "release")
-        return Method(settings.name or str(chosen), inpaint, fields, network, size)
+        return Method(settings.name or str(chosen), inpaint, fields, network, size, processed)
     origin: dict[str, Any] = {
         "postprocess": settings.postprocess,
         "model": checkpoint.config["model"],
@@ -57,7 +56,7 @@ def choose_method(settings: EvaluateSettings, device: torch.device) -> Method:
         "batchnorm": checkpoint.batchnorm,
     }
     name = settings.name or f"{checkpoint.config['name']}, {checkpoint.phase}"
-    return Method(name, inpaint, origin, network, checkpoint.config["data"]["size"])
+    return Method(name, inpaint, origin, network, checkpoint.config["data"]["size"], processed)
 
 
 def read_predictions(settings: EvaluateSettings, data: InpaintingData) -> Method:

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from pose_inpaint.types import Inpainter
+
 
 class Meter:
     """Time and GPU memory of inpainting on a device, batch by batch.
@@ -57,7 +59,13 @@ def wait_for(device: torch.device) -> None:
 
 
 def describe_cost(
-    meter: Meter, network: nn.Module | None, size: int, batch_size: int, *, reads_files: bool = False
+    meter: Meter,
+    network: nn.Module | None,
+    size: int,
+    batch_size: int,
+    *,
+    inpainter: Inpainter | None = None,
+    reads_files: bool = False,
 ) -> dict[str, Any]:
     """Block `cost` of `scores.json`.
 
@@ -66,13 +74,14 @@ def describe_cost(
         network: Network of the method, on its device and in evaluation mode; None for other methods.
         size: Side of the images in pixels.
         batch_size: Number of images that were inpainted at a time.
+        inpainter: What runs the network, if it isn't the network alone.
         reads_files: Whether outputs were read from files, so that time and memory are not the method's.
     """
     gpu = meter.device.type == "cuda"
     peak = meter.gpu_peak if gpu else resident_peak()
     return {
         "parameters": None if network is None else sum(parameter.numel() for parameter in network.parameters()),
-        "gflop": None if network is None else count_flop(network, size, meter.device) / 1e9,
+        "gflop": None if network is None else count_flop(inpainter or network, size, meter.device) / 1e9,
         "seconds_per_image": None if reads_files else meter.seconds_per_image,
         "batch_size": batch_size,
         "peak_memory_bytes": None if reads_files else peak,
@@ -82,7 +91,7 @@ def describe_cost(
     }
 
 
-def count_flop(network: nn.Module, size: int, device: torch.device | str) -> int:
+def count_flop(inpainter: Inpainter, size: int, device: torch.device | str) -> int:
     """Floating-point operations of inpainting one image; a multiply-add counts as two.
 
     As in `torch.utils.flop_counter`, sums, normalisation and activations don't count.
@@ -91,7 +100,7 @@ def count_flop(network: nn.Module, size: int, device: torch.device | str) -> int
     mask[..., size // 4 : size // 2, size // 4 : size // 2] = 1
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
-        network(known, mask)
+        inpainter(known, mask)
     return int(counter.get_total_flops())
 
 

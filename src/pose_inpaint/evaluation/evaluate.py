@@ -82,7 +82,7 @@ def evaluate(
         seconds=seconds,
         cost=describe_cost(
             scores.meter, method.network, settings.data.size, settings.data.batch_size,
-            reads_files=settings.predictions is not None,
+            inpainter=method.inpainter, reads_files=settings.predictions is not None,
         ),
         **method.origin,
         **scores.summary(settings.mask_ratio_edges),

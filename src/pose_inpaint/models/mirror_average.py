@@ -4,12 +4,12 @@ import dataclasses
 
 import torch
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from pose_inpaint.types import Inpainter, InpaintingOutput
 
 
-class MirrorAverage(nn.Module):
+class MirrorAverage:
     """Inpaint each image and its mirror image, and average both outputs, the latter mirrored back.
 
     A network that isn't the same for left and right makes two errors, which partly cancel in the mean. It takes twice
@@ -20,11 +20,10 @@ class MirrorAverage(nn.Module):
     """
 
     def __init__(self, inpainter: Inpainter) -> None:
-        super().__init__()
         self.inpainter = inpainter
         self.stride: int = getattr(inpainter, "stride", 1)
 
-    def forward(
+    def __call__(
         self,
         known: Float[Tensor, "b 3 h w"],
         mask: Float[Tensor, "b 1 h w"],

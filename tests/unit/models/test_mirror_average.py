@@ -2,6 +2,7 @@
 
 import torch
 
+from pose_inpaint.models.inference import ImageInpainter
 from pose_inpaint.models.mirror_average import MirrorAverage
 from pose_inpaint.models.networks.residual_unet import Generator
 from pose_inpaint.types import InpaintingOutput
@@ -41,3 +42,8 @@ def test_a_mirrored_image_gives_the_mirrored_output():
         alone = [network(*each).raw for each in ((known, mask), (known.flip(-1), mask.flip(-1)))]
     torch.testing.assert_close(mirrored.flip(-1), once, atol=1e-5, rtol=1e-5)
     assert (alone[1].flip(-1) - alone[0]).abs().max() > 1e-3
+
+
+def test_samples_of_an_image_do_not_depend_on_the_others_of_its_batch():
+    images = ImageInpainter(MirrorAverage(LeftNeighbour()), 128)
+    assert not images.takes_batches  # the draws of a batch would be other ones than those of each image
