@@ -17,7 +17,7 @@ from measure import machine, ratios, spread
 
 from pose_inpaint.multirun.benchmark.stages import IMPORTED
 from pose_inpaint.runtime.fork_server import warm_starts
-from pose_inpaint.runtime.subprocesses import Start, last_lines, run_child
+from pose_inpaint.runtime.subprocesses import Start, last_lines, run_child, start_cold
 
 RUNS = 3
 TINY = [
@@ -48,13 +48,14 @@ def main() -> None:
     """Measure every stage, both ways in turn."""
     print(f"{machine()}\n\n| stage | new process, CPU s | forked, CPU s | ratio | its work, CPU s |")
     print("|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as name, warm_starts(IMPORTED) as warm, warm_starts([], warm=False) as cold:
+    with tempfile.TemporaryDirectory() as name, warm_starts(IMPORTED) as warm:
         folder = Path(name)
         os.environ["POSE_INPAINT_CACHE"] = str(folder / "cache")
         script = folder / "twice.py"
         script.write_text(TWICE, encoding="utf-8")
         for stage, arguments in STAGES.items():
-            runs = [[seconds(script, stage, arguments, start) for start in (cold, warm)] for _ in range(RUNS + 1)][1:]
+            starts = (start_cold, warm)
+            runs = [[seconds(script, stage, arguments, start) for start in starts] for _ in range(RUNS + 1)][1:]
             new, forked = ([run[way][0] for run in runs] for way in range(2))
             work = statistics.median(run[1][1] for run in runs)
             cells = (stage, spread(new, unit=1), spread(forked, unit=1), ratios(new, forked), f"{work:.1f}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pose_inpaint.config.command import run_command
 from pose_inpaint.config.schema import CurvesSettings
-from pose_inpaint.config.settings import read_settings
+from pose_inpaint.config.settings import accept_one, read_settings
 from pose_inpaint.errors import InputError
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ def run(config: DictConfig) -> None:
     from pose_inpaint.reporting.training_curves import draw_trainings
     from pose_inpaint.tracking.run_history import read_histories
 
-    if isinstance(config.get("runs"), str):  # the short form runs=DIR
-        config.runs = [config.runs]
+    accept_one(config, "runs")
     settings = read_settings(config, CurvesSettings)
     histories = read_histories(settings.runs, settings.show)
     output = Path(settings.output)

@@ -135,13 +135,8 @@ def _method(settings: PredictSettings) -> tuple[bool, int, Inpaint]:
     size = scale if isinstance(scale, int) else None
 
     def inpaint(images: list[tuple[Tensor, Tensor]]) -> list[Tensor | Exception]:
-        if len(images) > 1:
-            outputs = method.many(images, size, raw=as_raw, whole=scale == "native", feather=feather)
-            return [output if isinstance(output, Exception) else output[0] for output in outputs]
-        (image,) = images
-        if as_raw:
-            return [method.raw(*image, size)[0]]
-        return [method.composite(*image, size, whole=scale == "native", feather=feather)[0]]
+        outputs = method.many(images, size, raw=as_raw, whole=scale == "native", feather=feather)
+        return [output if isinstance(output, Exception) else output[0] for output in outputs]
 
     return as_raw, TOGETHER if method.takes_batches else 1, inpaint
 

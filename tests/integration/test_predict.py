@@ -293,14 +293,14 @@ def test_transparent_holes_become_opaque_and_other_transparency_stays(job, comma
     ],
 )
 def test_an_image_that_is_too_large_for_the_memory_is_named_and_the_others_are_done(job, command, monkeypatch, error):
-    composite = ImageInpainter.composite
+    many = ImageInpainter.many
 
-    def run_out(self, pixels, *more, **options):
-        if (pixels[:, 0, 0].numpy() == image(0)[0, 0]).all():
+    def run_out(self, images, *more, **options):
+        if any((pixels[:, 0, 0].numpy() == image(0)[0, 0]).all() for pixels, _ in images):
             raise error
-        return composite(self, pixels, *more, **options)
+        return many(self, images, *more, **options)
 
-    monkeypatch.setattr(ImageInpainter, "composite", run_out)
+    monkeypatch.setattr(ImageInpainter, "many", run_out)
     result = command("predict", MEAN, *arguments(job))
     assert result.status == 1
     assert "2 images inpainted, 0 already existed, 1 skipped" in result.out
@@ -312,7 +312,7 @@ def test_other_faults_of_the_method_are_not_hidden(job, command, monkeypatch):
     def fail(*_, **__):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr(ImageInpainter, "composite", fail)
+    monkeypatch.setattr(ImageInpainter, "many", fail)
     with pytest.raises(RuntimeError, match="mat1"):
         command("predict", MEAN, *arguments(job))
 

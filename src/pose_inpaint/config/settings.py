@@ -13,6 +13,12 @@ from pose_inpaint.errors import InputError, first_line
 Settings = TypeVar("Settings")
 
 
+def accept_one(config: DictConfig, key: str) -> None:
+    """Make a list of one of a single text, for the short form KEY=VALUE of KEY=[VALUE]."""
+    if isinstance(config.get(key), str):
+        config[key] = [config[key]]
+
+
 def read_settings(config: DictConfig, schema: type[Settings]) -> Settings:
     """Check a composed configuration against its schema and return it as plain, resolved objects.
 

@@ -59,7 +59,13 @@ def inpaint_files(
         write: Function that writes the file's output or reports its error; what it raises ends the work.
         together: Largest number of images that the method is given at a time.
     """
-    with closing(read_ahead(_groups(files, read, together))) as groups, write_behind(_each(write)) as hand_over:
+
+    def write_group(group: list[PhotoFile]) -> None:
+        """Write or report each file of a group."""
+        for file in group:
+            write(file)
+
+    with closing(read_ahead(_groups(files, read, together))) as groups, write_behind(write_group) as hand_over:
         for group in groups:
             chosen = [file for file in group if file.error is None and file.photo is not None]
             for file, output in zip(chosen, _outputs(chosen, inpaint), strict=True):
@@ -98,11 +104,3 @@ def _outputs(files: list[PhotoFile], inpaint: Inpaint) -> list[Tensor | Exceptio
         if len(files) == 1:
             return [error]
         return [output for file in files for output in _outputs([file], inpaint)]
-
-
-def _each(write: Callable[[PhotoFile], None]) -> Callable[[list[PhotoFile]], None]:
-    def write_group(group: list[PhotoFile]) -> None:
-        for file in group:
-            write(file)
-
-    return write_group

@@ -1,6 +1,5 @@
 """Floor and ceiling of the pose scores: the same estimator and images, without inpainting."""
 
-import hashlib
 import io
 import json
 from collections.abc import Iterable, Sequence
@@ -19,6 +18,7 @@ from pose_inpaint.evaluation.evaluator import score
 from pose_inpaint.evaluation.scores_file import Bound
 from pose_inpaint.pose.comparison import PoseJudge
 from pose_inpaint.runtime.cache import cache_folder
+from pose_inpaint.runtime.hashing import text_digest
 from pose_inpaint.tracking.provenance import write_json
 from pose_inpaint.types import Batch, InpaintingOutput
 
@@ -45,9 +45,8 @@ def find_bounds(
     """
     if pose.bounds is False:
         return {}
-    quality, seeded = pose.resave_quality, [seed, CACHE_VERSION]
-    settings = [judge.estimator.name, judge.kind, list(pose.scores.items()), list(regions), quality, *scored, *seeded]
-    file = cache_folder() / "pose_bounds" / f"{hashlib.sha256(repr(settings).encode()).hexdigest()}.json"
+    compared = [judge.estimator.name, judge.kind, list(pose.scores.items()), list(regions), pose.resave_quality]
+    file = cache_folder() / "pose_bounds" / f"{text_digest(*compared, *scored, seed, CACHE_VERSION)}.json"
     with suppress(OSError, ValueError, TypeError, AttributeError):  # missing or damaged
         return {which: Bound(**bound) for which, bound in json.loads(file.read_text(encoding="utf-8")).items()}
     if pose.bounds == "auto":

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from pose_inpaint.data.images import to_signed
 from pose_inpaint.data.mannequins import draw
 from pose_inpaint.data.mannequins.writer import draw_squares
+from pose_inpaint.data.maskdata import Block, draw_blocks
 from pose_inpaint.types import Batch, Inpainter
 
 SHAPES = ((2, 128, 128), (3, 96, 160))  # images, height, width
@@ -20,8 +21,7 @@ def drawn_batch(images: int, height: int, width: int, stride: int = 1) -> Batch:
     target, mask = torch.zeros(images, 3, size, size), torch.zeros(images, 1, size, size)
     for index in range(images):
         target[index] = to_signed(torch.from_numpy(draw(SEED, index, size).image).permute(2, 0, 1))
-        for row, column, side in draw_squares(SEED, index, size):
-            mask[index, :, row : row + side, column : column + side] = 1
+        mask[index] = draw_blocks([Block(*square) for square in draw_squares(SEED, index, size)], size, size)
     names = tuple(f"mannequin_{index:06d}" for index in range(images))
     return Batch(target[..., :height, :width], mask[..., :height, :width], names)
 

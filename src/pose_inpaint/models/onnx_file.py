@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -92,6 +93,11 @@ def write_onnx(network: nn.Module, path: Path, about: Mapping[str, str]) -> None
     program.save(path)
 
 
+def feed(known: Float[Tensor, "b 3 h w"], mask: Float[Tensor, "b 1 h w"]) -> dict[str, Float[np.ndarray, "b c h w"]]:
+    """Inputs of a file by name, in the form that ONNX Runtime takes."""
+    return dict(zip(INPUTS, (known.cpu().numpy(), mask.cpu().numpy()), strict=True))
+
+
 class OnnxInpainter:
     """Inpaint by running an ONNX file in ONNX Runtime, on the CPU; always one sample.
 
@@ -135,6 +141,5 @@ class OnnxInpainter:
         generator: torch.Generator | None = None,
     ) -> InpaintingOutput:
         """Inpaint the images."""
-        inputs = dict(zip(INPUTS, (known.cpu().numpy(), mask.cpu().numpy()), strict=True))
-        (raw,) = self.session.run([OUTPUT], inputs)
+        (raw,) = self.session.run([OUTPUT], feed(known, mask))
         return InpaintingOutput(raw=torch.from_numpy(raw).to(known)[:, None])

@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pose_inpaint.models.onnx_file import INPUTS, quiet
+from pose_inpaint.models.onnx_file import feed, quiet
 from pose_inpaint.runtime.optional import import_extra
 from pose_inpaint.types import Batch
 
@@ -21,7 +21,7 @@ class _Reader:
 
     def get_next(self) -> dict[str, Any] | None:
         batch = next(self.batches, None)
-        return None if batch is None else dict(zip(INPUTS, (batch.known.numpy(), batch.mask.numpy()), strict=True))
+        return None if batch is None else feed(batch.known, batch.mask)
 
 
 def write_int8(source: Path, target: Path, batches: Iterable[Batch]) -> None:

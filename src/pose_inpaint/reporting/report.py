@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from pose_inpaint.build import build_loggers
 from pose_inpaint.config.schema import ReportSettings
-from pose_inpaint.config.settings import plain_config, read_settings
+from pose_inpaint.config.settings import accept_one, plain_config, read_settings
 from pose_inpaint.data.contact_sheet import draw_contact_sheet
 from pose_inpaint.data.images import read_image, save_image, to_signed
 from pose_inpaint.errors import InputError
@@ -47,8 +47,7 @@ def report(config: DictConfig) -> None:
         InputError: A setting is invalid or no run can be used.
         SystemExit: 1 if a run or an output was left out; the others are written.
     """
-    if isinstance(config.get("runs"), str):  # the short form runs=DIR
-        config.runs = [config.runs]
+    accept_one(config, "runs")
     settings = read_settings(config, ReportSettings)
     runs, faults = read_runs(settings.runs)
     names = print_names(runs, settings.names or {}, faults)

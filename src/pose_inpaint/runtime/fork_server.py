@@ -27,7 +27,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
-from pose_inpaint.runtime.subprocesses import Process, Start, start_cold
+from pose_inpaint.runtime.subprocesses import Process, Start, kill_group, start_cold
 from pose_inpaint.runtime.workers import end_with_launcher
 
 READY = b"ready"
@@ -143,20 +143,14 @@ def serve(requests: socket.socket) -> None:
             report.send(str(process.pid).encode())
         for report, process in list(running.items()):
             if report in ready:  # nobody waits for it any more
-                _kill(process)
+                kill_group(process)
             if process.poll() is not None:
                 with suppress(OSError):
                     report.send(str(process.returncode).encode())
                 report.close()
                 del running[report]
     for process in running.values():
-        _kill(process)
-
-
-def _kill(process: subprocess.Popen[Any]) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        kill_group(process)
 
 
 class Forked:

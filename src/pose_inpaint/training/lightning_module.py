@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
@@ -26,6 +26,12 @@ from pose_inpaint.types import Batch, InpaintingOutput
 
 CHECKPOINT_FORMAT = 3
 SIDES = ("generator", "discriminator")
+
+
+def shown_bar(trainer: Trainer) -> TQDMProgressBar | None:
+    """Return the progress bar that a person sees, or None if there is none."""
+    bar = trainer.progress_bar_callback
+    return bar if isinstance(bar, TQDMProgressBar) and bar.is_enabled else None
 
 
 class InpaintingModule(LightningModule):
@@ -186,8 +192,7 @@ class InpaintingModule(LightningModule):
         These are each network's first step in a phase and the last batch of an epoch. Written to the loggers here:
         Lightning's `self.log` costs milliseconds per batch, also of batches that it doesn't log.
         """
-        bar = self.trainer.progress_bar_callback
-        if isinstance(bar, TQDMProgressBar) and bar.is_enabled:
+        if shown_bar(self.trainer) is not None:
             for side in SIDES:
                 if (total := values.get(f"train/{side}/total")) is not None:
                     self.log(side, total, prog_bar=True, logger=False)
@@ -199,8 +204,9 @@ class InpaintingModule(LightningModule):
         if first or batch_idx + 1 == batches or self._batches % interval == 0 or self.trainer.should_stop:
             row = {name: float(value) for name, value in values.items()}
             row |= {"batch": float(self._batches), "phase": float(self.schedule.phases.index(self.phase))}
+            row["epoch"] = self.current_epoch
             for logger in self.loggers:
-                logger.log_metrics({**row, "epoch": self.current_epoch}, step=self._batches - 1)
+                logger.log_metrics(row, step=self._batches - 1)
                 logger.save()
 
     def _step_discriminator(self, batch: Batch, batch_idx: int, judged: InpaintingOutput) -> dict[str, Tensor]:

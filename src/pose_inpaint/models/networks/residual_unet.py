@@ -90,9 +90,8 @@ class Generator(nn.Module):
     """Residual U-Net over a push-pull fill; an `Inpainter`.
 
     The fill and the mask are folded by a pixel unshuffle of 2 into half the resolution, where the first of four levels
-    works; each further level halves the resolution again. It has 3,680,908 parameters by default (0.44 million at width
-    11, 7.0 million at width 44). By default it
-    normalises without batch statistics.
+    works; each further level halves the resolution again. By default it has 3,680,908 parameters (0.44 million at width
+    11, 7.0 million at width 44) and normalises without batch statistics.
 
     Args:
         width: Number of channels of the first level; the levels have `LEVELS` times as many.

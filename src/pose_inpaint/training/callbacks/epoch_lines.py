@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import TQDMProgressBar
 from torch import Tensor
 
-from pose_inpaint.training.lightning_module import SIDES, InpaintingModule
+from pose_inpaint.training.lightning_module import SIDES, InpaintingModule, shown_bar
 from pose_inpaint.types import Batch
 
 
@@ -61,8 +60,8 @@ class EpochLines(Callback):
             left = min(left, max(0.0, self.minutes - module.seconds / 60))
         taken = (now - self._epoch_begun) / 60
         text = describe_epoch(f"{done} of {epochs}", module.phase.name, {**losses, **scores}, taken, left)
-        bar = trainer.progress_bar_callback
-        if isinstance(bar, TQDMProgressBar) and bar.is_enabled:
+        bar = shown_bar(trainer)
+        if bar is not None:
             bar.print(text)
         else:
             print(text, flush=True)
